@@ -1,0 +1,1 @@
+export const contractTest: number = 1;

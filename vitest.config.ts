@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests run the source, never dist: the packages' exports name it under the condition `source`.
+const source = { resolve: { conditions: ['source'] }, ssr: { resolve: { conditions: ['source'], externalConditions: ['source'] } } };
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    execArgv: ['--conditions=source'],
+    projects: [
+      {
+        ...source,
+        test: { name: 'unit', include: ['**/src/**/*.test.ts'], exclude: ['**/*.int.test.ts', '**/node_modules/**', '**/dist/**'], testTimeout: 20_000 },
+      },
+      {
+        ...source,
+        test: { name: 'int', include: ['**/src/**/*.int.test.ts'], exclude: ['**/node_modules/**', '**/dist/**'], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+    ],
+  },
+});
