@@ -10,11 +10,22 @@ export default defineConfig({
     projects: [
       {
         ...source,
-        test: { name: 'unit', include: ['**/src/**/*.test.ts'], exclude: ['**/*.int.test.ts', '**/node_modules/**', '**/dist/**'], testTimeout: 20_000 },
+        test: {
+          name: 'unit',
+          include: ['**/src/**/*.test.ts'],
+          exclude: ['**/*.int.test.ts', '**/node_modules/**', '**/dist/**'],
+          testTimeout: 20_000,
+        },
       },
       {
         ...source,
-        test: { name: 'int', include: ['**/src/**/*.int.test.ts'], exclude: ['**/node_modules/**', '**/dist/**'], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: 'int',
+          include: ['**/src/**/*.int.test.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
     ],
   },

@@ -1,0 +1,37 @@
+// Which programs outside npm the tests use, and the Debian package that brings each.
+// Plain JavaScript for Node 20: this runs before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+export const tools = [
+  { name: 'mariadb', program: 'mariadbd', debian: 'mariadb-server-core' },
+  { name: 'chromium', program: 'chromium', debian: 'chromium' },
+  { name: 'tmux', program: 'tmux', debian: 'tmux' },
+  { name: 'mosquitto', program: 'mosquitto_pub', debian: 'mosquitto-clients' },
+];
+
+const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'].filter((folder) => folder !== '');
+
+function missingTools() {
+  return tools.filter(({ program }) => !folders.some((folder) => existsSync(`${folder}/${program}`)));
+}
+
+/** Installs what is missing where that is ours to do (Debian, root), and returns what is still missing. */
+export function ensureSystemPackages(say) {
+  const missing = missingTools();
+  if (missing.length === 0) return [];
+  const packages = missing.map((tool) => tool.debian);
+  if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) {
+    say(
+      `not installed here: ${missing.map((tool) => `${tool.program} (Debian package ${tool.debian})`).join(', ')}; the suites that need them are skipped`,
+    );
+    return missing.map((tool) => tool.name);
+  }
+  say(`installing Debian packages the tests use: ${packages.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (args) => spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+  apt(['update', '-qq']);
+  if (!apt(['install', '-y', '-qq', '--no-install-recommends', ...packages]))
+    say(`apt-get could not install ${packages.join(' ')}: its words are above`);
+  return missingTools().map((tool) => tool.name);
+}

@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseSync } from 'oxc-parser';
+import { expect, test } from 'vitest';
+import { importTable, ownedLibraries, testOnly } from './import-table.ts';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+type Import = {
+  readonly from: string;
+  readonly file: string;
+  readonly specifier: string;
+  readonly dynamic: boolean;
+  readonly isTest: boolean;
+};
+
+test('every import between packages is one the import table allows', () => {
+  const wrong = allImports().flatMap((found) => complaint(found));
+  expect(wrong).toEqual([]);
+});
+
+test('the checker sees what it must refuse: a service import, a driver outside its place, a way around through a path', () => {
+  const at = (specifier: string, dynamic = false): Import => ({
+    from: 'prediction',
+    file: join(root, 'cluster-services/prediction/src/x.ts'),
+    specifier,
+    dynamic,
+    isTest: false,
+  });
+  expect(complaint(at('@vitalwire/storage'))).toHaveLength(1);
+  expect(complaint(at('mysql2/promise'))).toHaveLength(1);
+  expect(complaint(at('../../storage/src/index.ts'))).toHaveLength(1);
+  expect(complaint(at('@vitalwire/testkit'))).toHaveLength(1);
+  expect(complaint(at('@vitalwire/detector'))).toHaveLength(0);
+});
+
+test('the parser finds imports, type imports, re-exports and dynamic imports, each once', () => {
+  const source = `import a from '@vitalwire/a'; import type { B } from '@vitalwire/b'; export * from '@vitalwire/c'; const d = await import('@vitalwire/d'); export { a, d }; export type { B };`;
+  expect(importsOf('x.ts', source).map(({ specifier }) => specifier)).toEqual([
+    '@vitalwire/a',
+    '@vitalwire/b',
+    '@vitalwire/c',
+    '@vitalwire/d',
+  ]);
+});
+
+function complaint({ from, file, specifier, dynamic, isTest }: Import): string[] {
+  const say = (why: string): string[] => [`${relative(root, file)} imports ${specifier}: ${why}`];
+  if (specifier.startsWith('.')) {
+    return packageOf(resolve(dirname(file), specifier)) === from ? [] : say('a relative path into another package');
+  }
+  const library = Object.keys(ownedLibraries).find((name) => specifier === name || specifier.startsWith(`${name}/`));
+  if (library !== undefined && !isTest && !testOnly.includes(from) && !(ownedLibraries[library] ?? []).includes(from))
+    return say(`only ${ownedLibraries[library]?.join(' and ')} may`);
+  if (!specifier.startsWith('@vitalwire/')) return [];
+  const target = specifier.slice('@vitalwire/'.length);
+  if (target === from || target.startsWith(`${from}/`) || testOnly.includes(from) || isTest) return [];
+  if (testOnly.includes(target)) return say('it is for tests only');
+  const rule = importTable[from];
+  if (rule === undefined) return say(`the package ${from} is not in the import table`);
+  if (rule.may.includes(target)) return [];
+  if (dynamic && (rule.dynamically ?? []).includes(target)) return [];
+  return say('not in the import table');
+}
+
+function allImports(): Import[] {
+  const services = readdirSync(join(root, 'cluster-services')).map((name) => join('cluster-services', name));
+  return ['cli', 'edge-agent', 'tui', 'datasets', ...services].flatMap((folder) =>
+    sourceFiles(join(root, folder, 'src')).flatMap((file) => {
+      const isTest = /\.test\.ts$/.test(file);
+      return importsOf(file, readFileSync(file, 'utf8')).map((found) => ({ ...found, from: packageOf(file), file, isTest }));
+    }),
+  );
+}
+
+function importsOf(file: string, source: string): { specifier: string; dynamic: boolean }[] {
+  const { module, errors } = parseSync(file, source);
+  if (errors.length > 0) throw new Error(`${file} does not parse: ${errors[0]?.message ?? ''}`);
+  const statics = module.staticImports.map((one) => ({ specifier: one.moduleRequest.value, dynamic: false }));
+  const exported = module.staticExports.flatMap((one) =>
+    one.entries.flatMap(({ moduleRequest }) => (moduleRequest ? [{ specifier: moduleRequest.value, dynamic: false }] : [])),
+  );
+  const dynamics = module.dynamicImports.flatMap(({ moduleRequest }) => {
+    const text = source.slice(moduleRequest.start, moduleRequest.end);
+    return /^['"`]/.test(text) ? [{ specifier: text.slice(1, -1), dynamic: true }] : [];
+  });
+  return [...new Map([...statics, ...exported, ...dynamics].map((one) => [`${one.specifier} ${one.dynamic}`, one])).values()];
+}
+
+function packageOf(file: string): string {
+  const [top = '', second = ''] = relative(root, file).split(sep);
+  return top === 'cluster-services' ? second : top;
+}
+
+function sourceFiles(folder: string): string[] {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|tsx)$/.test(name))
+    .map((name) => join(folder, name));
+}
