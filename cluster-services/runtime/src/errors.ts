@@ -1,0 +1,62 @@
+/** One row per failure of a package: may the caller try the same thing again, and what it means in words. */
+export type ErrorTable = Readonly<Record<string, { readonly retry: 'yes' | 'no'; readonly summary: string }>>;
+
+/** An error with a stable code. `retry` is true where trying the same thing again is safe and may help. */
+export interface CodedError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly retry: boolean;
+}
+
+export type CodedErrorClass<Code extends string> = {
+  new (code: Code, detail?: string, options?: { cause?: unknown }): CodedError<Code>;
+  readonly table: Readonly<Record<Code, { readonly retry: 'yes' | 'no'; readonly summary: string }>>;
+  /** True when `error` comes from this table (and has this code, if one is given). */
+  is(error: unknown, code?: Code): error is CodedError<Code>;
+};
+
+/**
+ * Makes a package's error class from its table: `export class EdgeError extends defineErrors('edge', edgeErrors) {}`,
+ * then `throw new EdgeError('OUTBOX_FULL', 'detail', { cause })`.
+ */
+export function defineErrors<const Table extends ErrorTable>(packageName: string, table: Table): CodedErrorClass<keyof Table & string> {
+  type Code = keyof Table & string;
+  const name = `${packageName.replace(/(^|[-_])([a-z])/g, (_match, _dash: string, letter: string) => letter.toUpperCase())}Error`;
+  return class extends Error implements CodedError<Code> {
+    static readonly table: Table = table;
+    readonly code: Code;
+    readonly retry: boolean;
+
+    constructor(code: Code, detail?: string, options?: { cause?: unknown }) {
+      const summary = table[code]?.summary ?? code;
+      super(detail === undefined ? summary : `${summary}: ${detail}`, options);
+      this.name = name;
+      this.code = code;
+      this.retry = table[code]?.retry === 'yes';
+    }
+
+    static is(error: unknown, code?: Code): error is CodedError<Code> {
+      return isCodedError(error) && error.name === name && error.code in table && (code === undefined || error.code === code);
+    }
+  };
+}
+
+/** True for errors of any package made by `defineErrors`. */
+export function isCodedError(error: unknown): error is CodedError {
+  return (
+    error instanceof Error && 'code' in error && typeof error.code === 'string' && 'retry' in error && typeof error.retry === 'boolean'
+  );
+}
+
+/** What this package itself can fail with. */
+export const runtimeErrors = {
+  CERTIFICATE_UNREADABLE: { retry: 'no', summary: 'a certificate or key cannot be used' },
+  CA_INCOMPLETE: { retry: 'no', summary: 'the certificate authority is incomplete' },
+  PORT_IN_USE: { retry: 'no', summary: 'the port is already in use' },
+  CANNOT_LISTEN: { retry: 'no', summary: 'cannot listen' },
+  FRONT_DOOR_UNREACHABLE: { retry: 'yes', summary: 'no connection to the front door' },
+  FRONT_DOOR_REFUSED: { retry: 'yes', summary: 'the front door refused' },
+  QUEUE_FULL: { retry: 'yes', summary: 'too many messages wait for their acknowledgement' },
+  STOPPED: { retry: 'yes', summary: 'stopped before the acknowledgement arrived' },
+} as const satisfies ErrorTable;
+
+export class RuntimeError extends defineErrors('runtime', runtimeErrors) {}

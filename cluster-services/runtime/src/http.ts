@@ -1,0 +1,223 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawServerDefault } from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  isResponseSerializationError,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { isCodedError, RuntimeError } from './errors.ts';
+import type { Log } from './log.ts';
+import { describeApi, type RouteFacts } from './openapi.ts';
+import type { Identity } from './pki.ts';
+import { version } from './service.ts';
+
+/** A fastify server with zod schemas, our error format and bearer tokens. */
+export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>;
+
+/** Who a bearer token belongs to. */
+export type Principal = { readonly id: string; readonly role?: string };
+
+/** Says who a token belongs to, or null. It must compare in constant time: use `sameSecret` or `fixedToken`. */
+export type TokenCheck = (token: string, request: FastifyRequest) => Principal | null | Promise<Principal | null>;
+
+export type ApiOptions = {
+  log: Log;
+  tls?: Identity | undefined;
+  tokens: TokenCheck;
+  /** Largest request body in bytes. */
+  bodyLimit?: number;
+};
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is asking; null on public routes. */
+    principal: Principal | null;
+  }
+  interface FastifyContextConfig {
+    /** A route that needs no token. */
+    public?: boolean;
+  }
+}
+
+/** Thrown by a handler to answer with this status in the common error format. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly code: string;
+  readonly next: string;
+
+  constructor(status: number, code: string, message: string, next: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.status = status;
+    this.code = code;
+    this.next = next;
+  }
+}
+
+const DEFAULT_BODY_LIMIT = 1024 * 1024;
+
+/** Makes a server; routes declare zod schemas and need a token unless their config says `public: true`. */
+export function createApi(options: ApiOptions): Api {
+  const api: Api = Fastify({
+    https: options.tls === undefined ? null : { ...readTls(options.tls), minVersion: 'TLSv1.2' },
+    bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
+    loggerInstance: options.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    forceCloseConnections: true,
+  } as object) as unknown as Api;
+
+  api.setValidatorCompiler(validatorCompiler);
+  api.setSerializerCompiler(serializerCompiler);
+  api.decorateRequest('principal', null);
+  api.addContentTypeParser(
+    /^application\/(octet-stream|cbor|vnd\.vitalwire\.[a-z0-9.+-]+)(;|$)/,
+    { parseAs: 'buffer' },
+    (_request, body, done) => done(null, body),
+  );
+
+  api.addHook('onRequest', async (request) => {
+    if (request.is404 || request.routeOptions.config.public === true) return;
+    const token = bearerOf(request);
+    request.principal = token === null ? null : await options.tokens(token, request);
+    if (request.principal === null) throw unauthorized(token);
+  });
+  api.setNotFoundHandler((request) => {
+    throw new ApiError(404, 'NOT_FOUND', `nothing answers ${request.method} ${pathOf(request)}`, 'see /openapi.json for what there is');
+  });
+  api.setErrorHandler((error, request, reply) => {
+    const answer = explain(error, request);
+    if (answer.status >= 500) options.log.error({ err: error, method: request.method, path: pathOf(request) }, 'a request failed');
+    if (answer.status === 401) void reply.header('www-authenticate', 'Bearer');
+    if (answer.status === 503) void reply.header('retry-after', '1');
+    return reply
+      .status(answer.status)
+      .serializer(JSON.stringify)
+      .type('application/json')
+      .send({ error: { code: answer.code, message: answer.message, next: answer.next } });
+  });
+
+  const routes: RouteFacts[] = [];
+  api.addHook('onRoute', (route) => {
+    routes.push({ method: route.method, url: route.url, schema: route.schema, public: route.config?.public === true });
+  });
+  api.get('/openapi.json', { config: { public: true } }, () => describeApi(routes, version));
+  return api;
+}
+
+/** Where a server listens. */
+export type Listening = { port: number; url: string };
+
+/** Starts listening; port 0 takes a free one. A port in use is told as RuntimeError PORT_IN_USE. */
+export async function listen(api: Api, host: string, port: number): Promise<Listening> {
+  try {
+    await api.listen({ host, port });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'EADDRINUSE')
+      throw new RuntimeError('PORT_IN_USE', `${host}:${port}; stop the other program or choose another port`, { cause });
+    throw new RuntimeError('CANNOT_LISTEN', `${host}:${port} (${String(code ?? cause)})`, { cause });
+  }
+  const address = api.server.address();
+  const actual = typeof address === 'object' && address !== null ? address.port : port;
+  const scheme = 'getTicketKeys' in api.server ? 'https' : 'http';
+  return { port: actual, url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${actual}` };
+}
+
+/** A check for one token that belongs to everybody who knows it. */
+export function fixedToken(expected: string, principal: Principal = { id: 'token' }): TokenCheck {
+  return (token) => (sameSecret(token, expected) ? principal : null);
+}
+
+/** Compares in a time that tells nothing about either text, not even its length. An empty secret equals nothing. */
+export function sameSecret(given: string, expected: string): boolean {
+  const same = timingSafeEqual(createHash('sha256').update(given).digest(), createHash('sha256').update(expected).digest());
+  return same && expected !== '';
+}
+
+/** The token of a request: `Authorization: Bearer …`, or for a browser's WebSocket the subprotocol `bearer.…`. */
+export function bearerOf(request: { headers: IncomingMessage['headers'] }): string | null {
+  const header = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (header !== undefined) return header;
+  const offered = request.headers['sec-websocket-protocol']?.split(',').map((one) => one.trim());
+  return offered?.find((one) => one.startsWith('bearer.'))?.slice('bearer.'.length) ?? null;
+}
+
+function unauthorized(token: string | null): ApiError {
+  return token === null
+    ? new ApiError(401, 'TOKEN_MISSING', 'this path needs a bearer token', 'send the header "Authorization: Bearer <token>"')
+    : new ApiError(401, 'TOKEN_WRONG', 'the bearer token is not known here', 'use the token this service was started with');
+}
+
+type Answer = { status: number; code: string; message: string; next: string };
+
+function explain(error: unknown, request: FastifyRequest): Answer {
+  if (error instanceof ApiError) return { status: error.status, code: error.code, message: error.message, next: error.next };
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const problems = error.validation.map(
+      (one) => `${one.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'value'}: ${one.message ?? 'wrong'}`,
+    );
+    const where = `${error.validationContext ?? 'request'} of ${request.method} ${pathOf(request)}`;
+    return {
+      status: 400,
+      code: 'INVALID_REQUEST',
+      message: `${where}: ${problems.join('; ')}`,
+      next: 'correct the request; /openapi.json describes it',
+    };
+  }
+  if (isResponseSerializationError(error)) {
+    return {
+      status: 500,
+      code: 'INTERNAL',
+      message: `the answer to ${request.method} ${pathOf(request)} broke its own schema`,
+      next: 'report this; the log has the details',
+    };
+  }
+  if (isCodedError(error)) {
+    return error.retry
+      ? { status: 503, code: error.code, message: error.message, next: 'try again in a moment' }
+      : { status: 500, code: error.code, message: error.message, next: 'see the log of this service' };
+  }
+  if (isRecordWithStatus(error) && error.statusCode < 500) {
+    return {
+      status: error.statusCode,
+      code: error.statusCode === 413 ? 'TOO_LARGE' : 'INVALID_REQUEST',
+      message: `${request.method} ${pathOf(request)}: ${error.message}`,
+      next: error.statusCode === 413 ? 'send it in smaller parts' : 'correct the request; /openapi.json describes it',
+    };
+  }
+  return {
+    status: 500,
+    code: 'INTERNAL',
+    message: `${request.method} ${pathOf(request)} failed unexpectedly`,
+    next: 'report this; the log has the details',
+  };
+}
+
+function isRecordWithStatus(error: unknown): error is Error & { statusCode: number } {
+  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode >= 400;
+}
+
+// Without the query: it may hold more than identifiers.
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '/';
+}
+
+function readTls(identity: Identity): { key: string; cert: string; ca: string } {
+  return { key: readPem(identity.keyPath), cert: readPem(identity.certPath), ca: readPem(identity.caPath) };
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new RuntimeError(
+      'CERTIFICATE_UNREADABLE',
+      `${path} (${cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'})`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,59 @@
+export { type Backoff, type BackoffOptions, fullJitter } from './backoff.ts';
+export {
+  type BusOptions,
+  type ConnectOptions,
+  connectOnce,
+  DurablePublisher,
+  type DurablePublisherOptions,
+  Subscriber,
+  type SubscriberOptions,
+} from './bus.ts';
+export { type Clock, systemClock, type Timer } from './clock.ts';
+export {
+  ConfigError,
+  type ConfigProblem,
+  type ConfigSources,
+  describeSettings,
+  printConfig,
+  readConfig,
+  type Setting,
+  secret,
+} from './config.ts';
+export {
+  type CodedError,
+  type CodedErrorClass,
+  defineErrors,
+  type ErrorTable,
+  isCodedError,
+  RuntimeError,
+  runtimeErrors,
+} from './errors.ts';
+export {
+  type Api,
+  ApiError,
+  type ApiOptions,
+  bearerOf,
+  createApi,
+  fixedToken,
+  type Listening,
+  listen,
+  type Principal,
+  sameSecret,
+  type TokenCheck,
+} from './http.ts';
+export { type BytesAnswer, HttpClient, type HttpClientOptions, HttpError, httpErrors, type RequestOptions } from './http-client.ts';
+export { type Lifecycle, type Running, runUntilSignal, startAll } from './lifecycle.ts';
+export { createLog, type Log, type LogOptions } from './log.ts';
+export {
+  type Identity,
+  type IdentityKind,
+  type IssueOptions,
+  identityOf,
+  type LoadedIdentity,
+  type PeerIdentity,
+  Pki,
+  readIdentity,
+} from './pki.ts';
+export { type Health, Probes, type ProbesOptions } from './probes.ts';
+export { type ServiceEnv, version } from './service.ts';
+export { sourceExecArgv, workerUrl } from './source.ts';

@@ -1,0 +1,282 @@
+import 'reflect-metadata'; // @peculiar/x509 does not load without it
+import { createPrivateKey, X509Certificate as NodeCertificate } from 'node:crypto';
+import { chmod, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { PeerCertificate } from 'node:tls';
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
+import { RuntimeError } from './errors.ts';
+
+/** The files of one identity: certificate, its private key, and the authority both sides trust. */
+export type Identity = { readonly certPath: string; readonly keyPath: string; readonly caPath: string };
+
+/** Who is on the other side of a TLS connection. */
+export type PeerIdentity = { readonly kind: IdentityKind; readonly id: string };
+export type IdentityKind = 'gateway' | 'service';
+
+export type IssueOptions = {
+  kind: IdentityKind;
+  /** Further DNS names and IP addresses; localhost and 127.0.0.1 are always among them. */
+  hosts?: readonly string[];
+  days?: number;
+};
+
+// The name of this type differs between Node's and the browser's declarations.
+type SubtleKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const CA_DAYS = 3_650;
+const IDENTITY_DAYS = 365;
+const RENEW_BEFORE_DAYS = 30;
+const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+
+/** The small certificate authority of one installation: a directory of PEM files that only its owner can read. */
+export class Pki {
+  readonly caPath: string;
+  readonly #dir: string;
+  readonly #caCert: X509Certificate;
+  readonly #caKey: SubtleKey;
+
+  private constructor(dir: string, caCert: X509Certificate, caKey: SubtleKey) {
+    this.#dir = dir;
+    this.caPath = join(dir, 'ca.pem');
+    this.#caCert = caCert;
+    this.#caKey = caKey;
+  }
+
+  /** Opens the authority in `dir`, or makes one if there is none. An existing CA key is never overwritten. */
+  static async open(dir: string): Promise<Pki> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await chmod(dir, 0o700);
+    const keyPath = join(dir, 'ca-key.pem');
+    const certPath = join(dir, 'ca.pem');
+    const storedKey = await readIfThere(keyPath);
+    const storedCert = await readIfThere(certPath);
+    if (storedKey === null && storedCert !== null) {
+      throw new RuntimeError(
+        'CA_INCOMPLETE',
+        `${certPath} exists but ${keyPath} does not; restore the key, or remove ${dir} to begin anew`,
+      );
+    }
+    const caKeyPem = storedKey ?? (await writeOnce(keyPath, await newKeyPem()));
+    const caKey = await importKey(caKeyPem, keyPath);
+    // The key is written first, so a crash in between leaves a key without its certificate: sign it again.
+    const caCertPem = storedCert ?? (await writeOnce(certPath, await selfSign(caKey)));
+    const caCert = parseCertificate(caCertPem, certPath);
+    if (!new NodeCertificate(caCertPem).checkPrivateKey(createPrivateKey(caKeyPem))) {
+      throw new RuntimeError(
+        'CA_INCOMPLETE',
+        `${certPath} does not belong to ${keyPath}; restore the pair, or remove ${dir} to begin anew`,
+      );
+    }
+    return new Pki(dir, caCert, caKey.privateKey);
+  }
+
+  /** Makes a new certificate and key for `cn` and returns where they are; an earlier pair of that name is replaced. */
+  async issue(cn: string, options: IssueOptions): Promise<Identity> {
+    if (!ID.test(cn)) throw new TypeError(`not a usable identity name: ${JSON.stringify(cn)}`);
+    const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const notBefore = new Date(Date.now() - HOUR_MS); // a gateway whose clock is a little behind must accept it too
+    const cert = await X509CertificateGenerator.create({
+      serialNumber: newSerial(),
+      subject: `CN=${cn}, OU=${options.kind}`,
+      issuer: this.#caCert.subject,
+      notBefore,
+      notAfter: new Date(Math.min(notBefore.getTime() + (options.days ?? IDENTITY_DAYS) * DAY_MS, this.#caCert.notAfter.getTime())),
+      publicKey: keys.publicKey,
+      signingKey: this.#caKey,
+      signingAlgorithm: ALGORITHM,
+      extensions: [
+        new BasicConstraintsExtension(false, undefined, true),
+        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
+        new SubjectAlternativeNameExtension(
+          hostsOf(options).map((host) => ({ type: isIP(host) === 0 ? ('dns' as const) : ('ip' as const), value: host })),
+        ),
+        await SubjectKeyIdentifierExtension.create(keys.publicKey),
+        await AuthorityKeyIdentifierExtension.create(this.#caCert.publicKey),
+      ],
+    });
+    const identity = this.#pathsOf(cn);
+    await replaceFile(identity.keyPath, await exportKey(keys.privateKey));
+    await replaceFile(identity.certPath, `${cert.toString('pem')}\n`);
+    return identity;
+  }
+
+  /** The identity of `cn` as it is on disk if it still fits and lasts for 30 more days, else a new one. */
+  async ensure(cn: string, options: IssueOptions): Promise<Identity> {
+    const identity = this.#pathsOf(cn);
+    const certPem = await readIfThere(identity.certPath);
+    const keyPem = await readIfThere(identity.keyPath);
+    if (certPem !== null && keyPem !== null && this.#fits(certPem, keyPem, cn, options)) return identity;
+    return this.issue(cn, options);
+  }
+
+  #pathsOf(cn: string): Identity {
+    return { certPath: join(this.#dir, `${cn}.pem`), keyPath: join(this.#dir, `${cn}-key.pem`), caPath: this.caPath };
+  }
+
+  #fits(certPem: string, keyPem: string, cn: string, options: IssueOptions): boolean {
+    try {
+      const cert = new NodeCertificate(certPem);
+      const lifetimeDays = (cert.validToDate.getTime() - cert.validFromDate.getTime()) / DAY_MS;
+      const leftDays = (cert.validToDate.getTime() - Date.now()) / DAY_MS;
+      return (
+        cert.verify(new NodeCertificate(this.#caCert.toString('pem')).publicKey) &&
+        cert.checkPrivateKey(createPrivateKey(keyPem)) &&
+        cert.subject.split('\n').includes(`CN=${cn}`) &&
+        cert.subject.split('\n').includes(`OU=${options.kind}`) &&
+        hostsOf(options).every((host) => (isIP(host) === 0 ? cert.checkHost(host) : cert.checkIP(host)) !== undefined) &&
+        leftDays > Math.min(RENEW_BEFORE_DAYS, lifetimeDays / 3)
+      );
+    } catch {
+      return false; // unreadable is as good as absent: a new pair replaces it
+    }
+  }
+}
+
+/** Who a peer is, from `socket.getPeerCertificate()`; null if its certificate names no gateway or service. */
+export function identityOf(peerCertificate: PeerCertificate | object | null | undefined): PeerIdentity | null {
+  if (peerCertificate == null || !('subject' in peerCertificate)) return null;
+  const subject: unknown = peerCertificate.subject;
+  if (typeof subject !== 'object' || subject === null || !('CN' in subject) || !('OU' in subject)) return null;
+  const { CN: id, OU: kind } = subject; // several names in one certificate arrive as an array, and are refused
+  if (typeof id !== 'string' || !ID.test(id)) return null;
+  return kind === 'gateway' || kind === 'service' ? { kind, id } : null;
+}
+
+/** An identity read into memory and proven to be usable. */
+export type LoadedIdentity = { readonly cert: string; readonly key: string; readonly ca: string; readonly notAfterMs: number };
+
+/** Reads and checks the three files of an identity; a RuntimeError says which file is wrong and why. */
+export async function readIdentity(identity: Identity): Promise<LoadedIdentity> {
+  const [cert, key, ca] = await Promise.all([readPem(identity.certPath), readPem(identity.keyPath), readPem(identity.caPath)]);
+  const parsed = attempt(identity.certPath, () => new NodeCertificate(cert));
+  const privateKey = attempt(identity.keyPath, () => createPrivateKey(key));
+  attempt(identity.caPath, () => new NodeCertificate(ca));
+  if (!parsed.checkPrivateKey(privateKey)) {
+    throw new RuntimeError('CERTIFICATE_UNREADABLE', `${identity.certPath} does not belong to ${identity.keyPath}`);
+  }
+  return { cert, key, ca, notAfterMs: parsed.validToDate.getTime() };
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function attempt<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): RuntimeError {
+  const why = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'not what a PEM file should hold';
+  return new RuntimeError('CERTIFICATE_UNREADABLE', `${path} (${why})`, { cause });
+}
+
+function parseCertificate(pem: string, path: string): X509Certificate {
+  return attempt(path, () => new X509Certificate(pem));
+}
+
+function hostsOf(options: IssueOptions): string[] {
+  return [...new Set(['localhost', '127.0.0.1', ...(options.hosts ?? [])])];
+}
+
+type KeyPair = { privateKey: SubtleKey; publicKey: SubtleKey };
+
+async function selfSign(keys: KeyPair): Promise<string> {
+  const notBefore = new Date(Date.now() - HOUR_MS);
+  const cert = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: newSerial(),
+    name: 'CN=Vitalwire local CA',
+    notBefore,
+    notAfter: new Date(notBefore.getTime() + CA_DAYS * DAY_MS),
+    keys,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return `${cert.toString('pem')}\n`;
+}
+
+async function newKeyPem(): Promise<string> {
+  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  return exportKey(keys.privateKey);
+}
+
+async function exportKey(key: SubtleKey): Promise<string> {
+  return `${PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
+}
+
+async function importKey(pem: string, path: string): Promise<KeyPair> {
+  const key = attempt(path, () => createPrivateKey(pem));
+  const jwk = key.export({ format: 'jwk' });
+  const { d: _private, ...publicJwk } = jwk;
+  return {
+    privateKey: await crypto.subtle.importKey('jwk', jwk, ALGORITHM, true, ['sign']),
+    publicKey: await crypto.subtle.importKey('jwk', publicJwk, ALGORITHM, true, ['verify']),
+  };
+}
+
+function newSerial(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x01; // positive and without a leading zero
+  return Buffer.from(bytes).toString('hex');
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+    throw unreadable(path, cause);
+  }
+}
+
+// Two processes may open the same new directory at once: a hard link fails where the file already exists, and appears whole.
+async function writeOnce(path: string, text: string): Promise<string> {
+  const temporary = await writeTemporary(path, text);
+  try {
+    await link(temporary, path);
+    return text;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return await readFile(path, 'utf8');
+    throw cause;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  await rename(await writeTemporary(path, text), path);
+}
+
+async function writeTemporary(path: string, text: string): Promise<string> {
+  const temporary = `${path}.${Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('hex')}.new`;
+  await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
+  return temporary;
+}
