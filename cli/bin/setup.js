@@ -29,7 +29,10 @@ export function ensureInstalled(root) {
     say('installing packages (npm ci): once, and again when package-lock.json changes');
     // No package of ours needs an install script; some would start a compiler (better-sqlite3 under npm 10).
     const done = runNpm(root, ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund']);
-    if (done !== 0) throw new SetupError(`npm ci failed in ${root} (exit code ${done}). Its output is above; check the network or proxy and run the command again.`);
+    if (done !== 0)
+      throw new SetupError(
+        `npm ci failed in ${root} (exit code ${done}). Its output is above; check the network or proxy and run the command again.`,
+      );
     writeJson(installStampPath(root), { lock: hashOfFile(path.join(root, 'package-lock.json')) });
     return true;
   });
@@ -47,7 +50,12 @@ export function ensureBuilt(root, { force = false } = {}) {
     runStep(root, node, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], 'the build (tsc -b)');
     const page = path.join(root, 'cluster-services', 'web');
     if (readdirSync(page).some((name) => name.startsWith('vite.config.'))) {
-      runStep(page, node, [path.join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], 'the build of the page (vite build)');
+      runStep(
+        page,
+        node,
+        [path.join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'],
+        'the build of the page (vite build)',
+      );
     }
     mkdirSync(path.dirname(buildStampPath(root)), { recursive: true });
     writeJson(buildStampPath(root), { sources: now });
@@ -129,7 +137,10 @@ function underLock(root, work) {
   while (!takeLock(lock)) {
     if (!told) say('another start is setting up this folder; waiting for it');
     told = true;
-    if (Date.now() > deadline) throw new SetupError(`Waited ${LOCK_WAIT_MS / 60_000} minutes for another set-up of ${root}. If none is running, delete ${lock} and run the command again.`);
+    if (Date.now() > deadline)
+      throw new SetupError(
+        `Waited ${LOCK_WAIT_MS / 60_000} minutes for another set-up of ${root}. If none is running, delete ${lock} and run the command again.`,
+      );
     sleep(LOCK_POLL_MS);
   }
   try {
@@ -183,7 +194,8 @@ function runStep(cwd, command, args, name) {
 function run(cwd, command, args, shell = false) {
   // stdout of the step goes to our stderr: our own stdout belongs to the command a person typed.
   const done = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2], shell, env: process.env });
-  if (done.error) throw new SetupError(`${command} could not be started: ${done.error.message}. Node ${NEEDED_NODE}'s npm is needed on the PATH.`);
+  if (done.error)
+    throw new SetupError(`${command} could not be started: ${done.error.message}. Node ${NEEDED_NODE}'s npm is needed on the PATH.`);
   if (done.signal) throw new SetupError(`stopped by ${done.signal} while setting up; run the command again.`);
   return done.status ?? 1;
 }

@@ -1,0 +1,63 @@
+import { systemClock } from '@vitalwire/runtime';
+import { CommanderError } from 'commander';
+import { exitCodeOf, sentenceOf } from './errors.ts';
+import { exitCodes, type Io } from './io.ts';
+import { buildProgram } from './program.ts';
+
+// The only file of the command that touches `process`.
+
+/** A second Ctrl-C within this time is the same wish (a terminal and a wrapper can both deliver it); later it means: at once. */
+const SAME_WISH_MS = 1_000;
+
+const abort = new AbortController();
+let askedAtMs = 0;
+
+function askToStop(name: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'disconnect'): void {
+  if (!abort.signal.aborted) {
+    askedAtMs = performance.now();
+    abort.abort(new DOMException(`stopped by ${name}`, 'AbortError'));
+    return;
+  }
+  if (performance.now() - askedAtMs > SAME_WISH_MS && name !== 'disconnect') process.exit(name === 'SIGINT' ? 130 : 143);
+}
+
+// A pipe that is closed early (`| head`) or a terminal that went away is no reason for a stack trace.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
+const io: Io = {
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  isTerminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+  clock: systemClock,
+  signal: abort.signal,
+  exitCode: (code) => {
+    process.exitCode = code;
+  },
+};
+
+const argv = process.argv.slice(2);
+// `service` has a lifecycle of its own that listens to the signals itself.
+if (argv[0] !== 'service') {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => askToStop(name));
+  process.once('disconnect', () => askToStop('disconnect'));
+}
+
+try {
+  const program = await buildProgram(io);
+  await program.parseAsync(argv, { from: 'user' });
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  } else if (abort.signal.aborted && error === abort.signal.reason) {
+    process.exitCode = exitCodes.ok; // asked to stop, and stopped
+  } else {
+    process.stderr.write(`vitalwire: ${sentenceOf(error)}\n`);
+    if (argv.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    else if (exitCodeOf(error) === exitCodes.bug) process.stderr.write('This looks like a bug of ours; --debug shows where.\n');
+    process.exitCode = exitCodeOf(error);
+  }
+}
+// A child of ours that watches the channel to its parent would otherwise live as long as the parent.
+if (process.connected) process.disconnect();

@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { version } from '@vitalwire/runtime';
+import { Command } from 'commander';
+import type { AddCommand, Io } from './io.ts';
+import { label } from './label.ts';
+
+// In the order of the help text. Files that are not there yet are left out.
+const verbs = [
+  'demo',
+  'up',
+  'status',
+  'doctor',
+  'watch',
+  'replay',
+  'verify',
+  'ledger',
+  'patients',
+  'devices',
+  'gateways',
+  'edge',
+  'service',
+  'settings',
+];
+
+/** The whole command line. */
+export async function buildProgram(io: Io): Promise<Command> {
+  const program = new Command('vitalwire')
+    .description("EEG and heart rate from the patient's side to the people who watch, with nothing lost on the way.")
+    .version(`vitalwire ${version}\n\n${label}`, '-V, --version', 'show version and label')
+    .helpOption('-h, --help', 'show help')
+    .option('--debug', 'show the stack of an error')
+    .showHelpAfterError("(see 'vitalwire --help')")
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .addHelpText('after', helpEnd);
+  for (const verb of verbs) {
+    const add = await loadVerb(verb);
+    if (add === undefined) continue;
+    const before = program.commands.length;
+    add(program, io);
+    for (const command of program.commands.slice(before)) inherit(program, command);
+  }
+  return program;
+}
+
+const helpEnd = `
+Examples:
+  vitalwire demo                       the whole system with 8 replayed patients, here and now
+  vitalwire demo --for 30s --json      the same for 30 s; the last line is the result, exit 0 if nothing was lost
+  vitalwire up --data ./ward           the services on this machine, data kept in ./ward
+  vitalwire status                     what is running
+
+Exit codes: 0 done · 1 the answer is no (lost, different, a check failed) · 2 wrong arguments or configuration
+            3 cannot run here and now (port or directory in use, nothing reachable) · 70 a bug of ours
+
+${label}
+`;
+
+async function loadVerb(verb: string): Promise<AddCommand | undefined> {
+  const file = new URL(`./commands/${verb}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+  if (!existsSync(file)) return undefined;
+  const module: { addCommand: AddCommand } = await import(file.href);
+  return module.addCommand;
+}
+
+/** exitOverride and output are not passed down to commands by commander once they were made by hand. */
+function inherit(parent: Command, command: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(command, child);
+}
