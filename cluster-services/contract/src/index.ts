@@ -1,1 +1,43 @@
-export const contractTest: number = 1;
+export {
+  decodeHello,
+  decodeLiveStatus,
+  decodeMessage,
+  encodeHello,
+  encodeLiveStatus,
+  encodeMessage,
+  hashMontage,
+  readPrefix,
+} from './codec.ts';
+export { crc32 } from './crc32.ts';
+export { type Decoded, type DecodeReason, decodeReasons } from './decoded.ts';
+export { checkIdentity, checkTopic, type IdentityCheck, type Sender } from './identity.ts';
+export {
+  bytesToHex,
+  bytesToUuid,
+  derivedId,
+  detectionKind,
+  isId,
+  isOwnedBy,
+  isUuid,
+  newRecordingId,
+  ownerTag,
+  recordingStartMs,
+  uuidToBytes,
+} from './ids.ts';
+export { WIRE_VERSION } from './keys.ts';
+export { limits } from './limits.ts';
+export * from './messages.ts';
+export { decodeChunkSamples, encodeChunkSamples, maxSamplesPerChannel, type SampleBlock } from './samples.ts';
+export {
+  commandTopic,
+  type DataStream,
+  dataStreams,
+  formatTopic,
+  isStream,
+  parseTopic,
+  type Stream,
+  shardOf,
+  streams,
+  type Topic,
+  topicFits,
+} from './topics.ts';

@@ -1,0 +1,110 @@
+import { z } from 'zod';
+
+// What `web` alone knows: the latest of everything, kept in memory from the live stream, so that screens work without a database.
+
+/** When a value was measured and received; a screen computes its age from this and its own clock. */
+export const Stamp = z.object({
+  measuredAtUs: z.number(), // the gateway's clock, at the end of what was measured
+  clockOffsetUs: z.number().nullable(), // cluster clock minus gateway clock; null = never measured
+  receivedAtUs: z.number(), // the cluster's clock
+});
+export type Stamp = z.infer<typeof Stamp>;
+
+const Rate = z.object({ num: z.number(), den: z.number() });
+const Verdict = z.enum(['seizure', 'quiet', 'unsure', 'not-scorable', 'calibrating']);
+const Replay = z.object({ speed: z.number(), source: z.string() });
+
+/** The latest known about one patient, or about one device that belongs to nobody yet. */
+export const PatientState = z.object({
+  key: z.string(), // the patient's id, or `device:<id>` for an unassigned device
+  patient: z.string().nullable(),
+  label: z.string().nullable(),
+  devices: z.array(z.string()),
+  eeg: z
+    .object({
+      device: z.string(),
+      gateway: z.string(),
+      recordingId: z.string(),
+      rate: Rate,
+      channels: z.number(),
+      montageHash: z.string(), // its channels and scales: GET /v1/montages/:hash
+      lane: z.enum(['durable', 'live']),
+      at: Stamp,
+    })
+    .nullable(),
+  heartRate: z.object({ device: z.string(), kind: z.enum(['ecg', 'optical', 'phone']), bpm: z.number(), at: Stamp }).nullable(),
+  detection: z
+    .object({
+      device: z.string(),
+      channel: z.number(),
+      state: Verdict, // the latest windows together: what the state word shows
+      verdict: Verdict, // the newest window alone
+      probability: z.number().nullable(),
+      reason: z.string().nullable(),
+      modelVersion: z.string(),
+      modelHash: z.string(),
+      provisional: z.boolean(), // seen on the live lane only; the stored one is computed from committed chunks
+      at: Stamp,
+    })
+    .nullable(),
+  replay: Replay.nullable(),
+});
+export type PatientState = z.infer<typeof PatientState>;
+
+/** How much of the truth a screen is seeing: whether storage answers and the front door is connected. */
+export const LinkState = z.object({
+  storage: z.enum(['ok', 'down', 'unknown']),
+  frontDoor: z.enum(['ok', 'down']),
+  registryRevision: z.string().nullable(),
+});
+export type LinkState = z.infer<typeof LinkState>;
+
+/** GET /v1/state */
+export const WallState = z.object({ nowUs: z.number(), links: LinkState, patients: z.array(PatientState) });
+export type WallState = z.infer<typeof WallState>;
+
+/** One gateway: births and deaths from storage, merged with its live status from memory. */
+export const GatewayState = z.object({
+  gateway: z.string(),
+  state: z.enum(['online', 'silent', 'offline', 'unknown']), // silent = no live status for a while and no death heard
+  session: z.string().nullable(),
+  version: z.string().nullable(),
+  bornAtUs: z.number().nullable(),
+  diedAtUs: z.number().nullable(),
+  statusReceivedAtUs: z.number().nullable(), // the cluster's clock; null = no live status since this service started
+  depthChunks: z.number().nullable(),
+  depthBytes: z.number().nullable(),
+  oldestAgeMs: z.number().nullable(),
+  lastPubackUs: z.number().nullable(),
+  chunksPerSecondIn: z.number().nullable(),
+  chunksPerSecondOut: z.number().nullable(),
+  secondsUntilFull: z.number().nullable(),
+  certificateDaysLeft: z.number().nullable(),
+  clock: z.object({ offsetUs: z.number(), uncertaintyUs: z.number(), source: z.enum(['none', 'front-door', 'ntp', 'replay']) }).nullable(),
+});
+export type GatewayState = z.infer<typeof GatewayState>;
+
+/** GET /v1/gateways as `web` answers it; `storage` says whether births and deaths are known. */
+export const GatewayStates = z.object({ nowUs: z.number(), storage: z.enum(['ok', 'down']), gateways: z.array(GatewayState) });
+export type GatewayStates = z.infer<typeof GatewayStates>;
+
+/** GET /v1/montages/:hash */
+export const Montage = z.object({
+  montageHash: z.string(),
+  channels: z.array(
+    z.object({
+      label: z.string(),
+      unit: z.string(),
+      digitalMin: z.number(),
+      digitalMax: z.number(),
+      physicalMin: z.number(),
+      physicalMax: z.number(),
+      reference: z.string(),
+    }),
+  ),
+});
+export type Montage = z.infer<typeof Montage>;
+
+/** GET /v1/time */
+export const TimeAnswer = z.object({ nowUs: z.number() });
+export type TimeAnswer = z.infer<typeof TimeAnswer>;

@@ -1,0 +1,200 @@
+import type { DataStream, Stream } from './topics.ts';
+
+export const clockSources = ['none', 'front-door', 'ntp', 'replay'] as const;
+/** What the gateway knew about its clock: `offsetUs` = cluster clock − gateway clock. */
+export type ClockState = { readonly offsetUs: number; readonly uncertaintyUs: number; readonly source: (typeof clockSources)[number] };
+
+/** Readings per second as a fraction: 173.61 Hz is 17361/100. */
+export type Rate = { readonly num: number; readonly den: number };
+
+/** One channel of a montage and the line through (digitalMin, physicalMin) and (digitalMax, physicalMax); a negative gain is allowed. */
+export type ChannelScale = {
+  readonly label: string;
+  readonly unit: string;
+  readonly digitalMin: number;
+  readonly digitalMax: number;
+  readonly physicalMin: number;
+  readonly physicalMax: number;
+  readonly reference: string; // '' = not said
+};
+
+export type ReplayMark = { readonly speed: number; readonly source: string };
+
+type Identified = {
+  readonly recordingId: string; // canonical UUID: the gateway's own, or derived from `subject`
+  readonly seq: number; // 0, 1, 2, ... without gaps inside a recording
+  readonly measuredAtUs: number; // device clock
+  readonly clock: ClockState;
+};
+
+export const sampleBits = [16, 24] as const;
+export type SampleBits = (typeof sampleBits)[number];
+export type Samples = Int16Array | Int32Array;
+
+export type EegChunk = Identified & {
+  readonly stream: 'eeg';
+  readonly firstSample: number; // index since the recording's start
+  readonly channels: number;
+  readonly samplesPerChannel: number;
+  readonly rate: Rate;
+  readonly montageHash: string; // 16 hex digits
+  readonly sampleBits: SampleBits;
+  readonly codec: 0 | 1;
+  readonly crc32: number; // of the sample block as sent
+  readonly samples: Samples; // digital values, channel after channel; Int16Array for 16 bits, Int32Array for 24
+};
+
+export const heartRateKinds = ['ecg', 'optical', 'phone'] as const;
+export type HeartRateKind = (typeof heartRateKinds)[number];
+export type HeartRateReading = {
+  readonly atUs: number;
+  readonly bpm: number;
+  readonly minBpm: number | null;
+  readonly maxBpm: number | null;
+};
+export type HeartRateChunk = Identified & {
+  readonly stream: 'heart-rate';
+  readonly firstSample: number;
+  readonly kind: HeartRateKind;
+  readonly readings: readonly HeartRateReading[];
+};
+
+/** Type 'seizure' is known truth from a replay; also 'replay-loop', 'segment', 'annotation' and what devices call theirs. */
+export type EventReading = {
+  readonly atUs: number;
+  readonly durationUs: number | null;
+  readonly type: string;
+  readonly text: string;
+  readonly source: string;
+};
+export type EventChunk = Identified & { readonly stream: 'event'; readonly firstSample: number; readonly events: readonly EventReading[] };
+
+export type QualityReading = { readonly atUs: number; readonly channel: number; readonly metric: string; readonly value: number };
+export type QualityChunk = Identified & {
+  readonly stream: 'quality';
+  readonly firstSample: number;
+  readonly items: readonly QualityReading[];
+};
+
+export type RecordingStart = Identified & {
+  readonly stream: 'recording';
+  readonly kind: 'start'; // seq 0
+  readonly subject: string;
+  readonly gateway: string;
+  readonly device: string;
+  readonly of: DataStream;
+  readonly rate: Rate | null;
+  readonly channels: readonly ChannelScale[];
+  readonly montageHash: string;
+  readonly predecessor: string | null;
+  readonly captureId: string;
+  readonly captureFirstSample: number;
+  readonly replay: ReplayMark | null;
+  readonly source: string;
+};
+
+export const endReasons = ['stopped', 'crash', 'montage-changed', 'midnight', 'capture-ended', 'device-gap'] as const;
+export type EndReason = (typeof endReasons)[number];
+export type RecordingEnd = Identified & {
+  readonly stream: 'recording';
+  readonly kind: 'end'; // seq 1
+  readonly subject: string;
+  readonly lastSeq: number; // -1 = no chunk at all
+  readonly readings: number; // per channel, in all
+  readonly reason: EndReason;
+};
+
+export const gapReasons = ['evicted', 'outbox-damaged', 'agent-down', 'device-off', 'unknown'] as const;
+export type GapReason = (typeof gapReasons)[number];
+/** A declared loss: chunks fromSeq..toSeq of the subject, or a stretch of time, that will never arrive. null = not known. */
+export type Gap = Identified & {
+  readonly stream: 'gap';
+  readonly subject: string;
+  readonly of: Stream;
+  readonly device: string;
+  readonly fromSeq: number | null;
+  readonly toSeq: number | null;
+  readonly fromUs: number | null;
+  readonly toUs: number | null;
+  readonly reason: GapReason;
+};
+
+export const statusKinds = ['birth', 'death'] as const;
+export type Status = Identified & {
+  readonly stream: 'status';
+  readonly subject: string; // the session: an id made at the agent's start
+  readonly gateway: string;
+  readonly kind: (typeof statusKinds)[number]; // birth has seq 0, death seq 1
+  readonly version: string;
+  readonly reason: string;
+  readonly previousSession: string | null;
+};
+
+export const verdicts = ['seizure', 'quiet', 'unsure', 'not-scorable', 'calibrating'] as const;
+export type Verdict = (typeof verdicts)[number];
+/** One scored window. Nothing in it depends on when it was computed, so a repeat is identical; seq is the window's index. */
+export type Detection = Identified & {
+  readonly stream: 'detection';
+  readonly subject: string;
+  readonly gateway: string;
+  readonly device: string;
+  readonly channel: number;
+  readonly modelHash: string;
+  readonly modelVersion: string;
+  readonly firstSample: number;
+  readonly samples: number;
+  readonly probability: number | null;
+  readonly verdict: Verdict;
+  readonly reason: string | null;
+  readonly fence: number;
+};
+
+export type Alarm = Identified & {
+  readonly stream: 'alarm';
+  readonly subject: string;
+  readonly device: string;
+  readonly alarmId: string;
+  readonly condition: string;
+  readonly state: string;
+  readonly priority: string;
+  readonly text: string;
+};
+
+/** Everything that is committed, told apart by `stream` and, for recordings, `kind`. */
+export type Message =
+  | EegChunk
+  | HeartRateChunk
+  | EventChunk
+  | QualityChunk
+  | RecordingStart
+  | RecordingEnd
+  | Gap
+  | Status
+  | Detection
+  | Alarm;
+
+/** An EEG chunk before encoding: `codec` 0 forces raw samples, otherwise the smaller codec is taken; `crc32` is always computed. */
+export type EegDraft = Omit<EegChunk, 'codec' | 'crc32'> & { readonly codec?: 0 | 1; readonly crc32?: number };
+export type MessageDraft = Exclude<Message, EegChunk> | EegDraft;
+
+/** How a gateway is doing, sent on `status/live` at QoS 0 and never stored. */
+export type LiveStatus = {
+  readonly stream: 'live-status';
+  readonly gateway: string;
+  readonly session: string;
+  readonly online: boolean;
+  readonly version: string;
+  readonly depthChunks: number;
+  readonly depthBytes: number;
+  readonly oldestAgeMs: number | null;
+  readonly lastPubackUs: number | null;
+  readonly chunksPerSecondIn: number;
+  readonly chunksPerSecondOut: number;
+  readonly secondsUntilFull: number | null;
+  readonly certificateDaysLeft: number | null;
+  readonly clock: ClockState;
+  readonly measuredAtUs: number;
+};
+
+/** What the front door tells a client that subscribed to its command topic: the database generation, the time, the version. */
+export type Hello = { readonly generation: string; readonly nowUs: number; readonly version: string };
