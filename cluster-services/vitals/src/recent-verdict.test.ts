@@ -1,0 +1,45 @@
+import type { Verdict } from '@vitalwire/contract';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { recentVerdict, type ScoredWindow } from './recent-verdict.ts';
+
+const scored = (...probabilities: readonly (number | Verdict)[]): ScoredWindow[] =>
+  probabilities.map((item, window) => {
+    if (typeof item !== 'number') return { window, probability: null, verdict: item };
+    return { window, probability: item, verdict: item >= 0.8 ? 'seizure' : item < 0.2 ? 'quiet' : 'unsure' };
+  });
+
+test.each<[string, Verdict | null, ScoredWindow[]]>([
+  ['nothing yet', null, []],
+  ['too few windows', 'calibrating', scored(0.01, 0.02)],
+  ['three quiet of five', 'quiet', scored(0.9, 0.4, 0.01, 0.01, 0.01)],
+  ['two high windows alone', 'unsure', scored(0.01, 0.01, 0.5, 0.9, 0.9)],
+  ['three high of five', 'seizure', scored(0.01, 0.9, 0.01, 0.9, 0.9)],
+  ['high windows that are long ago', 'quiet', scored(0.9, 0.9, 0.9, 0.01, 0.01, 0.01, 0.01)],
+  ['no signal worth scoring', 'not-scorable', scored(0.01, 'not-scorable', 'not-scorable', 'not-scorable')],
+  ['nothing scorable from the first window on', 'not-scorable', scored('not-scorable')],
+  ['windows the detector would not judge', 'unsure', scored('unsure', 'unsure', 'unsure', 'unsure')],
+])('%s', (_, expected, windows) => {
+  expect(recentVerdict(windows)).toBe(expected);
+});
+
+test('a pattern once shown stays until the windows fall below the lower threshold', () => {
+  expect(recentVerdict(scored(0.6, 0.6, 0.6, 0.6, 0.6), 'seizure')).toBe('seizure');
+  expect(recentVerdict(scored(0.6, 0.6, 0.6, 0.6, 0.6), 'quiet')).toBe('unsure');
+  expect(recentVerdict(scored(0.4, 0.4, 0.4, 0.6, 0.6), 'seizure')).toBe('unsure');
+});
+
+test('order and repeats of windows make no difference', () => {
+  const windows = fc.uniqueArray(fc.record({ window: fc.nat(12), probability: fc.option(fc.double({ min: 0, max: 1, noNaN: true })) }), {
+    selector: ({ window }) => window,
+  });
+  fc.assert(
+    fc.property(windows, (drawn) => {
+      const recent = drawn.map((item) => ({
+        ...item,
+        verdict: item.probability === null ? ('not-scorable' as const) : ('unsure' as const),
+      }));
+      expect(recentVerdict([...recent, ...recent].reverse())).toBe(recentVerdict(recent));
+    }),
+  );
+});
