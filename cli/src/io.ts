@@ -13,6 +13,8 @@ export type Io = {
   readonly signal: AbortSignal;
   /** Sets the exit code of the process; commands that fail throw instead. */
   exitCode(code: number): void;
+  /** Tells the process that started this one that a service is ready; absent where nobody listens. */
+  reportReady?(addresses: Readonly<Record<string, string | number>>): void;
 };
 
 /** One file per verb in src/commands/ exports this as `addCommand`; program.ts calls it. */

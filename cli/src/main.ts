@@ -35,6 +35,7 @@ const io: Io = {
   exitCode: (code) => {
     process.exitCode = code;
   },
+  ...(process.send === undefined ? {} : { reportReady: (addresses) => process.send?.({ type: 'ready', addresses }) }),
 };
 
 const argv = process.argv.slice(2);
