@@ -1,3 +1,5 @@
+export * from './api/index.ts';
+export * from './api/state.ts';
 export {
   decodeHello,
   decodeLiveStatus,
@@ -27,7 +29,8 @@ export {
 export { WIRE_VERSION } from './keys.ts';
 export { limits } from './limits.ts';
 export * from './messages.ts';
-export { decodeChunkSamples, encodeChunkSamples, maxSamplesPerChannel, type SampleBlock } from './samples.ts';
+export { decodeSampleBlock, encodeSampleBlock, type SampleBlock, sampleBlockMediaType } from './sample-block.ts';
+export { decodeChunkSamples, encodeChunkSamples, maxSamplesPerChannel, type PackedSamples } from './samples.ts';
 export {
   commandTopic,
   type DataStream,

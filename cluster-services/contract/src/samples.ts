@@ -14,7 +14,7 @@ const BLOCK = 32;
 const LIMIT_OF = { 16: 0x8000, 24: 0x800000 } as const;
 const MAX_WIDTH_OF = { 16: 17, 24: 25 } as const;
 
-export type SampleBlock = { readonly codec: 0 | 1; readonly block: Uint8Array<ArrayBuffer>; readonly crc32: number };
+export type PackedSamples = { readonly codec: 0 | 1; readonly block: Uint8Array<ArrayBuffer>; readonly crc32: number };
 
 // Encoding is synchronous, so one scratch serves all calls; a block that outgrows the raw samples is given up before it can overflow.
 const scratch = new Uint8Array(limits.maxBlockBytes + 256);
@@ -26,7 +26,7 @@ export function maxSamplesPerChannel(channels: number, bits: SampleBits): number
 }
 
 /** Packs a chunk's samples (channel after channel): codec 1, or codec 0 where codec 1 is not smaller or when it is asked for. */
-export function encodeChunkSamples(samples: Samples, channels: number, bits: SampleBits, codec?: 0 | 1): SampleBlock {
+export function encodeChunkSamples(samples: Samples, channels: number, bits: SampleBits, codec?: 0 | 1): PackedSamples {
   const samplesPerChannel = samples.length / channels;
   const rawBytes = samples.length * (bits / 8);
   if (!Number.isInteger(channels) || channels < 1 || channels > limits.maxChannels) throw new RangeError(`${channels} channels`);
