@@ -59,6 +59,7 @@ export type DurablePublisherOptions = BusOptions & {
 
 const KEEPALIVE_S = 30;
 const CONNECT_TIMEOUT_MS = 10_000;
+const FAREWELL_MS = 1_000;
 const LIVE_BACKLOG_BYTES = 256 * 1024;
 
 /**
@@ -117,7 +118,9 @@ export class Subscriber implements Lifecycle {
   readonly #link: Link;
   readonly #queue: { topic: string; payload: Uint8Array }[] = [];
   readonly #queueLimit: number;
-  #draining: Promise<void> | null = null;
+  #working: Promise<void> | null = null;
+  #busy = false;
+  #subscribed = false;
   #dropped = 0;
   #stopped = false;
 
@@ -128,14 +131,18 @@ export class Subscriber implements Lifecycle {
       up: async (client) => {
         client.on('message', (topic, payload) => this.#take(topic, payload));
         await subscribe(client, options.topics);
+        this.#subscribed = true;
         options.onConnected?.();
       },
-      down: () => {},
+      down: () => {
+        this.#subscribed = false;
+      },
     });
   }
 
+  /** True while the topics are subscribed. */
   get connected(): boolean {
-    return this.#link.client !== null;
+    return this.#subscribed;
   }
 
   get dropped(): number {
@@ -151,7 +158,7 @@ export class Subscriber implements Lifecycle {
     this.#stopped = true;
     await this.#link.stop();
     this.#queue.length = 0;
-    await this.#draining;
+    await this.#working;
   }
 
   #take(topic: string, payload: Uint8Array): void {
@@ -162,12 +169,11 @@ export class Subscriber implements Lifecycle {
       this.#options.onDropped?.(this.#dropped);
     }
     this.#queue.push({ topic, payload });
-    this.#draining ??= this.#drain().finally(() => {
-      this.#draining = null;
-    });
+    if (!this.#busy) this.#working = this.#drain();
   }
 
   async #drain(): Promise<void> {
+    this.#busy = true;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       try {
         const handled = this.#options.onMessage(next.topic, next.payload);
@@ -176,6 +182,7 @@ export class Subscriber implements Lifecycle {
         this.#options.log.error({ err: error, topic: next.topic }, 'a message could not be handled');
       }
     }
+    this.#busy = false; // in the same turn as the look at the empty queue, or a message could slip in between and wait
   }
 }
 
@@ -395,11 +402,14 @@ class Link {
     const stop = this.#abort.signal;
     const identity = await this.#readIdentity();
     const client = await connectOnce({ ...this.#options, identity, signal: stop });
-    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
-    const onStop = (): void => void client.end();
+    const closed = new Promise<void>((resolve) => {
+      client.once('close', () => resolve());
+      if (!client.connected) resolve(); // a kick in the same packet as the CONNACK: its 'close' may have come before we listen
+    });
+    const onStop = (): void => this.#disconnect(client);
     stop.addEventListener('abort', onStop, { once: true });
+    if (stop.aborted) onStop();
     try {
-      stop.throwIfAborted();
       this.client = client;
       await Promise.race([this.#events.up(client), closed]);
       onHealthy();
@@ -410,6 +420,17 @@ class Link {
       this.#events.down();
       client.end(true);
     }
+  }
+
+  // mqtt.js waits for ever for the PUBACKs of a polite end, and a stalled peer never lets the DISCONNECT out.
+  #disconnect(client: MqttClient): void {
+    if (Object.keys(client.outgoing).length > 0) {
+      client.end(true);
+      return;
+    }
+    const timer = this.#clock.setTimer(FAREWELL_MS, () => client.stream.destroy());
+    client.once('close', () => timer.cancel());
+    client.end();
   }
 
   // A certificate that is being replaced may be half written: the last good one serves meanwhile.

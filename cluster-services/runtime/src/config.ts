@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml, stringify as toYaml } from 'yaml';
+import { parse as parseYaml, stringify as toYaml, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 
 /** Where a configuration may come from; a flag wins over the environment, that over the file, that over the default. */
@@ -62,7 +62,9 @@ export function readConfig<Schema extends z.ZodObject>(schema: Schema, sources: 
     const leaf = leaves.find((one) => one.env === name);
     const fileOf = leaves.find((one) => one.secret && `${one.env}_FILE` === name);
     if (leaf !== undefined) take(leaf, fromText(leaf, text), `environment ${name}`);
-    else if (fileOf !== undefined) take(fileOf, readSecret(fileOf, text, `environment ${name}`, problems), `environment ${name}`);
+    else if (fileOf !== undefined && sources.env[fileOf.env]) {
+      problems.push({ setting: fileOf.key, expected: `either ${fileOf.env} or ${name}, not both`, origin: 'environment' });
+    } else if (fileOf !== undefined) take(fileOf, readSecret(fileOf, text, `environment ${name}`, problems), `environment ${name}`);
     else
       problems.push({
         setting: name,
@@ -77,7 +79,7 @@ export function readConfig<Schema extends z.ZodObject>(schema: Schema, sources: 
     if (value !== undefined) readEntry(leaves, key, value, `flag --${kebab(key)}`, take, problems);
   }
 
-  const checked = schema.safeParse(unflatten(given, problems, leaves));
+  const checked = schema.safeParse(withGroups(schema, unflatten(given, problems, leaves)));
   if (!checked.success) problems.push(...checked.error.issues.flatMap((issue) => describeIssue(issue, leaves, given, problems)));
   if (!checked.success || problems.length > 0) throw new ConfigError(sources.configName, problems);
   return deepFreeze(checked.data);
@@ -191,8 +193,7 @@ function fileEntries(sources: ConfigSources, leaves: readonly Leaf[], problems: 
     parsed = parseYaml(readFileSync(sources.file, 'utf8'));
   } catch (error) {
     // A YAML error quotes the line it stumbled over, which may hold a secret: only its place is told.
-    const place = error instanceof Error && 'linePos' in error ? JSON.stringify(error.linePos) : reason(error);
-    problems.push({ setting: '(file)', expected: `a readable YAML file (${place})`, origin });
+    problems.push({ setting: '(file)', expected: `a readable YAML file (${yamlPlace(error) ?? reason(error)})`, origin });
     return [];
   }
   if (parsed === null || parsed === undefined) return [];
@@ -268,7 +269,8 @@ const BOOLEAN_WORDS: ReadonlyMap<string, boolean> = new Map([
 const COERCED: ReadonlyMap<string, { expected: string; fits(value: unknown): boolean }> = new Map([
   ['number', { expected: 'a number', fits: (value: unknown) => typeof value === 'number' }],
   ['boolean', { expected: 'true or false', fits: (value: unknown) => typeof value === 'boolean' }],
-  ['string', { expected: 'a text', fits: (value: unknown) => typeof value === 'string' || typeof value === 'number' }],
+  // A YAML number is no text: 0123 has already lost its zero. The reader is told to quote it.
+  ['string', { expected: 'a text (in quotes, if it looks like a number)', fits: (value: unknown) => typeof value === 'string' }],
 ]);
 
 function unflatten(given: ReadonlyMap<string, Given>, problems: ConfigProblem[], leaves: readonly Leaf[]): Record<string, unknown> {
@@ -288,10 +290,22 @@ function unflatten(given: ReadonlyMap<string, Given>, problems: ConfigProblem[],
       node[part] = child;
       node = child;
     }
-    // A YAML number where a text is asked for (an id of digits) means its digits.
-    node[leaf.path.at(-1) ?? ''] = leaf.kind === 'string' && typeof one.value === 'number' ? String(one.value) : one.value;
+    node[leaf.path.at(-1) ?? ''] = one.value;
   }
   return root;
+}
+
+// A group of settings of which none was given still exists, so that its defaults apply and what is missing is named one by one.
+function withGroups(schema: z.ZodObject, values: Record<string, unknown>): Record<string, unknown> {
+  for (const [name, field] of Object.entries(schema.shape)) {
+    if (!(field instanceof z.ZodType)) continue;
+    const { base, optional } = unwrap(field);
+    if (!(base instanceof z.ZodObject)) continue;
+    const child = values[name];
+    if (isRecord(child)) withGroups(base, child);
+    else if (child === undefined && !optional) values[name] = withGroups(base, {});
+  }
+  return values;
 }
 
 function describeIssue(
@@ -356,6 +370,12 @@ function parsedJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function yamlPlace(error: unknown): string | null {
+  if (!(error instanceof YAMLParseError)) return null;
+  const place = error.linePos?.[0];
+  return `${error.code}${place === undefined ? '' : ` at line ${place.line}, column ${place.col}`}`;
 }
 
 function reason(error: unknown): string {

@@ -60,3 +60,11 @@ export const runtimeErrors = {
 } as const satisfies ErrorTable;
 
 export class RuntimeError extends defineErrors('runtime', runtimeErrors) {}
+
+/** Why a server could not listen, in words a person can act on. */
+export function cannotListen(host: string, port: number, cause: unknown): RuntimeError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'EADDRINUSE')
+    return new RuntimeError('PORT_IN_USE', `${host}:${port}; stop the other program or choose another port`, { cause });
+  return new RuntimeError('CANNOT_LISTEN', `${host}:${port} (${typeof code === 'string' ? code : 'unknown reason'})`, { cause });
+}

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawServerDefault } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController, type RawServerDefault } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   isResponseSerializationError,
@@ -9,7 +9,7 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
-import { isCodedError, RuntimeError } from './errors.ts';
+import { cannotListen, isCodedError, RuntimeError } from './errors.ts';
 import type { Log } from './log.ts';
 import { describeApi, type RouteFacts } from './openapi.ts';
 import type { Identity } from './pki.ts';
@@ -59,6 +59,7 @@ export class ApiError extends Error {
 }
 
 const DEFAULT_BODY_LIMIT = 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000; // to receive a whole request; fastify's default waits for ever
 
 /** Makes a server; routes declare zod schemas and need a token unless their config says `public: true`. */
 export function createApi(options: ApiOptions): Api {
@@ -66,8 +67,9 @@ export function createApi(options: ApiOptions): Api {
     https: options.tls === undefined ? null : { ...readTls(options.tls), minVersion: 'TLSv1.2' },
     bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
     loggerInstance: options.log as FastifyBaseLogger,
-    disableRequestLogging: true,
-    forceCloseConnections: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle', // a request that was begun is answered before the server closes
   } as object) as unknown as Api;
 
   api.setValidatorCompiler(validatorCompiler);
@@ -116,10 +118,7 @@ export async function listen(api: Api, host: string, port: number): Promise<List
   try {
     await api.listen({ host, port });
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'EADDRINUSE')
-      throw new RuntimeError('PORT_IN_USE', `${host}:${port}; stop the other program or choose another port`, { cause });
-    throw new RuntimeError('CANNOT_LISTEN', `${host}:${port} (${String(code ?? cause)})`, { cause });
+    throw cannotListen(host, port, cause);
   }
   const address = api.server.address();
   const actual = typeof address === 'object' && address !== null ? address.port : port;

@@ -11,11 +11,12 @@ export type LogOptions = {
 };
 
 const REDACTED = '[redacted]';
-const DEEPEST = 8;
+const MAX_DEPTH = 8;
+const MAX_ENTRIES = 500; // of one log call: an object that drags a whole socket along must not become a line
 
-/** Makes the log of one process or part. Whatever is called token, password, secret, authorization, key or source is masked. */
+/** Makes the log of one process. Whatever is called token, password, secret, authorization, key or source is masked, at any depth. */
 export function createLog(options: LogOptions): Log {
-  return pino(
+  const log: Log = pino(
     {
       name: options.name,
       level: options.level ?? 'info',
@@ -23,57 +24,78 @@ export function createLog(options: LogOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: {
         level: (label) => ({ level: label }),
-        bindings: redactObject,
-        log: redactObject,
+        log: redactEntries,
       },
-      serializers: { err: redactError, error: redactError },
-      hooks: {
-        logMethod(args, method) {
-          method.apply(this, args.map((arg: unknown) => (typeof arg === 'string' ? redactText(arg) : arg)) as Parameters<typeof method>);
-        },
-      },
+      serializers: { err: (error: unknown) => error }, // already a plain object when it comes here
+      hooks: { streamWrite: redactText }, // the whole line: message, stack, and what was interpolated into them
     },
     options.destination ?? pino.destination({ fd: 2, sync: true }),
   );
-}
-
-/** A copy in which the values of telltale names, and credentials inside texts, are masked. */
-export function redact(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return redactText(value);
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Error) return redactError(value);
-  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
-  if (depth >= DEEPEST) return '[too deep]';
-  if (Array.isArray(value)) return value.map((item) => redact(item, depth + 1));
-  if ('toJSON' in value && typeof value.toJSON === 'function') return redact(value.toJSON(), depth + 1);
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, isTelltale(name) && item != null ? REDACTED : redact(item, depth + 1)]),
-  );
-}
-
-function redactObject(object: object): Record<string, unknown> {
-  const copy: Record<string, unknown> = {};
-  for (const [name, item] of Object.entries(object)) {
-    copy[name] = isTelltale(name) && item != null ? REDACTED : item instanceof Error ? item : redact(item, 1);
+  // pino puts the bindings of a child into its lines as they are; children inherit this method.
+  const makeChild: unknown = Reflect.get(log, 'child');
+  if (typeof makeChild === 'function') {
+    const redactedChild = function (this: Log, bindings: pino.Bindings, childOptions?: pino.ChildLoggerOptions): unknown {
+      return Reflect.apply(makeChild, this, [redactEntries(bindings), childOptions]);
+    };
+    Reflect.set(log, 'child', redactedChild);
   }
+  return log;
+}
+
+function redactEntries(entries: object): Record<string, unknown> {
+  const budget = { left: MAX_ENTRIES };
+  const copy: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(entries)) copy[name] = redactEntry(name, value, 1, budget);
   return copy;
 }
 
-function redactError(error: unknown): unknown {
-  if (!(error instanceof Error)) return redact(error);
-  return redact({ ...Object.fromEntries(Object.entries(error)), ...pickError(error), cause: undefined }, 1);
+type Budget = { left: number };
+
+function redactEntry(name: string, value: unknown, depth: number, budget: Budget): unknown {
+  if (isTelltale(name) && value !== null && value !== undefined) return REDACTED;
+  if (name === 'req' || name === 'res') return requestFacts(value);
+  return redactValue(value, depth, budget);
 }
 
-function pickError(error: Error): Record<string, unknown> {
-  const serialized = pino.stdSerializers.err(error);
-  return { type: serialized.type, message: serialized.message, stack: serialized.stack };
+function redactValue(value: unknown, depth: number, budget: Budget): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null) return value;
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (depth > MAX_DEPTH) return '[too deep]';
+  if (Array.isArray(value)) return value.map((item) => spend(budget, () => redactValue(item, depth + 1, budget)));
+  if (value instanceof Date) return value.toISOString();
+  const copy: Record<string, unknown> = value instanceof Error ? errorFacts(value, depth, budget) : {};
+  for (const [name, item] of Object.entries(value)) copy[name] = spend(budget, () => redactEntry(name, item, depth + 1, budget));
+  return copy;
+}
+
+function spend(budget: Budget, visit: () => unknown): unknown {
+  budget.left -= 1;
+  return budget.left < 0 ? '[too much]' : visit();
+}
+
+function errorFacts(error: Error, depth: number, budget: Budget): Record<string, unknown> {
+  const facts: Record<string, unknown> = { type: error.name, message: error.message, stack: error.stack };
+  if (error.cause !== undefined) facts['cause'] = redactValue(error.cause, depth + 1, budget);
+  if (error instanceof AggregateError) facts['errors'] = redactValue(error.errors, depth + 1, budget);
+  return facts;
+}
+
+// The HTTP server logs whole requests and responses, headers and sockets included.
+function requestFacts(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const facts: Record<string, unknown> = {};
+  if ('method' in value) facts['method'] = value.method;
+  if ('url' in value && typeof value.url === 'string') facts['path'] = value.url.split('?', 1)[0];
+  if ('statusCode' in value) facts['statusCode'] = value.statusCode;
+  return facts;
 }
 
 function isTelltale(name: string): boolean {
-  return /^(key|source|cookie|set-cookie)$|(token|password|passphrase|secret|authorization|privatekey)$/i.test(name);
+  return /^(key|source|(set-)?cookie)$|(token|password|passphrase|secret|authorization|privatekey)$/i.test(name);
 }
 
-// user:password@ in a URL (a database address in a driver's message) and bearer tokens in a text.
-function redactText(text: string): string {
-  return text.replace(/(:\/\/[^\s/:@]*):[^\s/@]+@/g, `$1:${REDACTED}@`).replace(/\b(bearer)[ .]+[\w.~+/=-]{8,}/gi, `$1 ${REDACTED}`);
+// user:password@ in a URL (a driver's message quotes the database address) and bearer tokens, wherever they are in a line.
+function redactText(line: string): string {
+  return line.replace(/(:\/\/[^\s/:@"]*):[^\s/@"]+@/g, `$1:${REDACTED}@`).replace(/\b(bearer)([ .]+)[\w.~+/=-]{8,}/gi, `$1$2${REDACTED}`);
 }

@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { RuntimeError } from './errors.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { cannotListen } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import { version } from './service.ts';
@@ -8,9 +9,9 @@ import { version } from './service.ts';
 /** How one part is. Degraded means: works, with less than it should; the service stays in use. */
 export type Health = { ok: boolean; degraded?: boolean; detail?: unknown };
 
-export type ProbesOptions = { host?: string; port?: number; log: Log };
+export type ProbesOptions = { host?: string; port?: number; log: Log; clock?: Clock };
 
-const NO_DETAIL_MS = 2_000;
+const CHECK_TIMEOUT_MS = 2_000;
 
 /** The plain HTTP side door of a service: `/healthz` (alive), `/readyz` (every check, 503 if one is not ok), `/metrics`. */
 export class Probes implements Lifecycle {
@@ -18,6 +19,7 @@ export class Probes implements Lifecycle {
   readonly #host: string;
   readonly #wantedPort: number;
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #checks = new Map<string, () => Health | Promise<Health>>();
   #server: Server | null = null;
 
@@ -25,6 +27,7 @@ export class Probes implements Lifecycle {
     this.#host = options.host ?? '127.0.0.1';
     this.#wantedPort = options.port ?? 0;
     this.#log = options.log;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** The port in use; 0 before the start. */
@@ -52,7 +55,7 @@ export class Probes implements Lifecycle {
     });
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => reject(new RuntimeError('CANNOT_LISTEN', `probes on ${this.#host}:${this.#wantedPort}`, { cause })));
+      server.once('error', (cause) => reject(cannotListen(this.#host, this.#wantedPort, cause)));
       server.listen(this.#wantedPort, this.#host, resolve);
     });
   }
@@ -81,7 +84,7 @@ export class Probes implements Lifecycle {
   }
 
   async #answerReady(response: ServerResponse): Promise<void> {
-    const checks = await Promise.all([...this.#checks].map(async ([name, run]) => [name, await safely(run)] as const));
+    const checks = await Promise.all([...this.#checks].map(async ([name, run]) => [name, await this.#ask(run)] as const));
     const ok = checks.every(([, health]) => health.ok);
     const degraded = checks.some(([, health]) => health.degraded === true);
     sendJson(response, ok ? 200 : 503, {
@@ -89,19 +92,19 @@ export class Probes implements Lifecycle {
       checks: Object.fromEntries(checks),
     });
   }
-}
 
-async function safely(run: () => Health | Promise<Health>): Promise<Health> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Health>((resolve) => {
-    timer = setTimeout(() => resolve({ ok: false, detail: 'the check did not answer' }), NO_DETAIL_MS);
-  });
-  try {
-    return await Promise.race([run(), late]);
-  } catch (error) {
-    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
-  } finally {
-    clearTimeout(timer);
+  async #ask(run: () => Health | Promise<Health>): Promise<Health> {
+    const late = Promise.withResolvers<Health>();
+    const timer = this.#clock.setTimer(CHECK_TIMEOUT_MS, () =>
+      late.resolve({ ok: false, detail: `no answer within ${CHECK_TIMEOUT_MS} ms` }),
+    );
+    try {
+      return await Promise.race([run(), late.promise]);
+    } catch (error) {
+      return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+    } finally {
+      timer.cancel();
+    }
   }
 }
 
