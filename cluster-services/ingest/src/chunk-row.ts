@@ -1,0 +1,71 @@
+import { crc32 } from 'node:zlib';
+import type { ClockState, Message, Topic } from '@vitalwire/contract';
+import type { ChunkRow } from '@vitalwire/storage/commit';
+
+/** How good the gateway's clock was, as a number in the tables: append only, never renumber. */
+const clockQualities: Readonly<Record<ClockState['source'], number>> = { none: 0, 'front-door': 1, ntp: 2, replay: 3 };
+
+const LONGEST_SPAN_US = 0xffff_ffff; // over an hour: only a phone's export is longer, and its readings carry their own times
+
+/** The row of an understood message: which of its fields become columns. */
+export function chunkRow(message: Message, bytes: Uint8Array, topic: Topic): ChunkRow {
+  return {
+    kind: 'chunk',
+    recordingId: message.recordingId,
+    seq: message.seq,
+    stream: message.stream,
+    subject: 'subject' in message ? message.subject : null,
+    gateway: topic.gateway,
+    device: topic.device,
+    measuredAtUs: message.measuredAtUs,
+    spanUs: Math.min(LONGEST_SPAN_US, Math.max(0, Math.round(spanUs(message)))),
+    codec: message.stream === 'eeg' ? message.codec : 0,
+    clockQuality: clockQualities[message.clock.source],
+    firstSample: isRecordingData(message) ? message.firstSample : null,
+    samples: isRecordingData(message) ? readingsOf(message) : null,
+    crc32: crc32(bytes), // IEEE, as in the contract
+    message: bytes,
+    // A window is scored again after a crash, perhaps by another worker: whichever result came first stays.
+    firstWriteWins: message.stream === 'detection',
+    ...(message.stream === 'recording' ? { recording: message } : {}),
+  };
+}
+
+type DataMessage = Extract<Message, { stream: 'eeg' | 'heart-rate' | 'event' | 'quality' }>;
+
+function isRecordingData(message: Message): message is DataMessage {
+  return message.stream === 'eeg' || message.stream === 'heart-rate' || message.stream === 'event' || message.stream === 'quality';
+}
+
+function readingsOf(message: DataMessage): number {
+  switch (message.stream) {
+    case 'eeg':
+      return message.samplesPerChannel;
+    case 'heart-rate':
+      return message.readings.length;
+    case 'event':
+      return message.events.length;
+    case 'quality':
+      return message.items.length;
+  }
+}
+
+/** From the first reading to the end of the last one; 0 for what has no extent. */
+function spanUs(message: Message): number {
+  switch (message.stream) {
+    case 'eeg':
+      return (message.samplesPerChannel * 1_000_000 * message.rate.den) / message.rate.num;
+    case 'heart-rate':
+      return latest(message.readings.map((reading) => reading.atUs)) - message.measuredAtUs;
+    case 'event':
+      return latest(message.events.map((event) => event.atUs + (event.durationUs ?? 0))) - message.measuredAtUs;
+    case 'quality':
+      return latest(message.items.map((item) => item.atUs)) - message.measuredAtUs;
+    default:
+      return 0;
+  }
+}
+
+function latest(timesUs: readonly number[]): number {
+  return timesUs.reduce((last, atUs) => Math.max(last, atUs), 0);
+}
