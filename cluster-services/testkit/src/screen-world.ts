@@ -1,0 +1,434 @@
+import { randomBytes } from 'node:crypto';
+import { createFrontDoor, type FrontDoor } from '@vitalwire/broker';
+import {
+  type ChannelScale,
+  type ClockState,
+  derivedId,
+  detectionKind,
+  encodeLiveStatus,
+  encodeMessage,
+  formatTopic,
+  type HeartRateKind,
+  hashMontage,
+  type LiveStatus,
+  type MessageDraft,
+  newRecordingId,
+  type Rate,
+  type Registry,
+  type ReplayMark,
+  type Stream,
+  type Verdict,
+} from '@vitalwire/contract';
+import {
+  type Api,
+  createApi,
+  createLog,
+  DurablePublisher,
+  fixedToken,
+  type Identity,
+  listen,
+  Probes,
+  systemClock,
+} from '@vitalwire/runtime';
+import { createWeb, type Web, WebConfig } from '@vitalwire/web';
+import { freePort } from './free-port.ts';
+import { removeTempDir, tempDir } from './temp-dir.ts';
+import { TestPki } from './test-pki.ts';
+import { until } from './until.ts';
+
+const TOKEN = 'viewer-token-for-tests';
+const STORAGE_TOKEN = 'storage-token-for-tests';
+const BONN: Rate = { num: 17361, den: 100 };
+
+/** How the stand-in for storage behaves: it answers, takes questions without ever answering, or refuses connections' requests. */
+export type StorageMood = 'answers' | 'hangs' | 'fails';
+
+export type ScreenWorldOptions = {
+  dataDir?: string;
+  storageTimeoutMs?: number;
+  pageDir?: string;
+  maxViewers?: number;
+  storage?: StorageMood;
+  logLevel?: string;
+};
+
+const log = createLog({ name: 'screen-world', level: process.env['VW_TEST_LOG'] ?? 'silent' });
+
+/**
+ * What a screen needs around it, for tests: a real front door over TLS (commits are accepted at once), a stand-in for storage's
+ * HTTP with a registry in memory, the real web service, and gateways whose devices can be made to send anything.
+ */
+export class ScreenWorld {
+  readonly token = TOKEN;
+  readonly registry: Registry = { revision: 1, patients: [], devices: [], assignments: [] };
+  mood: StorageMood = 'answers';
+  storageRequests = 0;
+  readonly pki: TestPki;
+  readonly dir: string;
+  readonly #options: ScreenWorldOptions;
+  readonly #gateways: TestGateway[] = [];
+  #frontDoor: FrontDoor | null = null;
+  #storage: Api | null = null;
+  #web: Web | null = null;
+  #ports = { frontDoor: 0, storage: 0, web: 0 };
+
+  private constructor(pki: TestPki, options: ScreenWorldOptions) {
+    this.pki = pki;
+    this.dir = options.dataDir ?? tempDir('vw-web-');
+    this.#options = options;
+    this.mood = options.storage ?? 'answers';
+  }
+
+  static async start(options: ScreenWorldOptions = {}): Promise<ScreenWorld> {
+    const world = new ScreenWorld(await TestPki.create(), options);
+    world.#ports = { frontDoor: await freePort(), storage: await freePort(), web: await freePort() };
+    await world.startFrontDoor();
+    await world.#startStorage();
+    await world.startWeb();
+    return world;
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${this.#ports.web}`;
+  }
+
+  get caPath(): string {
+    return this.pki.caPath;
+  }
+
+  get frontDoorUrl(): string {
+    return `mqtts://127.0.0.1:${this.#ports.frontDoor}`;
+  }
+
+  /** Live connections at web. */
+  viewers(): number {
+    return this.#web?.counts().viewers ?? 0;
+  }
+
+  /** Adds a patient who wears these devices from the beginning of time. */
+  addPatient(id: string, label: string, devices: readonly string[]): void {
+    this.registry.patients.push({ id, label, notes: null });
+    for (const device of devices) {
+      this.registry.devices.push({ id: device, kind: device.startsWith('hr') ? 'heart-rate' : 'eeg', label: null, gateway: null });
+      this.registry.assignments.push({ device, patient: id, fromUs: 0, toUs: null });
+    }
+    this.registry.revision += 1;
+  }
+
+  async gateway(id = 'gateway-1'): Promise<TestGateway> {
+    const gateway = new TestGateway(id, this.frontDoorUrl, await this.pki.gateway(id));
+    this.#gateways.push(gateway);
+    await gateway.start();
+    return gateway;
+  }
+
+  async startFrontDoor(): Promise<void> {
+    const probes = new Probes({ log });
+    this.#frontDoor = createFrontDoor({
+      host: '127.0.0.1',
+      port: this.#ports.frontDoor,
+      identity: await this.pki.service('ingest'),
+      accept: { durable: async () => 'route', live: () => null },
+      hello: async () => ({ generation: '00000000-0000-7000-8000-000000000000', nowUs: systemClock.nowUs(), version: '0' }),
+      log,
+      clock: systemClock,
+      registry: probes.registry,
+    });
+    await this.#frontDoor.start();
+  }
+
+  async stopFrontDoor(): Promise<void> {
+    await this.#frontDoor?.stop();
+    this.#frontDoor = null;
+  }
+
+  async startWeb(): Promise<void> {
+    const { certPath, keyPath, caPath } = await this.pki.service('web');
+    const { storageTimeoutMs, pageDir, maxViewers } = this.#options;
+    const config = WebConfig.parse({
+      port: this.#ports.web,
+      certPath,
+      keyPath,
+      caPath,
+      frontDoorUrl: this.frontDoorUrl,
+      storageUrl: `https://127.0.0.1:${this.#ports.storage}`,
+      storageToken: STORAGE_TOKEN,
+      token: TOKEN,
+      dataDir: this.dir,
+      ...(storageTimeoutMs === undefined ? {} : { storageTimeoutMs }),
+      ...(pageDir === undefined ? {} : { pageDir }),
+      ...(maxViewers === undefined ? {} : { maxViewers }),
+    });
+    this.#web = createWeb(config, { log, clock: systemClock });
+    await this.#web.start(new AbortController().signal);
+  }
+
+  async stopWeb(): Promise<void> {
+    await this.#web?.stop();
+    this.#web = null;
+  }
+
+  /** Waits until web hears the front door and has read the registry. */
+  async ready(): Promise<void> {
+    const { Client } = await import('@vitalwire/client');
+    const client = await Client.connect({ url: this.url, token: this.token, caPath: this.caPath });
+    await until(async () => {
+      const { links } = await client.state();
+      return links.frontDoor === 'ok' && (this.mood !== 'answers' || links.registryRevision === String(this.registry.revision));
+    }, 10_000);
+    await client.close();
+  }
+
+  async stop(): Promise<void> {
+    this.mood = 'fails';
+    await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
+    await this.stopWeb();
+    await this.stopFrontDoor();
+    await this.#storage?.close();
+    this.pki.remove();
+    if (this.#options.dataDir === undefined) removeTempDir(this.dir);
+  }
+
+  async #startStorage(): Promise<void> {
+    const api = createApi({ log, tls: await this.pki.service('storage'), tokens: fixedToken(STORAGE_TOKEN) });
+    api.addHook('onRequest', async (_request, reply) => {
+      this.storageRequests += 1;
+      if (this.mood === 'hangs') await new Promise(() => {});
+      if (this.mood === 'fails') await reply.code(503).send({ error: { code: 'DATABASE_DOWN', message: 'no', next: 'wait' } });
+    });
+    api.get('/v1/registry', () => this.registry);
+    api.get('/v1/patients', () => ({ patients: this.registry.patients }));
+    api.put('/v1/patients/:id', (request) => {
+      this.addPatient((request.params as { id: string }).id, (request.body as { label?: string }).label ?? '', []);
+      return {};
+    });
+    api.get('/v1/gateways', () => ({ gateways: [] }));
+    api.get('/v1/stats', () => ({
+      chunks: 1,
+      samples: 44,
+      quarantined: 0,
+      detections: 0,
+      conflicts: 0,
+      lastCommittedAtUs: null,
+      schemaVersion: 1,
+      generation: '00000000-0000-7000-8000-000000000000',
+    }));
+    api.get('/v1/recordings/:id/chunks', (_request, reply) =>
+      reply
+        .header('content-type', 'application/vnd.vitalwire.messages')
+        .header('x-next-seq', '7')
+        .send(Buffer.from([0, 0, 0, 2, 9, 9])),
+    );
+    await listen(api, '127.0.0.1', this.#ports.storage);
+    this.#storage = api;
+  }
+}
+
+export type TestDeviceOptions = {
+  clockErrorUs?: number;
+  clock?: ClockState;
+  replay?: ReplayMark | null;
+  channels?: number;
+  announce?: boolean;
+};
+
+/** A gateway with its own certificate that sends whatever a test wants. */
+export class TestGateway {
+  readonly id: string;
+  readonly session: string;
+  readonly #publisher: DurablePublisher;
+
+  constructor(id: string, url: string, identity: Identity) {
+    this.id = id;
+    this.session = newRecordingId(id, Date.now(), randomBytes(6));
+    this.#publisher = new DurablePublisher({ url, identity, clientId: id, liveClientId: `${id}-live`, log });
+  }
+
+  async start(): Promise<void> {
+    await this.#publisher.start(new AbortController().signal);
+    await until(() => this.#publisher.connected, 10_000);
+  }
+
+  stop(): Promise<void> {
+    return this.#publisher.stop();
+  }
+
+  device(id: string, options: TestDeviceOptions = {}): TestDevice {
+    return new TestDevice(this, id, options);
+  }
+
+  /** Resolves at the PUBACK on the durable lane, at once on the live lane. */
+  async send(device: string, stream: Stream, message: MessageDraft, live = false): Promise<void> {
+    const topic = formatTopic(this.id, device, stream, live);
+    const bytes = encodeMessage(message);
+    if (live) this.#publisher.publishLive(topic, bytes);
+    else await this.#publisher.publish(topic, bytes);
+  }
+
+  sendStatus(status: Partial<LiveStatus> = {}): void {
+    const whole: LiveStatus = {
+      stream: 'live-status',
+      gateway: this.id,
+      session: this.session,
+      online: true,
+      version: '0.1.0',
+      depthChunks: 3,
+      depthBytes: 12_000,
+      oldestAgeMs: 240,
+      lastPubackUs: systemClock.nowUs(),
+      chunksPerSecondIn: 32,
+      chunksPerSecondOut: 32,
+      secondsUntilFull: null,
+      certificateDaysLeft: 364,
+      clock: { offsetUs: 1_200, uncertaintyUs: 900, source: 'front-door' },
+      measuredAtUs: systemClock.nowUs(),
+      ...status,
+    };
+    this.#publisher.publishLive(formatTopic(this.id, this.id, 'status', true), encodeLiveStatus(whole));
+  }
+}
+
+/** One device: an EEG recording, a heart-rate recording, and detections about the EEG. */
+export class TestDevice {
+  readonly id: string;
+  readonly gateway: TestGateway;
+  readonly eegId: string;
+  readonly heartRateId: string;
+  readonly channels: readonly ChannelScale[];
+  readonly montageHash: string;
+  readonly #options: TestDeviceOptions;
+  #seq = 0;
+  #firstSample = 0;
+  #heartRateSeq = 0;
+
+  constructor(gateway: TestGateway, id: string, options: TestDeviceOptions) {
+    this.gateway = gateway;
+    this.id = id;
+    this.#options = options;
+    const nowMs = Date.now();
+    this.eegId = newRecordingId(gateway.id, nowMs, randomBytes(6));
+    this.heartRateId = newRecordingId(gateway.id, nowMs, randomBytes(6));
+    this.channels = Array.from({ length: options.channels ?? 1 }, (_, index) => ({
+      label: `EEG ${index + 1}`,
+      unit: 'uV',
+      digitalMin: -32_768,
+      digitalMax: 32_767,
+      physicalMin: -3_276.8,
+      physicalMax: 3_276.7,
+      reference: '',
+    }));
+    this.montageHash = hashMontage(this.channels);
+  }
+
+  /** The device's wrong idea of the time now. */
+  nowUs(): number {
+    return systemClock.nowUs() + (this.#options.clockErrorUs ?? 0);
+  }
+
+  clock(): ClockState {
+    return this.#options.clock ?? { offsetUs: -(this.#options.clockErrorUs ?? 0), uncertaintyUs: 500, source: 'front-door' };
+  }
+
+  async announce(): Promise<void> {
+    await this.gateway.send(this.id, 'recording', {
+      stream: 'recording',
+      kind: 'start',
+      recordingId: derivedId(this.eegId, 'recording'),
+      seq: 0,
+      measuredAtUs: this.nowUs(),
+      clock: this.clock(),
+      subject: this.eegId,
+      gateway: this.gateway.id,
+      device: this.id,
+      of: 'eeg',
+      rate: BONN,
+      channels: this.channels,
+      montageHash: this.montageHash,
+      predecessor: null,
+      captureId: 'capture',
+      captureFirstSample: 0,
+      replay: this.#options.replay ?? null,
+      source: 'test',
+    });
+  }
+
+  /** Sends the next chunk; its last sample was measured `agoMs` ago. Returns its seq. */
+  async sendEeg(
+    values: readonly number[],
+    { agoMs = 0, live = false, both = false, seq }: { agoMs?: number; live?: boolean; both?: boolean; seq?: number } = {},
+  ): Promise<number> {
+    const chunkSeq = seq ?? this.#seq++;
+    const lengthUs = (values.length * 1e6 * BONN.den) / BONN.num;
+    const samples = new Int16Array(values.length * this.channels.length);
+    for (let channel = 0; channel < this.channels.length; channel++)
+      samples.set(
+        values.map((uv) => Math.round(uv * 10)),
+        channel * values.length,
+      );
+    const chunk: MessageDraft = {
+      stream: 'eeg',
+      recordingId: this.eegId,
+      seq: chunkSeq,
+      measuredAtUs: Math.round(this.nowUs() - agoMs * 1000 - lengthUs),
+      clock: this.clock(),
+      firstSample: this.#firstSample,
+      channels: this.channels.length,
+      samplesPerChannel: values.length,
+      rate: BONN,
+      montageHash: this.montageHash,
+      sampleBits: 16,
+      samples,
+    };
+    if (seq === undefined) this.#firstSample += values.length;
+    if (live || both) await this.gateway.send(this.id, 'eeg', chunk, true);
+    if (!live) await this.gateway.send(this.id, 'eeg', chunk);
+    return chunkSeq;
+  }
+
+  async sendHeartRate(bpm: number, { agoMs = 0, kind = 'ecg' }: { agoMs?: number; kind?: HeartRateKind } = {}): Promise<void> {
+    const seq = this.#heartRateSeq++;
+    await this.gateway.send(this.id, 'heart-rate', {
+      stream: 'heart-rate',
+      recordingId: this.heartRateId,
+      seq,
+      measuredAtUs: this.nowUs() - agoMs * 1000,
+      clock: this.clock(),
+      firstSample: seq,
+      kind,
+      readings: [{ atUs: this.nowUs() - agoMs * 1000, bpm, minBpm: null, maxBpm: null }],
+    });
+  }
+
+  async sendDetection(
+    window: number,
+    verdict: Verdict,
+    probability: number | null,
+    { reason = null, agoMs = 0, live = false }: { reason?: string | null; agoMs?: number; live?: boolean } = {},
+  ): Promise<void> {
+    const modelHash = '0123456789abcdef';
+    await this.gateway.send(
+      this.id,
+      'detection',
+      {
+        stream: 'detection',
+        recordingId: derivedId(this.eegId, detectionKind(modelHash)),
+        seq: window,
+        measuredAtUs: this.nowUs() - agoMs * 1000 - 1_025_287,
+        clock: this.clock(),
+        subject: this.eegId,
+        gateway: this.gateway.id,
+        device: this.id,
+        channel: 0,
+        modelHash,
+        modelVersion: 'bonn-1',
+        firstSample: window * 178,
+        samples: 178,
+        probability,
+        verdict,
+        reason,
+        fence: 0,
+      },
+      live,
+    );
+  }
+}

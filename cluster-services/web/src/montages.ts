@@ -1,0 +1,27 @@
+import type { Montage, RecordingStart } from '@vitalwire/contract';
+
+export const maxMontages = 1_000;
+
+/** How to read samples, by montage hash: a live chunk names its montage, and its start record may still wait in a backlog. */
+export class Montages {
+  readonly #montages = new Map<string, Montage>();
+
+  /** True when it was not known before. The oldest is forgotten at the limit. */
+  remember({ montageHash, channels }: Pick<RecordingStart, 'montageHash' | 'channels'>): boolean {
+    if (channels.length === 0 || this.#montages.has(montageHash)) return false;
+    if (this.#montages.size >= maxMontages) {
+      const oldest = this.#montages.keys().next();
+      if (!oldest.done) this.#montages.delete(oldest.value);
+    }
+    this.#montages.set(montageHash, { montageHash, channels: [...channels] });
+    return true;
+  }
+
+  get(montageHash: string): Montage | null {
+    return this.#montages.get(montageHash) ?? null;
+  }
+
+  all(): Montage[] {
+    return [...this.#montages.values()];
+  }
+}

@@ -1,0 +1,340 @@
+import type {
+  ClockState,
+  Detection,
+  EegChunk,
+  GatewayState,
+  HeartRateChunk,
+  LiveStatus,
+  Message,
+  PatientState,
+  RecordingStart,
+  ReplayMark,
+  Stamp,
+  Status,
+  Topic,
+} from '@vitalwire/contract';
+import { recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
+
+export type WardLimits = {
+  readonly maxDevices: number;
+  readonly maxGateways: number;
+  readonly gatewaySilentMs: number; // without a live status for this long a gateway is no longer called online
+};
+export const wardLimits: WardLimits = { maxDevices: 10_000, maxGateways: 2_000, gatewaySilentMs: 15_000 };
+
+/** Who wears what, as far as it is known: the registry, or its snapshot while storage does not answer. */
+export type WardRegistry = {
+  readonly revision: string | null;
+  readonly patients: readonly { readonly id: string; readonly label: string | null }[];
+  readonly patientOfDevice: ReadonlyMap<string, string>;
+};
+
+type DeviceLive = {
+  device: string;
+  gateway: string;
+  eeg: NonNullable<PatientState['eeg']> | null;
+  heartRate: NonNullable<PatientState['heartRate']> | null;
+  detection: NonNullable<PatientState['detection']> | null;
+  windows: { subject: string; modelHash: string; scored: ScoredWindow[] }; // the latest few of one recording
+  replay: ReplayMark | null;
+};
+
+type GatewayLive = {
+  status: LiveStatus | null;
+  statusReceivedAtUs: number | null;
+  birth: Status | null;
+  death: Status | null;
+  clock: ClockState | null;
+};
+
+/**
+ * The latest of everything, from the live stream alone: what the wall shows. It never asks a database, so it is as alive as the
+ * front door. Late and repeated messages change nothing: only what was measured later replaces a value.
+ */
+export class Ward {
+  readonly #limits: WardLimits;
+  readonly #devices = new Map<string, DeviceLive>();
+  readonly #gateways = new Map<string, GatewayLive>();
+  readonly #changed = new Set<string>(); // keys of patient states
+  #registry: WardRegistry = { revision: null, patients: [], patientOfDevice: new Map() };
+  #devicesRefused = 0;
+
+  constructor(limits: WardLimits = wardLimits) {
+    this.#limits = limits;
+  }
+
+  setRegistry(registry: WardRegistry): void {
+    this.#registry = registry;
+    for (const state of this.patients()) this.#changed.add(state.key);
+  }
+
+  registry(): WardRegistry {
+    return this.#registry;
+  }
+
+  patientOf(device: string): string | null {
+    return this.#registry.patientOfDevice.get(device) ?? null;
+  }
+
+  /** Devices beyond the limit whose values are not kept. */
+  devicesRefused(): number {
+    return this.#devicesRefused;
+  }
+
+  apply(topic: Topic, message: Message, receivedAtUs: number): void {
+    switch (message.stream) {
+      case 'eeg':
+        this.#applyEeg(topic, message, receivedAtUs);
+        break;
+      case 'heart-rate':
+        this.#applyHeartRate(topic, message, receivedAtUs);
+        break;
+      case 'detection':
+        this.#applyDetection(topic, message, receivedAtUs);
+        break;
+      case 'recording':
+        if (message.kind === 'start') this.applyStart(message);
+        break;
+      case 'status':
+        this.#applyStatus(message);
+        break;
+      default: // events, quality and gaps do not change what the wall says
+    }
+  }
+
+  applyStart(start: RecordingStart): void {
+    const live = this.#device(start.device, start.gateway);
+    if (live === null || start.of !== 'eeg' || sameReplay(live.replay, start.replay)) return;
+    live.replay = start.replay;
+    this.#touch(start.device);
+  }
+
+  applyLiveStatus(status: LiveStatus, receivedAtUs: number): void {
+    const gateway = this.#gateway(status.gateway);
+    if (gateway === null) return;
+    gateway.status = status;
+    gateway.statusReceivedAtUs = receivedAtUs;
+    if (status.clock.source !== 'none') gateway.clock = status.clock;
+  }
+
+  /** Every patient of the registry, then every device that sends and belongs to nobody, in a steady order. */
+  patients(): PatientState[] {
+    const worn = new Map<string, DeviceLive[]>();
+    const unassigned: PatientState[] = [];
+    for (const live of this.#devices.values()) {
+      const patient = this.patientOf(live.device);
+      if (patient === null) unassigned.push(stateOf(`device:${live.device}`, null, null, [live]));
+      else worn.set(patient, [...(worn.get(patient) ?? []), live]);
+    }
+    const known = this.#registry.patients.map((patient) => stateOf(patient.id, patient.id, patient.label, worn.get(patient.id) ?? []));
+    const named = new Set(this.#registry.patients.map((patient) => patient.id));
+    for (const [patient, lives] of worn) if (!named.has(patient)) known.push(stateOf(patient, patient, null, lives));
+    unassigned.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return [...known, ...unassigned];
+  }
+
+  /** The states that changed since this was last asked. */
+  takeChanged(): PatientState[] {
+    if (this.#changed.size === 0) return [];
+    const changed = this.patients().filter((state) => this.#changed.has(state.key));
+    this.#changed.clear();
+    return changed;
+  }
+
+  gateway(id: string, nowUs: number): GatewayState | null {
+    const live = this.#gateways.get(id);
+    return live === undefined ? null : gatewayState(id, live, nowUs, this.#limits.gatewaySilentMs);
+  }
+
+  gateways(nowUs: number): GatewayState[] {
+    return [...this.#gateways].map(([gateway, live]) => gatewayState(gateway, live, nowUs, this.#limits.gatewaySilentMs));
+  }
+
+  /** The clock offset of a value: measured when it was cut, or else what the gateway has measured since. */
+  #offset(clock: ClockState, gatewayId: string): number | null {
+    if (clock.source !== 'none') {
+      const gateway = this.#gateway(gatewayId);
+      if (gateway !== null) gateway.clock = clock;
+      return clock.offsetUs;
+    }
+    return this.#gateways.get(gatewayId)?.clock?.offsetUs ?? null;
+  }
+
+  #applyEeg(topic: Topic, chunk: EegChunk, receivedAtUs: number): void {
+    const live = this.#device(topic.device, topic.gateway);
+    if (live === null) return;
+    const lengthUs = (chunk.samplesPerChannel * 1e6 * chunk.rate.den) / chunk.rate.num;
+    const at = {
+      measuredAtUs: Math.round(chunk.measuredAtUs + lengthUs),
+      clockOffsetUs: this.#offset(chunk.clock, topic.gateway),
+      receivedAtUs,
+    };
+    if (!isLater(at, live.eeg?.at)) return;
+    live.eeg = {
+      device: topic.device,
+      gateway: topic.gateway,
+      recordingId: chunk.recordingId,
+      rate: chunk.rate,
+      channels: chunk.channels,
+      montageHash: chunk.montageHash,
+      lane: topic.live ? 'live' : 'durable',
+      at,
+    };
+    // The start record may still wait in the backlog: the clock's own mark already says that this is no patient.
+    if (chunk.clock.source === 'replay' && live.replay === null) live.replay = { speed: 1, source: '' };
+    this.#touch(topic.device);
+  }
+
+  #applyHeartRate(topic: Topic, chunk: HeartRateChunk, receivedAtUs: number): void {
+    const live = this.#device(topic.device, topic.gateway);
+    const last = chunk.readings.at(-1);
+    if (live === null || last === undefined) return;
+    const at = { measuredAtUs: last.atUs, clockOffsetUs: this.#offset(chunk.clock, topic.gateway), receivedAtUs };
+    if (!isLater(at, live.heartRate?.at)) return;
+    live.heartRate = { device: topic.device, kind: chunk.kind, bpm: last.bpm, at };
+    if (chunk.clock.source === 'replay' && live.replay === null) live.replay = { speed: 1, source: '' };
+    this.#touch(topic.device);
+  }
+
+  #applyDetection(topic: Topic, detection: Detection, receivedAtUs: number): void {
+    const live = this.#device(detection.device, detection.gateway);
+    if (live === null) return;
+    const rate = live.eeg?.rate;
+    const lengthUs = rate === undefined ? 0 : (detection.samples * 1e6 * rate.den) / rate.num;
+    const clockOffsetUs = this.#offset(detection.clock, detection.gateway);
+    const at = { measuredAtUs: Math.round(detection.measuredAtUs + lengthUs), clockOffsetUs, receivedAtUs };
+    const known = live.detection;
+    // The stored detection of a window replaces the provisional one of the same window.
+    const settles = known?.provisional === true && !topic.live && known.at.measuredAtUs === at.measuredAtUs;
+    if (!settles && !isLater(at, known?.at)) return;
+    const state = recentVerdict(recentWindows(live, detection), known?.state ?? null) ?? detection.verdict;
+    live.detection = {
+      state,
+      device: detection.device,
+      channel: detection.channel,
+      verdict: detection.verdict,
+      probability: detection.probability,
+      reason: detection.reason,
+      modelVersion: detection.modelVersion,
+      modelHash: detection.modelHash,
+      provisional: topic.live,
+      at: settles ? { ...at, receivedAtUs: Math.min(at.receivedAtUs, known.at.receivedAtUs) } : at,
+    };
+    this.#touch(detection.device);
+  }
+
+  #applyStatus(status: Status): void {
+    const gateway = this.#gateway(status.gateway);
+    if (gateway === null) return;
+    if (status.kind === 'birth' && (gateway.birth === null || status.measuredAtUs >= gateway.birth.measuredAtUs)) gateway.birth = status;
+    if (status.kind === 'death' && (gateway.death === null || status.measuredAtUs >= gateway.death.measuredAtUs)) gateway.death = status;
+    if (status.clock.source !== 'none') gateway.clock = status.clock;
+  }
+
+  #device(device: string, gateway: string): DeviceLive | null {
+    const known = this.#devices.get(device);
+    if (known !== undefined) {
+      known.gateway = gateway;
+      return known;
+    }
+    if (this.#devices.size >= this.#limits.maxDevices) {
+      this.#devicesRefused += 1;
+      return null;
+    }
+    const live: DeviceLive = {
+      device,
+      gateway,
+      eeg: null,
+      heartRate: null,
+      detection: null,
+      windows: { subject: '', modelHash: '', scored: [] },
+      replay: null,
+    };
+    this.#devices.set(device, live);
+    return live;
+  }
+
+  #gateway(id: string): GatewayLive | null {
+    const known = this.#gateways.get(id);
+    if (known !== undefined) return known;
+    if (this.#gateways.size >= this.#limits.maxGateways) return null;
+    const live: GatewayLive = { status: null, statusReceivedAtUs: null, birth: null, death: null, clock: null };
+    this.#gateways.set(id, live);
+    return live;
+  }
+
+  #touch(device: string): void {
+    this.#changed.add(this.patientOf(device) ?? `device:${device}`);
+  }
+}
+
+/** By the cluster's clock as well as it is known; nothing was measured after it was received. */
+function correctedUs(stamp: Stamp): number {
+  return Math.min(stamp.measuredAtUs + (stamp.clockOffsetUs ?? 0), stamp.receivedAtUs);
+}
+
+function isLater(stamp: Stamp, than: Stamp | undefined): boolean {
+  return than === undefined || correctedUs(stamp) > correctedUs(than);
+}
+
+/** The windows that decide the state word, the new one among them; another recording or model begins anew. */
+function recentWindows(live: DeviceLive, { subject, modelHash, seq, probability, verdict }: Detection): readonly ScoredWindow[] {
+  if (live.windows.subject !== subject || live.windows.modelHash !== modelHash) live.windows = { subject, modelHash, scored: [] };
+  const others = live.windows.scored.filter((scored) => scored.window !== seq);
+  live.windows.scored = [...others, { window: seq, probability, verdict }].slice(-2 * recentRule.windows);
+  return live.windows.scored;
+}
+
+function latest<T extends { at: Stamp }>(values: readonly (T | null)[]): T | null {
+  let best: T | null = null;
+  for (const value of values) if (value !== null && (best === null || isLater(value.at, best.at))) best = value;
+  return best;
+}
+
+function stateOf(key: string, patient: string | null, label: string | null, lives: readonly DeviceLive[]): PatientState {
+  return {
+    key,
+    patient,
+    label,
+    devices: lives.map((live) => live.device).sort(),
+    eeg: latest(lives.map((live) => live.eeg)),
+    heartRate: latest(lives.map((live) => live.heartRate)),
+    detection: latest(lives.map((live) => live.detection)),
+    replay: lives.find((live) => live.replay !== null)?.replay ?? null,
+  };
+}
+
+function sameReplay(a: ReplayMark | null, b: ReplayMark | null): boolean {
+  return a?.speed === b?.speed && a?.source === b?.source;
+}
+
+function gatewayState(gateway: string, live: GatewayLive, nowUs: number, silentMs: number): GatewayState {
+  const { status, birth, death } = live;
+  return {
+    gateway,
+    state: gatewayCondition(live, nowUs, silentMs),
+    session: status?.session ?? birth?.subject ?? death?.subject ?? null,
+    version: status?.version ?? birth?.version ?? null,
+    bornAtUs: birth?.measuredAtUs ?? null,
+    diedAtUs: death !== null && death.subject === birth?.subject ? death.measuredAtUs : null,
+    statusReceivedAtUs: live.statusReceivedAtUs,
+    depthChunks: status?.depthChunks ?? null,
+    depthBytes: status?.depthBytes ?? null,
+    oldestAgeMs: status?.oldestAgeMs ?? null,
+    lastPubackUs: status?.lastPubackUs ?? null,
+    chunksPerSecondIn: status?.chunksPerSecondIn ?? null,
+    chunksPerSecondOut: status?.chunksPerSecondOut ?? null,
+    secondsUntilFull: status?.secondsUntilFull ?? null,
+    certificateDaysLeft: status?.certificateDaysLeft ?? null,
+    clock: status?.clock ?? live.clock,
+  };
+}
+
+function gatewayCondition(live: GatewayLive, nowUs: number, silentMs: number): GatewayState['state'] {
+  const { status, statusReceivedAtUs, death } = live;
+  if (status !== null && statusReceivedAtUs !== null) {
+    if (!status.online || death?.subject === status.session) return 'offline';
+    return nowUs - statusReceivedAtUs <= silentMs * 1000 ? 'online' : 'silent';
+  }
+  return death !== null && (live.birth === null || death.subject === live.birth.subject) ? 'offline' : 'unknown';
+}

@@ -1,0 +1,261 @@
+import fastifyWebsocket from '@fastify/websocket';
+import {
+  type GatewayState,
+  GatewayStates,
+  LIVE_PROTOCOL,
+  Montage,
+  Registry,
+  StoredGateways,
+  TimeAnswer,
+  WallState,
+} from '@vitalwire/contract';
+import {
+  type Api,
+  ApiError,
+  type Clock,
+  createApi,
+  fixedToken,
+  type Lifecycle,
+  type Listening,
+  type Log,
+  listen,
+  Probes,
+  type Running,
+  Subscriber,
+  startAll,
+  type Timer,
+  version,
+} from '@vitalwire/runtime';
+import { labelShort } from '@vitalwire/vitals';
+import { z } from 'zod';
+import type { WebConfig } from './config.ts';
+import { mergeGateways } from './gateways.ts';
+import { LiveFeed } from './live-feed.ts';
+import { type HubCounts, hubLimits, LiveHub } from './live-hub.ts';
+import { serveViewer } from './live-socket.ts';
+import { Montages } from './montages.ts';
+import { addPageRoutes, builtPageDir } from './page-routes.ts';
+import { RegistryKeeper } from './registry-keeper.ts';
+import { SnapshotFile } from './snapshot.ts';
+import { textFrame } from './socket-frame.ts';
+import { StorageLink } from './storage-link.ts';
+import { addStorageRoutes } from './storage-routes.ts';
+import { Ward } from './ward.ts';
+
+export type WebDeps = { readonly log: Log; readonly clock: Clock };
+export type Web = Lifecycle & { addresses(): Record<string, number | string>; counts(): HubCounts };
+
+// Every chunk of every device, on both lanes.
+const TOPICS = ['vw/1/+/+/+/+', 'vw/1/+/+/+/+/live'];
+const QUEUE_LIMIT = 2_000;
+const STATE_MS = 200;
+/** Also without any change: the beat by which a screen knows that its connection lives, and the cluster's time. */
+const BEAT_MS = 2_000;
+const CLOSE_WAIT_MS = 1_000;
+
+/** The service that screens talk to: live stream, latest values, stored readings, the page. It lives on while the database does not. */
+export function createWeb(config: WebConfig, deps: WebDeps): Web {
+  return new WebService(config, deps);
+}
+
+class WebService implements Web {
+  readonly #config: WebConfig;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #ward = new Ward();
+  readonly #montages = new Montages();
+  readonly #hub: LiveHub;
+  readonly #storage: StorageLink;
+  readonly #keeper: RegistryKeeper;
+  readonly #feed: LiveFeed;
+  readonly #subscriber: Subscriber;
+  readonly #probes: Probes;
+  readonly #api: Api;
+  #running: Running | null = null;
+  #listening: Listening | null = null;
+  #stateTimer: Timer | null = null;
+  #links = '';
+  #lastStateMs = 0;
+
+  constructor(config: WebConfig, { log, clock }: WebDeps) {
+    this.#config = config;
+    this.#log = log;
+    this.#clock = clock;
+    const identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
+    this.#hub = new LiveHub({ ...hubLimits, maxViewers: config.maxViewers }, clock, log);
+    this.#storage = new StorageLink({
+      url: config.storageUrl,
+      token: config.storageToken,
+      caPath: config.caPath,
+      timeoutMs: config.storageTimeoutMs,
+      log,
+    });
+    this.#keeper = new RegistryKeeper({
+      storage: this.#storage,
+      snapshot: new SnapshotFile(config.dataDir, log),
+      ward: this.#ward,
+      montages: this.#montages,
+      clock,
+      log,
+      onChanged: (revision) => this.#hub.broadcast(textFrame(JSON.stringify({ type: 'registry', revision }))),
+    });
+    this.#feed = new LiveFeed({
+      ward: this.#ward,
+      hub: this.#hub,
+      montages: this.#montages,
+      clock,
+      onNewMontage: () => this.#keeper.saveSoon(),
+    });
+    this.#subscriber = new Subscriber({
+      url: config.frontDoorUrl,
+      identity,
+      clientId: 'web-sub',
+      topics: TOPICS,
+      queueLimit: QUEUE_LIMIT,
+      clock,
+      log,
+      onMessage: (topic, payload) => this.#feed.take(topic, payload),
+    });
+    this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
+    this.#api = createApi({ log, tls: identity, tokens: fixedToken(config.token, { id: 'viewer' }) });
+  }
+
+  addresses(): Record<string, number | string> {
+    return { url: this.#listening?.url ?? '', port: this.#listening?.port ?? 0, probePort: this.#probes.port };
+  }
+
+  counts(): HubCounts {
+    return this.#hub.counts();
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#addRoutes();
+    this.#addChecks();
+    this.#running = await startAll([this.#probes, this.#keeper, this.#subscriber], signal);
+    this.#listening = await listen(this.#api, this.#config.host, this.#config.port);
+    this.#publishState();
+    this.#log.info({ url: this.#listening.url }, 'screens can connect');
+  }
+
+  async stop(): Promise<void> {
+    this.#stateTimer?.cancel();
+    this.#stateTimer = null;
+    await this.#api.close();
+    await this.#running?.stop();
+    await this.#storage.close();
+  }
+
+  async #addRoutes(): Promise<void> {
+    const api = this.#api;
+    await api.register(fastifyWebsocket, {
+      options: {
+        maxPayload: 64 * 1024,
+        perMessageDeflate: false,
+        handleProtocols: (offered: Set<string>) => (offered.has(LIVE_PROTOCOL) ? LIVE_PROTOCOL : false),
+      },
+      // Viewers are told to go, and cut off if they do not.
+      preClose(done) {
+        const { websocketServer } = this as unknown as Api;
+        for (const client of websocketServer.clients) {
+          client.close(1001, 'the service stops');
+          setTimeout(() => client.terminate(), CLOSE_WAIT_MS).unref();
+        }
+        websocketServer.close(() => done());
+      },
+    });
+    await addPageRoutes(api, this.#config.pageDir === '' ? builtPageDir() : this.#config.pageDir);
+    addStorageRoutes(api, this.#storage, () => void this.#keeper.refresh());
+    api.get('/v1/time', { schema: { response: { 200: TimeAnswer } } }, () => ({ nowUs: this.#clock.nowUs() }));
+    api.get('/v1/state', { schema: { response: { 200: WallState } } }, () => this.#wallState());
+    api.get('/v1/registry', { schema: { response: { 200: Registry } } }, () => this.#registryAnswer());
+    api.get('/v1/gateways', { schema: { response: { 200: GatewayStates } } }, () => this.#gatewayStates());
+    api.get(
+      '/v1/montages/:hash',
+      { schema: { params: z.object({ hash: z.string().regex(/^[0-9a-f]{16}$/) }), response: { 200: Montage } } },
+      (request) => this.#montage(request.params.hash),
+    );
+    api.get('/v1/live', { websocket: true }, (socket, request) => {
+      serveViewer({ socket, raw: request.raw.socket, hub: this.#hub, greeting: () => [this.#hello()] });
+    });
+  }
+
+  #hello(): object {
+    return { type: 'hello', nowUs: this.#clock.nowUs(), revision: this.#ward.registry().revision, version, label: labelShort };
+  }
+
+  #wallState(): WallState {
+    return { nowUs: this.#clock.nowUs(), links: this.#linkState(), patients: this.#ward.patients() };
+  }
+
+  #linkState(): WallState['links'] {
+    return {
+      storage: this.#storage.health,
+      frontDoor: this.#subscriber.connected ? 'ok' : 'down',
+      registryRevision: this.#ward.registry().revision,
+    };
+  }
+
+  // Fresh from storage if it answers; else the last known, so that a screen can always name its patients.
+  async #registryAnswer(): Promise<Registry> {
+    await this.#keeper.refresh();
+    const registry = this.#keeper.registry;
+    if (registry === null)
+      throw new ApiError(503, 'STORAGE_UNAVAILABLE', 'the registry has never been read', 'try again when storage answers');
+    return registry;
+  }
+
+  async #gatewayStates(): Promise<GatewayStates> {
+    const nowUs = this.#clock.nowUs();
+    const live = this.#ward.gateways(nowUs);
+    let stored: StoredGateways | null = null;
+    try {
+      stored = await this.#storage.getJson('/v1/gateways', StoredGateways);
+    } catch {
+      // Births and deaths are missing then; the answer says so.
+    }
+    const gateways: GatewayState[] = mergeGateways(live, stored?.gateways ?? []);
+    return { nowUs, storage: stored === null ? 'down' : 'ok', gateways };
+  }
+
+  async #montage(hash: string): Promise<Montage> {
+    const known = this.#montages.get(hash);
+    if (known !== null) return known;
+    const using = this.#ward.patients().find((patient) => patient.eeg?.montageHash === hash)?.eeg;
+    if (using !== undefined && using !== null) {
+      const recording = await this.#storage.getJson(`/v1/recordings/${using.recordingId}`, z.object({ channels: Montage.shape.channels }));
+      if (this.#montages.remember({ montageHash: hash, channels: recording.channels })) this.#keeper.saveSoon();
+      const found = this.#montages.get(hash);
+      if (found !== null) return found;
+    }
+    throw new ApiError(404, 'NOT_FOUND', `no recording with montage ${hash} is known`, 'ask again when its start record has arrived');
+  }
+
+  // Latest values a few times a second, only what changed, one frame for all.
+  #publishState(): void {
+    const changed = this.#ward.takeChanged();
+    const links = this.#linkState();
+    const linksText = JSON.stringify(links);
+    const frame =
+      changed.length === 0 && linksText === this.#links && this.#clock.monotonicMs() - this.#lastStateMs < BEAT_MS
+        ? null
+        : textFrame(JSON.stringify({ type: 'state', whole: false, nowUs: this.#clock.nowUs(), links, patients: changed }));
+    this.#links = linksText;
+    if (frame !== null) this.#lastStateMs = this.#clock.monotonicMs();
+    this.#hub.publishState(frame, () => textFrame(JSON.stringify({ type: 'state', whole: true, ...this.#wallState() })));
+    this.#stateTimer = this.#clock.setTimer(STATE_MS, () => this.#publishState());
+  }
+
+  #addChecks(): void {
+    // Without the front door or storage this service still answers, so neither makes it unready.
+    this.#probes.check('frontDoor', () => ({
+      ok: true,
+      degraded: !this.#subscriber.connected,
+      detail: this.#subscriber.connected ? 'connected' : 'not connected',
+    }));
+    this.#probes.check('storage', () => ({ ok: true, degraded: this.#storage.health === 'down', detail: this.#storage.health }));
+    this.#probes.check('live', () => ({
+      ok: true,
+      detail: { ...this.#hub.counts(), ...this.#feed.counts, dropped: this.#subscriber.dropped },
+    }));
+  }
+}
