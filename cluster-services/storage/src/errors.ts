@@ -1,0 +1,25 @@
+import { defineErrors } from '@vitalwire/runtime';
+
+/** Everything that can go wrong between us and the database, and whether trying again is safe. */
+export const storageErrors = {
+  UNAVAILABLE: { retry: 'yes', summary: 'the database did not answer, or the outcome of a commit is not known' },
+  NOT_MIGRATED: { retry: 'yes', summary: 'the database has no schema yet, or an older one' },
+  SCHEMA_NEWER: { retry: 'no', summary: 'the database was made by a newer release' },
+  DAMAGED: { retry: 'no', summary: 'the database file is damaged' },
+  REFUSED: { retry: 'no', summary: 'the database refused a statement' },
+  BAD_ROW: { retry: 'no', summary: 'a row to commit is outside what the tables hold' },
+  BAD_DATABASE_URL: { retry: 'no', summary: 'the database setting is not sqlite:DIR or mysql://user:password@host:port/database' },
+  CLOSED: { retry: 'no', summary: 'the store is closed' },
+} as const;
+
+export class StorageError extends defineErrors('storage', storageErrors) {}
+
+/** What an error says beyond the summary of its code, so that it can be made again on the other side of a thread. */
+export function detailOf(error: { readonly code: string; readonly message: string }): string {
+  const summary = Object.entries(storageErrors).find(([code]) => code === error.code)?.[1].summary;
+  return summary !== undefined && error.message.startsWith(`${summary}: `) ? error.message.slice(summary.length + 2) : error.message;
+}
+
+export function isErrorCode(code: string): code is keyof typeof storageErrors {
+  return code in storageErrors;
+}

@@ -1,0 +1,39 @@
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+import type { MigrationEnv } from './readings-migrations.ts';
+
+export function registryMigrations(env: MigrationEnv): Record<string, Migration> {
+  const statements = env.dialect === 'sqlite' ? sqliteRegistry0001 : mysqlRegistry0001;
+  return {
+    '0001-registry': {
+      up: async (db: Kysely<unknown>) => {
+        for (const statement of statements) await sql.raw(statement).execute(db);
+        const { rows } = await sql<{ id: number }>`SELECT id FROM registry_state WHERE id = 1`.execute(db);
+        if (rows.length > 0) return;
+        await sql`INSERT INTO registry_state (id, revision, readings_generation, readings_pulse) VALUES (1, 0, '', 0)`.execute(db);
+      },
+    },
+  };
+}
+
+const sqliteRegistry0001 = [
+  'CREATE TABLE patient (id TEXT PRIMARY KEY, label TEXT, notes TEXT, updated_at_us INTEGER NOT NULL) STRICT, WITHOUT ROWID',
+  'CREATE TABLE device (id TEXT PRIMARY KEY, kind TEXT NOT NULL, label TEXT, gateway TEXT, updated_at_us INTEGER NOT NULL) STRICT, WITHOUT ROWID',
+  `CREATE TABLE assignment (device TEXT NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER, patient TEXT NOT NULL, updated_at_us INTEGER NOT NULL,
+    PRIMARY KEY (device, from_us)) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX assignment_patient ON assignment (patient, from_us)',
+  `CREATE TABLE registry_state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, readings_generation TEXT NOT NULL,
+    readings_pulse INTEGER NOT NULL) STRICT`,
+];
+
+const innodb = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin';
+
+const mysqlRegistry0001 = [
+  `CREATE TABLE IF NOT EXISTS patient (id VARCHAR(64) NOT NULL PRIMARY KEY, label VARCHAR(64) NULL, notes TEXT NULL, updated_at_us BIGINT NOT NULL) ${innodb}`,
+  `CREATE TABLE IF NOT EXISTS device (id VARCHAR(64) NOT NULL PRIMARY KEY, kind VARCHAR(16) NOT NULL, label VARCHAR(64) NULL, gateway VARCHAR(64) NULL,
+    updated_at_us BIGINT NOT NULL) ${innodb}`,
+  `CREATE TABLE IF NOT EXISTS assignment (device VARCHAR(64) NOT NULL, from_us BIGINT NOT NULL, to_us BIGINT NULL, patient VARCHAR(64) NOT NULL,
+    updated_at_us BIGINT NOT NULL, PRIMARY KEY (device, from_us), KEY assignment_patient (patient, from_us)) ${innodb}`,
+  `CREATE TABLE IF NOT EXISTS registry_state (id TINYINT UNSIGNED NOT NULL PRIMARY KEY, revision BIGINT NOT NULL, readings_generation CHAR(36) NOT NULL,
+    readings_pulse BIGINT NOT NULL) ${innodb}`,
+];
