@@ -11,12 +11,10 @@ const EEG_BLOCK_MS = 250;
 const HEART_RATE_BLOCK_MS = 1_000;
 
 /** The EEG of a patient: whole blocks of 43 samples (247.7 ms), so that a block is never a sample longer than the agent's chunk. */
-export function eegFeed(patient: BonnPatient, device: string, captureId: string): Feed<Int16Array> {
+export function eegFeed(patient: BonnPatient): Feed<Int16Array> {
   const { num, den } = patient.rate;
   const blockSamples = Math.floor((EEG_BLOCK_MS * num) / den / 1000);
   return {
-    device,
-    captureId,
     maxPerRequest: blockSamples * 64,
     blockAt(position) {
       const end = (Math.floor(position / blockSamples) + 1) * blockSamples;
@@ -28,11 +26,9 @@ export function eegFeed(patient: BonnPatient, device: string, captureId: string)
 }
 
 /** Beats of the MIT-BIH series from a seeded place in it, repeated as long as needed; sent once a second. */
-export function heartRateFeed(beats: readonly Beat[], seed: number, index: number, device: string, captureId: string): Feed<FeedBeat[]> {
+export function heartRateFeed(beats: readonly Beat[], seed: number, index: number): Feed<FeedBeat[]> {
   const series = new BeatSeries(beats, integerBetween(0, beats.length - 1, seededRandom(seed, 0xbea7 + index)));
   return {
-    device,
-    captureId,
     maxPerRequest: 500,
     blockAt(position) {
       const dueMs = (Math.floor(series.at(position).atMs / HEART_RATE_BLOCK_MS) + 1) * HEART_RATE_BLOCK_MS;
@@ -44,11 +40,9 @@ export function heartRateFeed(beats: readonly Beat[], seed: number, index: numbe
 }
 
 /** Known truth and seams, each sent at its moment, never before it. */
-export function eventFeed(patient: BonnPatient, beats: readonly Beat[], device: string, captureId: string): Feed<FeedEvent[]> {
+export function eventFeed(patient: BonnPatient, beats: readonly Beat[]): Feed<FeedEvent[]> {
   const list = new EventList(patient, beats);
   return {
-    device,
-    captureId,
     maxPerRequest: 100,
     blockAt(position) {
       const dueMs = list.at(position).atMs;

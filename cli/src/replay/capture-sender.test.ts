@@ -120,8 +120,6 @@ function setUp(options: { speed: number; endMs?: number; answer?: (request: Requ
   const requests: Request[] = [];
   // 100 readings a second in blocks of 250 ms; the first time an answer fails it is given after the retry delay.
   const feed: Feed<number[]> = {
-    device: 'd',
-    captureId: 'c',
     maxPerRequest: 250,
     blockAt: (position) => {
       const end = (Math.floor(position / 25) + 1) * 25;

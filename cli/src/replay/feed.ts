@@ -3,8 +3,6 @@
  * not answered is sent again, however late: the device forgets nothing.
  */
 export type Feed<Item> = {
-  readonly device: string;
-  readonly captureId: string;
   /** Until which position a block that begins at `position` goes, and when it is complete in ms of data time. */
   blockAt(position: number): { readonly end: number; readonly dueMs: number };
   /** How many readings have been measured by then. */

@@ -1,0 +1,61 @@
+import { Client } from '@vitalwire/client';
+import type { GatewayState, Stats } from '@vitalwire/contract';
+import type { Clock } from '@vitalwire/runtime';
+import { readToken, type StackFile } from './stack-file.ts';
+
+/** What is measured of a running stack, besides which of its processes live. */
+export type StackNumbers = {
+  readonly chunksPerSecond: number | null;
+  readonly stats: Stats | null;
+  readonly gateway: GatewayState | null;
+  /** Whether storage and the front door answered web. */
+  readonly links: { storage: string; frontDoor: string } | null;
+};
+
+export const nothingKnown: StackNumbers = { chunksPerSecond: null, stats: null, gateway: null, links: null };
+
+const EVERY_MS = 1_000;
+
+/** Asks the stack for its numbers once a second until the signal aborts; what does not answer is null, never the value before. */
+export async function watchStack(
+  info: StackFile,
+  clock: Clock,
+  until: AbortSignal,
+  onNumbers: (numbers: StackNumbers) => void,
+): Promise<void> {
+  let client: Client | null = null;
+  let before: { chunks: number; atMs: number } | null = null;
+  while (!until.aborted) {
+    try {
+      client ??= await Client.connect({
+        url: info.urls.web,
+        token: readToken(info.tokenPath),
+        caPath: info.caPath,
+        clock,
+        timeoutMs: 3_000,
+      });
+      const [stats, gateways, state] = await Promise.all([orNull(client.stats()), orNull(client.gateways()), orNull(client.state())]);
+      const atMs = clock.monotonicMs();
+      const chunksPerSecond = stats === null || before === null ? null : ((stats.chunks - before.chunks) * 1000) / (atMs - before.atMs);
+      before = stats === null ? null : { chunks: stats.chunks, atMs };
+      onNumbers({
+        chunksPerSecond,
+        stats,
+        gateway: gateways?.gateways.find((one) => one.gateway === info.gatewayId) ?? null,
+        links: state?.links ?? null,
+      });
+    } catch {
+      onNumbers(nothingKnown); // web is starting again
+    }
+    await clock.sleep(EVERY_MS, until).catch(() => {});
+  }
+  await client?.close();
+}
+
+async function orNull<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch {
+    return null;
+  }
+}
