@@ -447,13 +447,17 @@ class Link {
 
 function subscribe(client: MqttClient, topics: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    client.subscribe([...topics], { qos: 0 }, (error, granted) => {
-      const refused = granted?.filter((grant) => grant.qos === 128).map((grant) => grant.topic) ?? [];
-      if (error) reject(error);
-      else if (refused.length > 0) reject(new RuntimeError('FRONT_DOOR_REFUSED', `the subscription to ${refused.join(', ')}`));
+    client.subscribe([...topics], { qos: 0 }, (error, _granted, answer) => {
+      const refused = topics.filter((_topic, index) => isRefusal(answer?.granted[index]));
+      if (refused.length > 0) reject(new RuntimeError('FRONT_DOOR_REFUSED', `the subscription to ${refused.join(', ')}`));
+      else if (error) reject(error);
       else resolve();
     });
   });
+}
+
+function isRefusal(granted: unknown): boolean {
+  return typeof granted === 'number' && granted >= 0x80;
 }
 
 function describeFailure(options: ConnectOptions, cause: Error): RuntimeError {
@@ -461,5 +465,5 @@ function describeFailure(options: ConnectOptions, cause: Error): RuntimeError {
   // A number is a CONNACK return code, a text an error of the socket or of TLS.
   if (typeof code === 'number')
     return new RuntimeError('FRONT_DOOR_REFUSED', `${options.clientId} at ${options.url}: ${cause.message}`, { cause });
-  return new RuntimeError('FRONT_DOOR_UNREACHABLE', `${options.url}: ${typeof code === 'string' ? code : cause.message}`, { cause });
+  return new RuntimeError('FRONT_DOOR_UNREACHABLE', `${options.url}: ${cause.message || String(code)}`, { cause });
 }
