@@ -246,6 +246,21 @@ const helloBody = fieldsOf<Hello>(
   { generation: uuid, nowUs: int, version: text(limits.maxVersionBytes) },
 );
 
+/** Every body by its name in `wire.cddl`, so that a test can compare the two. */
+export const bodies = {
+  'eeg-chunk': eegBody,
+  'heart-rate-chunk': heartRateBody,
+  'event-chunk': eventBody,
+  'quality-chunk': qualityBody,
+  'recording-start': startBody,
+  'recording-end': endBody,
+  gap: gapBody,
+  status: statusBody,
+  detection: detectionBody,
+  alarm: alarmBody,
+  'live-status': liveStatusBody,
+} as const;
+
 const LIVE_STATUS = streams.length; // its number on the wire, behind those of the durable streams
 const FIELDS_IN_FRONT = 4; // version, recordingId, seq, stream
 const writer = new CborWriter(64 * 1024); // encoding is synchronous: one serves all

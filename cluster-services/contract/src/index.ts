@@ -1,5 +1,4 @@
 export * from './api/index.ts';
-export * from './api/state.ts';
 export {
   decodeHello,
   decodeLiveStatus,

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { bodies } from './codec.ts';
+import { keys, sampleBlockKeys } from './keys.ts';
+import { limits } from './limits.ts';
+import { clockSources, endReasons, gapReasons, heartRateKinds, statusKinds, verdicts } from './messages.ts';
+import { dataStreams, streams } from './topics.ts';
+
+const text = readFileSync(new URL('../wire.cddl', import.meta.url), 'utf8');
+const maps = new Map([...text.matchAll(/^([a-z-]+) = \{\n([^}]*)\}/gm)].map(([, name, body]) => [name, entriesOf(body ?? '')]));
+const common = ['version', 'recordingId', 'seq', 'stream'] as const;
+
+/** `  13 => rate, ; rate and why` as its key, type and name. */
+function entriesOf(body: string): { key: number; type: string; name: string }[] {
+  const lines = body.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line) => {
+    const found = /^ {2}(?:\? )?(\d+) => (.+), ; (\w+)/.exec(line);
+    if (found === null) throw new Error(`not an entry: ${line}`);
+    return { key: Number(found[1]), type: found[2] ?? '', name: found[3] ?? '' };
+  });
+}
+
+const nameOf = (table: Readonly<Record<string, number>>, key: number) => Object.entries(table).find(([, number]) => number === key)?.[0];
+
+test.each(Object.entries(bodies))('the CDDL gives %s the keys and names of the code', (name, fields) => {
+  const expected = [...common.map((field) => keys[field]), ...fields.entries.map((entry) => entry.key)].map((key) => ({
+    key,
+    name: nameOf(keys, key),
+  }));
+  expected.sort((a, b) => a.key - b.key);
+  expect(maps.get(name)?.map(({ key, name: field }) => ({ key, name: field }))).toEqual(expected);
+});
+
+test('the CDDL gives hello and sample block the keys and names of the code', () => {
+  const pairs = (name: string) => maps.get(name)?.map((entry) => [entry.name, entry.key]);
+  expect(pairs('hello')).toEqual(['version', 'software', 'generation', 'nowUs'].map((name) => [name, keys[name as keyof typeof keys]]));
+  expect(pairs('sample-block')).toEqual(Object.entries(sampleBlockKeys));
+});
+
+test('no map of the CDDL is unknown to the code, and no key has two names', () => {
+  expect(new Set(maps.keys())).toEqual(new Set([...Object.keys(bodies), 'hello', 'sample-block']));
+  expect(new Set(Object.values(keys)).size).toBe(Object.keys(keys).length);
+});
+
+test.each([
+  ['stream', streams],
+  ['data-stream', dataStreams],
+  ['clock-source', clockSources],
+  ['heart-rate-kind', heartRateKinds],
+  ['end-reason', endReasons],
+  ['gap-reason', gapReasons],
+  ['status-kind', statusKinds],
+  ['verdict', verdicts],
+] as const)('the CDDL numbers the names of %s as the code does', (name, names) => {
+  const listed = new RegExp(`^${name} = &\\(([^)]*)\\)$`, 'm').exec(text)?.[1];
+  expect(listed).toBe(names.map((one, index) => `${one}: ${index}`).join(', '));
+});
+
+test('each message has the number of its stream', () => {
+  const numbers = Object.fromEntries([...maps].map(([name, entries]) => [name, entries.find((entry) => entry.key === keys.stream)?.type]));
+  expect(numbers).toMatchObject({
+    'recording-start': '0',
+    'recording-end': '0',
+    'eeg-chunk': '1',
+    'heart-rate-chunk': '2',
+    'event-chunk': '3',
+  });
+  expect(numbers).toMatchObject({ 'quality-chunk': '4', gap: '5', status: '6', detection: '7', alarm: '8', 'live-status': '9' });
+});
+
+test('every size that names a limit has its value', () => {
+  const sized = [...text.matchAll(/^.*(?:\.\.|\*)(\d+)[^;\n]*;[^;\n]*\b(max[A-Z]\w+)/gm)];
+  expect(sized.length).toBeGreaterThan(15);
+  for (const [line, size, limit] of sized) expect(`${line} -> ${limits[limit as keyof typeof limits]}`).toBe(`${line} -> ${size}`);
+});
