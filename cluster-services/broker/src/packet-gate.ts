@@ -24,6 +24,7 @@ type Waiting = { readonly bytes: Buffer; readonly packet: Packet; isCounted: boo
 
 const NO_HEADER_YET = Buffer.alloc(0);
 const CLOSE_GRACE_MS = 1_000;
+const CONNECT_BYTE = 0x10;
 
 /**
  * Stands between one TLS socket and Aedes and lets whole, well-formed packets through, never more of them than the bounds allow.
@@ -237,6 +238,10 @@ export class PacketGate extends Duplex {
     }
     if (this.#input.byteLength === 0) return null;
     const frame = findFrame(this.#input, 0, this.#options.limits.maxPacketBytes);
+    if (this.#phase === 'connect' && this.#input[0] !== CONNECT_BYTE) {
+      this.#refuse('first-packet-not-connect'); // no MQTT at all, perhaps: its length would mean nothing
+      return null;
+    }
     if (frame.state === 'refused') {
       this.#refuse(frame.violation);
       return null;

@@ -110,7 +110,6 @@ export class Publishing {
     const receivedMs = clock.monotonicMs();
     this.#waitingAcks += 1;
     const settle = connection.releases.enter((error) => {
-      this.#waitingAcks -= 1;
       if (packet.qos === 2) this.routed(packet); // a repeat of it is answered without being routed again
       if (error === null) {
         metrics.pubackSeconds.observe((clock.monotonicMs() - receivedMs) / 1000);
@@ -121,10 +120,12 @@ export class Publishing {
     });
     accept.durable(delivery).then(
       (acceptance) => {
+        this.#waitingAcks -= 1;
         if (acceptance === 'keep') packet.topic = KEPT_TOPIC;
         settle(null);
       },
       (cause: unknown) => {
+        this.#waitingAcks -= 1;
         if (!connection.gate.destroyed) {
           metrics.clientsDropped.inc({ reason: 'storage-behind' });
           log.warn(

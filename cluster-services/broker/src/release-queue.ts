@@ -1,8 +1,12 @@
 type Entry = { outcome: 'waiting' | 'settled'; error: Error | null; readonly release: (error: Error | null) => void };
 
-/** Lets acknowledgements leave in the order their publishes arrived (MQTT-4.6.0-2), in whatever order the commits return. */
+/**
+ * Lets acknowledgements leave in the order their publishes arrived (MQTT-4.6.0-2), in whatever order the commits return. An error
+ * is the last thing that leaves: it ends the connection, and what comes behind it will be sent again.
+ */
 export class ReleaseQueue {
   readonly #entries: Entry[] = [];
+  #isBroken = false;
 
   get length(): number {
     return this.#entries.length;
@@ -23,6 +27,8 @@ export class ReleaseQueue {
   #releaseHead(): void {
     for (let head = this.#entries[0]; head !== undefined && head.outcome === 'settled'; head = this.#entries[0]) {
       this.#entries.shift();
+      if (this.#isBroken) continue;
+      this.#isBroken = head.error !== null;
       head.release(head.error);
     }
   }
