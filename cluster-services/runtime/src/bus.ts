@@ -1,4 +1,4 @@
-import { connect, type IClientOptions, type MqttClient, UniqueMessageIdProvider } from 'mqtt';
+import type { IClientOptions, MqttClient } from 'mqtt';
 import { fullJitter } from './backoff.ts';
 import { type Clock, systemClock, type Timer } from './clock.ts';
 import { RuntimeError } from './errors.ts';
@@ -70,6 +70,7 @@ export async function connectOnce(options: ConnectOptions): Promise<MqttClient> 
   const { signal } = options;
   signal?.throwIfAborted();
   const identity = 'key' in options.identity ? options.identity : await readIdentity(options.identity);
+  const { connect, UniqueMessageIdProvider } = await import('mqtt'); // only where it is needed: it costs a command 60 ms
   signal?.throwIfAborted();
   const client = connect(options.url, {
     clientId: options.clientId,

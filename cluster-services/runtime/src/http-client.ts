@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { z } from 'zod';
 import { defineErrors, type ErrorTable } from './errors.ts';
 
@@ -126,7 +126,7 @@ export class HttpClient {
     let answer: Dispatcher.ResponseData;
     let bytes: Uint8Array;
     try {
-      answer = await this.#open().request({
+      answer = await (await this.#open()).request({
         origin: url.origin,
         path: url.pathname + url.search,
         method,
@@ -154,7 +154,8 @@ export class HttpClient {
     return new HttpError(code, `${this.#at(method, path)}: ${status} ${detail}`, { status, remoteCode });
   }
 
-  #open(): Agent {
+  async #open(): Promise<Agent> {
+    const { Agent } = await import('undici'); // only where it is needed: it costs a command 80 ms
     this.#agent ??= new Agent({
       connect: { ...this.#trusted(), timeout: Math.min(this.#timeoutMs, 5_000) },
       headersTimeout: this.#timeoutMs,

@@ -1,22 +1,10 @@
-import 'reflect-metadata'; // @peculiar/x509 does not load without it
-import { createPrivateKey, X509Certificate as NodeCertificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509Certificate,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import { isId } from '@vitalwire/contract';
+import type { KeyPair } from './certificate-maker.ts';
 import { RuntimeError } from './errors.ts';
 
 /** The files of one identity: certificate, its private key, and the authority both sides trust. */
@@ -33,29 +21,22 @@ export type IssueOptions = {
   days?: number;
 };
 
-// The name of this type differs between Node's and the browser's declarations.
-type SubtleKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
-
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const CA_DAYS = 3_650;
+const DAY_MS = 86_400_000;
 const IDENTITY_DAYS = 365;
 const RENEW_BEFORE_DAYS = 30;
-const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 /** The small certificate authority of one installation: a directory of PEM files that only its owner can read. */
 export class Pki {
   readonly caPath: string;
   readonly #dir: string;
-  readonly #caCert: X509Certificate;
-  readonly #caKey: SubtleKey;
+  readonly #caPem: string;
+  readonly #caKeys: KeyPair;
 
-  private constructor(dir: string, caCert: X509Certificate, caKey: SubtleKey) {
+  private constructor(dir: string, caPem: string, caKeys: KeyPair) {
     this.#dir = dir;
     this.caPath = join(dir, 'ca.pem');
-    this.#caCert = caCert;
-    this.#caKey = caKey;
+    this.#caPem = caPem;
+    this.#caKeys = caKeys;
   }
 
   /** Opens the authority in `dir`, or makes one if there is none. An existing CA key is never overwritten. */
@@ -72,48 +53,30 @@ export class Pki {
         `${certPath} exists but ${keyPath} does not; restore the key, or remove ${dir} to begin anew`,
       );
     }
-    const caKeyPem = storedKey ?? (await writeOnce(keyPath, await newKeyPem()));
-    const caKey = await importKey(caKeyPem, keyPath);
+    const { importKeyPair, makeCaCertificate, makeKey } = await loadMaker();
+    const keyPem = storedKey ?? (await writeOnce(keyPath, await makeKey()));
+    const key = attempt(keyPath, () => createPrivateKey(keyPem));
+    const caKeys = await importKeyPair(key);
     // The key is written first, so a crash in between leaves a key without its certificate: sign it again.
-    const caCertPem = storedCert ?? (await writeOnce(certPath, await selfSign(caKey)));
-    const caCert = parseCertificate(caCertPem, certPath);
-    if (!new NodeCertificate(caCertPem).checkPrivateKey(createPrivateKey(caKeyPem))) {
+    const caPem = storedCert ?? (await writeOnce(certPath, await makeCaCertificate(caKeys)));
+    if (!attempt(certPath, () => new X509Certificate(caPem)).checkPrivateKey(key)) {
       throw new RuntimeError(
         'CA_INCOMPLETE',
         `${certPath} does not belong to ${keyPath}; restore the pair, or remove ${dir} to begin anew`,
       );
     }
-    return new Pki(dir, caCert, caKey.privateKey);
+    return new Pki(dir, caPem, caKeys);
   }
 
   /** Makes a new certificate and key for `cn` and returns where they are; an earlier pair of that name is replaced. */
   async issue(cn: string, options: IssueOptions): Promise<Identity> {
-    if (!ID.test(cn)) throw new TypeError(`not a usable identity name: ${JSON.stringify(cn)}`);
-    const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-    const notBefore = new Date(Date.now() - HOUR_MS); // a gateway whose clock is a little behind must accept it too
-    const cert = await X509CertificateGenerator.create({
-      serialNumber: newSerial(),
-      subject: `CN=${cn}, OU=${options.kind}`,
-      issuer: this.#caCert.subject,
-      notBefore,
-      notAfter: new Date(Math.min(notBefore.getTime() + (options.days ?? IDENTITY_DAYS) * DAY_MS, this.#caCert.notAfter.getTime())),
-      publicKey: keys.publicKey,
-      signingKey: this.#caKey,
-      signingAlgorithm: ALGORITHM,
-      extensions: [
-        new BasicConstraintsExtension(false, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
-        new SubjectAlternativeNameExtension(
-          hostsOf(options).map((host) => ({ type: isIP(host) === 0 ? ('dns' as const) : ('ip' as const), value: host })),
-        ),
-        await SubjectKeyIdentifierExtension.create(keys.publicKey),
-        await AuthorityKeyIdentifierExtension.create(this.#caCert.publicKey),
-      ],
-    });
+    if (!isId(cn)) throw new TypeError(`not a usable identity name: ${JSON.stringify(cn)}`);
+    const { makeIdentity } = await loadMaker();
+    const subject = { cn, kind: options.kind, hosts: hostsOf(options), days: options.days ?? IDENTITY_DAYS };
+    const { certPem, keyPem } = await makeIdentity(subject, this.#caPem, this.#caKeys.privateKey);
     const identity = this.#pathsOf(cn);
-    await replaceFile(identity.keyPath, await exportKey(keys.privateKey));
-    await replaceFile(identity.certPath, `${cert.toString('pem')}\n`);
+    await replaceFile(identity.keyPath, keyPem);
+    await replaceFile(identity.certPath, certPem);
     return identity;
   }
 
@@ -132,11 +95,11 @@ export class Pki {
 
   #fits(certPem: string, keyPem: string, cn: string, options: IssueOptions): boolean {
     try {
-      const cert = new NodeCertificate(certPem);
+      const cert = new X509Certificate(certPem);
       const lifetimeDays = (cert.validToDate.getTime() - cert.validFromDate.getTime()) / DAY_MS;
       const leftDays = (cert.validToDate.getTime() - Date.now()) / DAY_MS;
       return (
-        cert.verify(new NodeCertificate(this.#caCert.toString('pem')).publicKey) &&
+        cert.verify(new X509Certificate(this.#caPem).publicKey) &&
         cert.checkPrivateKey(createPrivateKey(keyPem)) &&
         cert.subject.split('\n').includes(`CN=${cn}`) &&
         cert.subject.split('\n').includes(`OU=${options.kind}`) &&
@@ -155,7 +118,7 @@ export function identityOf(peerCertificate: PeerCertificate | object | null | un
   const subject: unknown = peerCertificate.subject;
   if (typeof subject !== 'object' || subject === null || !('CN' in subject) || !('OU' in subject)) return null;
   const { CN: id, OU: kind } = subject; // several names in one certificate arrive as an array, and are refused
-  if (typeof id !== 'string' || !ID.test(id)) return null;
+  if (typeof id !== 'string' || !isId(id)) return null;
   return kind === 'gateway' || kind === 'service' ? { kind, id } : null;
 }
 
@@ -165,9 +128,9 @@ export type LoadedIdentity = { readonly cert: string; readonly key: string; read
 /** Reads and checks the three files of an identity; a RuntimeError says which file is wrong and why. */
 export async function readIdentity(identity: Identity): Promise<LoadedIdentity> {
   const [cert, key, ca] = await Promise.all([readPem(identity.certPath), readPem(identity.keyPath), readPem(identity.caPath)]);
-  const parsed = attempt(identity.certPath, () => new NodeCertificate(cert));
+  const parsed = attempt(identity.certPath, () => new X509Certificate(cert));
   const privateKey = attempt(identity.keyPath, () => createPrivateKey(key));
-  attempt(identity.caPath, () => new NodeCertificate(ca));
+  attempt(identity.caPath, () => new X509Certificate(ca));
   if (!parsed.checkPrivateKey(privateKey)) {
     throw new RuntimeError('CERTIFICATE_UNREADABLE', `${identity.certPath} does not belong to ${identity.keyPath}`);
   }
@@ -195,57 +158,13 @@ function unreadable(path: string, cause: unknown): RuntimeError {
   return new RuntimeError('CERTIFICATE_UNREADABLE', `${path} (${why})`, { cause });
 }
 
-function parseCertificate(pem: string, path: string): X509Certificate {
-  return attempt(path, () => new X509Certificate(pem));
-}
-
 function hostsOf(options: IssueOptions): string[] {
   return [...new Set(['localhost', '127.0.0.1', ...(options.hosts ?? [])])];
 }
 
-type KeyPair = { privateKey: SubtleKey; publicKey: SubtleKey };
-
-async function selfSign(keys: KeyPair): Promise<string> {
-  const notBefore = new Date(Date.now() - HOUR_MS);
-  const cert = await X509CertificateGenerator.createSelfSigned({
-    serialNumber: newSerial(),
-    name: 'CN=Vitalwire local CA',
-    notBefore,
-    notAfter: new Date(notBefore.getTime() + CA_DAYS * DAY_MS),
-    keys,
-    signingAlgorithm: ALGORITHM,
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-  return `${cert.toString('pem')}\n`;
-}
-
-async function newKeyPem(): Promise<string> {
-  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  return exportKey(keys.privateKey);
-}
-
-async function exportKey(key: SubtleKey): Promise<string> {
-  return `${PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
-}
-
-async function importKey(pem: string, path: string): Promise<KeyPair> {
-  const key = attempt(path, () => createPrivateKey(pem));
-  const jwk = key.export({ format: 'jwk' });
-  const { d: _private, ...publicJwk } = jwk;
-  return {
-    privateKey: await crypto.subtle.importKey('jwk', jwk, ALGORITHM, true, ['sign']),
-    publicKey: await crypto.subtle.importKey('jwk', publicJwk, ALGORITHM, true, ['verify']),
-  };
-}
-
-function newSerial(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x01; // positive and without a leading zero
-  return Buffer.from(bytes).toString('hex');
+// Only where certificates are made: it costs every other command 100 ms.
+function loadMaker(): Promise<typeof import('./certificate-maker.ts')> {
+  return import('./certificate-maker.ts');
 }
 
 async function readIfThere(path: string): Promise<string | null> {
@@ -276,7 +195,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
 }
 
 async function writeTemporary(path: string, text: string): Promise<string> {
-  const temporary = `${path}.${Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString('hex')}.new`;
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.new`;
   await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
   return temporary;
 }
