@@ -52,8 +52,7 @@ test.each([
   ['status-kind', statusKinds],
   ['verdict', verdicts],
 ] as const)('the CDDL numbers the names of %s as the code does', (name, names) => {
-  const listed = new RegExp(`^${name} = &\\(([^)]*)\\)$`, 'm').exec(text)?.[1];
-  expect(listed).toBe(names.map((one, index) => `${one}: ${index}`).join(', '));
+  expect(text).toContain(`\n${name} = ${names.map((_, index) => index).join(' / ')} ; ${names.join(', ')}\n`);
 });
 
 test('each message has the number of its stream', () => {
