@@ -5,7 +5,7 @@ import type { Addresses } from './stack/supervisor.ts';
 /** A service of the system: its settings and how to build it. Loaded only when it is asked for. */
 export type ServiceKind = {
   readonly schema: z.ZodObject;
-  create(config: unknown, env: { log: Log; clock: Clock }): Lifecycle & { addresses(): Addresses };
+  readonly create: (config: unknown, env: { log: Log; clock: Clock }) => Lifecycle & { addresses(): Addresses };
 };
 
 /** Every program that `vitalwire service <name>` can run; the environment variables of each start with VITALWIRE_<NAME>_. */

@@ -78,13 +78,11 @@ export async function readStoredCapture(
     }
   }
   return {
-    ...{
-      device: capture.device,
-      patient: capture.patient,
-      stream: capture.stream,
-      captureId: capture.captureId,
-      answered: capture.answered,
-    },
+    device: capture.device,
+    patient: capture.patient,
+    stream: capture.stream,
+    captureId: capture.captureId,
+    answered: capture.answered,
     coverage: coverageOf(capture.answered, ranges),
     recordings,
     chunks: chunkSamples.length,

@@ -16,7 +16,7 @@ function isTelling(line: string): boolean {
   return (
     text !== '' &&
     !/^Node\.js v\d/.test(text) &&
-    !/^at /.test(text) &&
+    !text.startsWith('at ') &&
     !/^[{}[\]^]+$/.test(text) &&
     !/^\w+: (undefined|null|'.*'),?$/.test(text)
   );

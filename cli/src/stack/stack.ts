@@ -16,7 +16,7 @@ export type StackOptions = {
   readonly database?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
-  onChange?(view: ServiceView): void;
+  readonly onChange?: (view: ServiceView) => void;
 };
 
 export const serviceNames = ['storage', 'ingest', 'prediction', 'web', 'edge'] as const;

@@ -29,10 +29,10 @@ export type ServiceView = {
 export type SupervisorOptions = {
   /** Stage after stage is started, and stopped in the opposite order; the services of one stage start together. */
   stages: readonly (readonly string[])[];
-  spawn(name: string): Child;
+  spawn: (name: string) => Child;
   clock: Clock;
-  backoff(): Backoff;
-  onChange?(view: ServiceView): void;
+  backoff: () => Backoff;
+  onChange?: (view: ServiceView) => void;
   readyTimeoutMs?: number;
   stopGraceMs?: number;
 };
@@ -62,7 +62,7 @@ export class Supervisor implements Lifecycle {
     try {
       for (const stage of this.#options.stages) {
         signal.throwIfAborted();
-        await Promise.all(stage.map((name) => this.#services.get(name)?.start()));
+        await Promise.all(stage.map(async (name) => this.#services.get(name)?.start()));
       }
       signal.throwIfAborted();
     } catch (error) {
@@ -84,7 +84,7 @@ export class Supervisor implements Lifecycle {
 
   async #stopAll(): Promise<void> {
     for (const stage of this.#options.stages.toReversed()) {
-      await Promise.all(stage.map((name) => this.#services.get(name)?.stop()));
+      await Promise.all(stage.map(async (name) => this.#services.get(name)?.stop()));
     }
   }
 }

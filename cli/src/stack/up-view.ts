@@ -1,6 +1,7 @@
 import { Box, render, Text } from 'ink';
 import { createElement, type ReactElement } from 'react';
 import { labelShort } from '../label.ts';
+import { age } from '../text.ts';
 import { pageUrl, type StackFile } from './stack-file.ts';
 import { nothingKnown, type StackNumbers } from './stack-watch.ts';
 import type { ServiceView } from './supervisor.ts';
@@ -37,26 +38,20 @@ function picture({ services, numbers, info, nowMs }: Props): ReactElement {
   return createElement(
     Box,
     { flexDirection: 'column' },
-    line('bold', 'Vitalwire'),
-    line('dim', labelShort),
-    gap(),
+    line('title', 'Vitalwire', 'bold'),
+    line('label', labelShort, 'dim'),
+    line('gap-1', ' '),
     ...services.map((service) => serviceLine(service, nowMs)),
-    gap(),
-    ...numberLines(numbers, nowMs).map((text) => line('plain', text)),
-    gap(),
-    ...(info === null ? [] : addressLines(info).map((text) => line('plain', text))),
-    line('dim', 'Ctrl-C stops everything, in order'),
+    line('gap-2', ' '),
+    ...numberLines(numbers, nowMs).map((text, index) => line(`number-${index}`, text)),
+    line('gap-3', ' '),
+    ...(info === null ? [] : addressLines(info).map((text, index) => line(`address-${index}`, text))),
+    line('end', 'Ctrl-C stops everything, in order', 'dim'),
   );
 }
 
-let nextKey = 0;
-
-function line(style: 'bold' | 'dim' | 'plain', text: string): ReactElement {
-  return createElement(Text, { key: `line-${nextKey++}`, bold: style === 'bold', dimColor: style === 'dim' }, text);
-}
-
-function gap(): ReactElement {
-  return createElement(Text, { key: `gap-${nextKey++}` }, ' ');
+function line(key: string, text: string, style: 'bold' | 'dim' | 'plain' = 'plain'): ReactElement {
+  return createElement(Text, { key, bold: style === 'bold', dimColor: style === 'dim' }, text);
 }
 
 function serviceLine({ name, state, restarts, lastCrash }: ServiceView, nowMs: number): ReactElement {
@@ -93,11 +88,4 @@ function addressLines(info: StackFile): string[] {
     `  front door   ${info.urls.frontDoor}`,
     `  data         ${info.dataDir}`,
   ];
-}
-
-/** 350 ms, 12 s, 5 min, 3 h: short enough for a line. */
-export function age(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }
