@@ -1,0 +1,59 @@
+import { InvalidArgumentError } from 'commander';
+import { addConnectOptions, type ConnectOptions, connect } from '../connect.ts';
+import type { AddCommand, Io } from '../io.ts';
+
+type WatchOptions = ConnectOptions & { snapshot?: boolean; plain?: boolean; ascii?: boolean; size?: Size };
+type Size = { readonly width: number; readonly height: number };
+
+/** `vitalwire watch`: the clinician's wall in a terminal. */
+export const addCommand: AddCommand = (program, io) => {
+  addConnectOptions(program.command('watch'))
+    .description("the clinician's wall: every patient's state, and one patient's live EEG")
+    .option('--snapshot', 'print one frame as text and exit')
+    .option('--size <columns x rows>', 'size of the snapshot, 120x32 (default: the terminal, else 100x30)', parseSize)
+    .option('--plain', 'one line per event instead of a screen; the default when the output is no terminal')
+    .option('--ascii', 'no symbols, no braille')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  vitalwire watch                         the wall of the stack on this machine
+  vitalwire watch --snapshot > wall.txt   one frame as text
+  vitalwire watch --plain | tee ward.log  one line per event
+
+Keys on the wall: arrows or j k select, enter shows one patient alone, ? help, q quit.
+Predictions are not a diagnosis.`,
+    )
+    .action((options: WatchOptions) => watch(io, options));
+};
+
+async function watch(io: Io, options: WatchOptions): Promise<void> {
+  const client = await connect(io, options);
+  try {
+    const { runPlain, runWall, takeSnapshot } = await import('@vitalwire/tui');
+    const unicode = options.ascii === true ? { unicode: false } : {};
+    const { env, signal } = io;
+    if (options.snapshot === true) {
+      const size = options.size ?? sizeOf(io);
+      io.stdout.write(await takeSnapshot({ client, env, signal, ...size, ...unicode }));
+    } else if (options.plain === true || !io.isTerminal) {
+      await runPlain({ client, signal, write: (line) => void io.stdout.write(`${line}\n`) });
+    } else {
+      await runWall({ client, env, signal, ...unicode });
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+function sizeOf(io: Io): Size {
+  const { columns, rows } = io.stdout as { columns?: number; rows?: number };
+  return { width: columns ?? 100, height: rows ?? 30 };
+}
+
+function parseSize(text: string): Size {
+  const [, width, height] = /^(\d{2,4})x(\d{1,4})$/.exec(text) ?? [];
+  if (width === undefined || height === undefined || Number(width) < 40 || Number(height) < 10)
+    throw new InvalidArgumentError('expected columns x rows, at least 40x10: 120x32');
+  return { width: Number(width), height: Number(height) };
+}
