@@ -55,12 +55,14 @@ export const EventsIntake = z.strictObject({
 export type EventsIntake = z.infer<typeof EventsIntake>;
 
 const PhoneMetric = z.looseObject({ name: z.string().max(200), units: z.string().max(64).nullish(), data: z.array(z.unknown()).nullish() });
-const PhoneData = z.looseObject({ metrics: z.array(PhoneMetric).max(1_000).nullish() });
+const PhoneMetrics = z.array(PhoneMetric).max(1_000);
+const PhoneData = z.looseObject({ metrics: PhoneMetrics.nullish() });
+const BarePhoneData = z.looseObject({ metrics: PhoneMetrics });
 /**
  * POST /v1/intake/health-auto-export: what the phone app sends, which is not ours to be strict about. Only the frame is checked here
  * (also without the outer `data`, as forwarded copies have it); the intake reads the points one by one.
  */
-export const HealthAutoExport = z.union([z.looseObject({ data: PhoneData }), PhoneData.transform((data) => ({ data }))]);
+export const HealthAutoExport = z.union([z.looseObject({ data: PhoneData }), BarePhoneData.transform((data) => ({ data }))]);
 export type HealthAutoExport = z.infer<typeof HealthAutoExport>;
 
 /** 200 or 201 of every intake, sent only after the outbox's commit. */
