@@ -381,6 +381,24 @@ describe('a durable publisher', () => {
     expect(door.received.map(({ text }) => text)).toEqual(['fresh']);
   });
 
+  test('live messages are dropped, not piled up, when their connection does not keep up', async () => {
+    const proxy = await FaultProxy.start(door.port);
+    const sender = await publisher({ url: `mqtts://127.0.0.1:${proxy.port}`, liveClientId: 'prediction-live' });
+    await until(() => {
+      sender.publishLive('data/1/live', bytes('x'));
+      return door.received.length > 0;
+    });
+    proxy.stall();
+    const before = sender.liveDropped;
+    for (let i = 0; i < 1_000; i += 1) {
+      sender.publishLive('data/1/live', new Uint8Array(40_000));
+      if (i % 50 === 0) await systemClock.sleep(1);
+    }
+    expect(sender.liveDropped - before).toBeGreaterThan(500); // the system's own socket buffers take a few MB
+    await sender.stop();
+    await proxy.close();
+  });
+
   test('uses a renewed certificate at the next connection, and the last good one while the new file is half written', async () => {
     const own = await pki.service('renewing');
     const other = await (await TestPki.create()).service('renewing'); // only to have other bytes

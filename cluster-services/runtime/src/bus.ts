@@ -261,7 +261,7 @@ export class DurablePublisher implements Lifecycle {
     for (const entry of left) entry.reject(new RuntimeError('STOPPED', entry.topic));
   }
 
-  /** Resolves at the PUBACK: the message is committed. Rejects with QUEUE_FULL or, at the end, STOPPED; never for a lost connection. */
+  /** Resolves at the PUBACK: the message is committed. The payload must not change until then. Rejects with QUEUE_FULL or, at the end, STOPPED; never for a lost connection. */
   publish(topic: string, payload: Uint8Array): Promise<void> {
     if (this.#stopping) return Promise.reject(new RuntimeError('STOPPED', topic));
     if (this.#entries.length >= this.#queueLimit || this.#bytes + payload.byteLength > this.#queueBytes) {

@@ -82,6 +82,27 @@ test('the value of a secret is in no message, wherever it came from', () => {
   expect(problemsOf({ file: yaml(`gatewayId: g\ntoken: "${short}\n`) }).message).not.toContain(short); // the YAML is broken in its line
 });
 
+test('a password inside an address is in no message, even where the setting was not marked as secret', () => {
+  const error = problemsOf({ flags: { gatewayId: 'g', frontDoorUrl: 'https://user:hunter2@127.0.0.1' } });
+  expect(error.message).not.toContain('hunter2');
+  expect(error.message).toContain('127.0.0.1');
+});
+
+test('a secret stays one under every further check, description and default', () => {
+  const schema = z.strictObject({
+    checked: secret(z.string()).min(3).describe('x'),
+    optional: secret(z.string()).optional(),
+    inside: z.string().default('y'),
+    outside: secret(z.string().min(1).default('z')),
+  });
+  expect(describeSettings(schema, '').map((setting) => [setting.key, setting.secret])).toEqual([
+    ['checked', true],
+    ['optional', true],
+    ['inside', false],
+    ['outside', true],
+  ]);
+});
+
 test('a secret is read from the file that <KEY>_FILE names, without the line break at its end', () => {
   const path = join(dir, 'token');
   writeFileSync(path, 'long-enough-secret\n');

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml, stringify as toYaml, YAMLParseError } from 'yaml';
 import { z } from 'zod';
+import { redactText } from './log.ts';
 
 /** Where a configuration may come from; a flag wins over the environment, that over the file, that over the default. */
 export type ConfigSources = {
@@ -341,7 +342,7 @@ function line(problem: ConfigProblem): string {
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = redactText(JSON.stringify(value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 

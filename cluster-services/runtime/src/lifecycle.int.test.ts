@@ -73,3 +73,10 @@ test('a process whose supervisor is gone stops', async () => {
   expect(await exited).toBe(0);
   expect(said()).toContain('stopped');
 });
+
+test('a process whose supervisor was gone before it had loaded stops, too', async () => {
+  const { child, said, exited } = launch(10);
+  child.disconnect();
+  expect(await exited).toBe(0);
+  expect(said()).toContain('returned');
+});

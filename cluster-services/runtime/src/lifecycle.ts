@@ -50,6 +50,7 @@ export async function runUntilSignal(parts: readonly Lifecycle[], onReady?: () =
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   process.once('disconnect', onOrphaned);
+  if (process.connected === false) onOrphaned(); // gone while we were still loading
   const keepAlive = setInterval(() => {}, 60_000);
   try {
     const running = await startAll(parts, abort.signal);

@@ -95,7 +95,7 @@ function isTelltale(name: string): boolean {
   return /^(key|source|(set-)?cookie)$|(token|password|passphrase|secret|authorization|privatekey)$/i.test(name);
 }
 
-// user:password@ in a URL (a driver's message quotes the database address) and bearer tokens, wherever they are in a line.
-function redactText(line: string): string {
+/** Masks user:password@ in URLs (a driver's message quotes the database address) and bearer tokens, wherever they are in a text. */
+export function redactText(line: string): string {
   return line.replace(/(:\/\/[^\s/:@"]*):[^\s/@"]+@/g, `$1:${REDACTED}@`).replace(/\b(bearer)([ .]+)[\w.~+/=-]{8,}/gi, `$1$2${REDACTED}`);
 }
