@@ -160,6 +160,8 @@ export const LedgerOfRecording = z.object({
 });
 export type LedgerOfRecording = z.infer<typeof LedgerOfRecording>;
 export const LedgerSpan = z.object({
+  device: Id, // a patient may wear several, and a device may send several streams: each has its own time line
+  stream: StreamName,
   fromUs: Micros,
   toUs: Micros,
   state: z.enum(['recorded', 'not-recorded']),
