@@ -65,13 +65,14 @@ async function demo(io: Io, options: Options): Promise<void> {
 async function demoIn(io: Io, options: Options, directory: string): Promise<void> {
   const { clock } = io;
   const dirs = resolveDataDir(directory, io.env);
+  const hasWall = io.isTerminal && options.json !== true;
   const startedMs = clock.monotonicMs();
   const stack = new Stack({
     dirs,
     env: io.env,
     clock,
     onChange: ({ name, state, lastCrash }) => {
-      if (state === 'restarting') noteLine(io, `${name} ended with ${lastCrash?.reason ?? 'no reason'}; starting it again`);
+      if (state === 'restarting' && !hasWall) noteLine(io, `${name} ended with ${lastCrash?.reason ?? 'no reason'}; starting it again`);
     },
   });
   let web: Client | null = null;
@@ -89,11 +90,13 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     io.signal.throwIfAborted();
     const firstSampleMs = clock.monotonicMs() - startedMs;
     const ended = new AbortController();
-    const telling = tell(io, ended.signal, stack, web, replay, latency);
-    await Promise.race([waitFor(io, options.for), replay.broken]);
+    const watched = hasWall ? wall(io, web, ended.signal) : tell(io, ended.signal, stack, web, replay, latency);
+    // On the wall q or Ctrl-C is enough; the lines end only with the demo.
+    await Promise.race([waitFor(io, options.for), replay.broken, hasWall ? watched : new Promise(() => {})]);
     const runMs = clock.monotonicMs() - startedMs - firstSampleMs;
     ended.abort();
-    await telling;
+    await watched;
+    if (hasWall) noteLine(io, 'ending the replay and comparing what was sent with what is stored');
     const last = await replay.stop();
     const manifest = readManifest(last.manifest ?? '');
     const drained = await drain(io, stack, web, manifest);
@@ -188,6 +191,11 @@ class LatencyWatch {
   close(): void {
     this.#stream.close();
   }
+}
+
+async function wall(io: Io, client: Client, signal: AbortSignal): Promise<void> {
+  const { runWall } = await import('@vitalwire/tui');
+  await runWall({ client, env: io.env, signal });
 }
 
 async function tooLate(io: Io, cancelled: AbortSignal): Promise<never> {

@@ -47,7 +47,7 @@ function decided(name: ServiceName, settings: ServiceSettings): Record<string, s
     case 'ingest':
       return { ...common, DATABASE: settings.database, HOST: '127.0.0.1', PORT: ports.frontDoor };
     case 'prediction':
-      return { ...common, ...frontDoor, ...storage };
+      return { ...common, ...frontDoor, ...storage, DATA_DIR: path.join(dirs.state, 'prediction') };
     case 'web':
       return {
         ...common,
