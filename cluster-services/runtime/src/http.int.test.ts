@@ -226,7 +226,9 @@ describe('a server', () => {
     const second = createApi({ log, tokens: fixedToken(TOKEN) });
     await expect(listen(second, '127.0.0.1', Number(new URL(url).port))).rejects.toMatchObject({ code: 'PORT_IN_USE' });
     const identity = { certPath: '/nowhere/web.pem', keyPath: '/nowhere/web-key.pem', caPath: pki.caPath };
-    expect(() => createApi({ log, tls: identity, tokens: fixedToken(TOKEN) })).toThrow(/\/nowhere\/web-key\.pem \(ENOENT\)/);
+    expect(() => createApi({ log, tls: identity, tokens: fixedToken(TOKEN) })).toThrow(/\/nowhere\/web\.pem \(ENOENT\)/);
+    const swapped = { ...(await pki.service('web')), keyPath: (await pki.service('other')).keyPath };
+    expect(() => createApi({ log, tls: swapped, tokens: fixedToken(TOKEN) })).toThrow('does not belong to');
   });
 });
 

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController, type RawServerDefault } from 'fastify';
 import {
@@ -9,10 +8,10 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
-import { cannotListen, isCodedError, RuntimeError } from './errors.ts';
+import { cannotListen, isCodedError } from './errors.ts';
 import type { Log } from './log.ts';
 import { describeApi, type RouteFacts } from './openapi.ts';
-import type { Identity } from './pki.ts';
+import { type Identity, readIdentitySync } from './pki.ts';
 import { version } from './service.ts';
 
 /** A fastify server with zod schemas, our error format and bearer tokens. */
@@ -206,17 +205,6 @@ function pathOf(request: FastifyRequest): string {
 }
 
 function readTls(identity: Identity): { key: string; cert: string; ca: string } {
-  return { key: readPem(identity.keyPath), cert: readPem(identity.certPath), ca: readPem(identity.caPath) };
-}
-
-function readPem(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new RuntimeError(
-      'CERTIFICATE_UNREADABLE',
-      `${path} (${cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'})`,
-      { cause },
-    );
-  }
+  const { key, cert, ca } = readIdentitySync(identity);
+  return { key, cert, ca };
 }

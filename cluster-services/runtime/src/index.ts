@@ -54,6 +54,7 @@ export {
   type PeerIdentity,
   Pki,
   readIdentity,
+  readIdentitySync,
 } from './pki.ts';
 export { type Health, Probes, type ProbesOptions } from './probes.ts';
 export { type ServiceEnv, version } from './service.ts';

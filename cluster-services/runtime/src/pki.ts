@@ -1,4 +1,5 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -127,7 +128,21 @@ export type LoadedIdentity = { readonly cert: string; readonly key: string; read
 
 /** Reads and checks the three files of an identity; a RuntimeError says which file is wrong and why. */
 export async function readIdentity(identity: Identity): Promise<LoadedIdentity> {
-  const [cert, key, ca] = await Promise.all([readPem(identity.certPath), readPem(identity.keyPath), readPem(identity.caPath)]);
+  const read = (path: string): Promise<string> =>
+    readFile(path, 'utf8').catch((cause: unknown) => {
+      throw unreadable(path, cause);
+    });
+  const [cert, key, ca] = await Promise.all([read(identity.certPath), read(identity.keyPath), read(identity.caPath)]);
+  return checkIdentity(identity, cert, key, ca);
+}
+
+/** The same for what is made before anything runs, such as a server. */
+export function readIdentitySync(identity: Identity): LoadedIdentity {
+  const read = (path: string): string => attempt(path, () => readFileSync(path, 'utf8'));
+  return checkIdentity(identity, read(identity.certPath), read(identity.keyPath), read(identity.caPath));
+}
+
+function checkIdentity(identity: Identity, cert: string, key: string, ca: string): LoadedIdentity {
   const parsed = attempt(identity.certPath, () => new X509Certificate(cert));
   const privateKey = attempt(identity.keyPath, () => createPrivateKey(key));
   attempt(identity.caPath, () => new X509Certificate(ca));
@@ -135,14 +150,6 @@ export async function readIdentity(identity: Identity): Promise<LoadedIdentity> 
     throw new RuntimeError('CERTIFICATE_UNREADABLE', `${identity.certPath} does not belong to ${identity.keyPath}`);
   }
   return { cert, key, ca, notAfterMs: parsed.validToDate.getTime() };
-}
-
-async function readPem(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
 }
 
 function attempt<T>(path: string, parse: () => T): T {
@@ -154,7 +161,8 @@ function attempt<T>(path: string, parse: () => T): T {
 }
 
 function unreadable(path: string, cause: unknown): RuntimeError {
-  const why = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'not what a PEM file should hold';
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const why = /^E(?!RR_)[A-Z]+$/.test(code) ? code : 'not what a PEM file should hold'; // ENOENT is worth telling, OpenSSL's words are not
   return new RuntimeError('CERTIFICATE_UNREADABLE', `${path} (${why})`, { cause });
 }
 
