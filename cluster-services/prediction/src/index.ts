@@ -1,0 +1,2 @@
+export { PredictionConfig } from './config.ts';
+export { createPrediction, type Prediction } from './prediction.ts';
