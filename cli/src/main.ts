@@ -38,7 +38,8 @@ const io: Io = {
   ...(process.send === undefined ? {} : { reportReady: (addresses) => process.send?.({ type: 'ready', addresses }) }),
 };
 
-const argv = process.argv.slice(2);
+const debug = process.argv.includes('--debug');
+const argv = process.argv.slice(2).filter((word) => word !== '--debug'); // wherever it stands
 // `service` has a lifecycle of its own that listens to the signals itself.
 if (argv[0] !== 'service') {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => askToStop(name));
@@ -46,7 +47,7 @@ if (argv[0] !== 'service') {
 }
 
 try {
-  const program = await buildProgram(io);
+  const program = await buildProgram(io, argv);
   await program.parseAsync(argv, { from: 'user' });
 } catch (error) {
   if (error instanceof CommanderError) {
@@ -55,7 +56,7 @@ try {
     process.exitCode = exitCodes.ok; // asked to stop, and stopped
   } else {
     process.stderr.write(`vitalwire: ${sentenceOf(error)}\n`);
-    if (argv.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
     else if (exitCodeOf(error) === exitCodes.bug) process.stderr.write('This looks like a bug of ours; --debug shows where.\n');
     process.exitCode = exitCodeOf(error);
   }

@@ -22,8 +22,8 @@ const verbs = [
   'settings',
 ];
 
-/** The whole command line. */
-export async function buildProgram(io: Io): Promise<Command> {
+/** The command line. Of the verbs only the wanted one is loaded, so that a service starts fast; for the help text all of them are. */
+export async function buildProgram(io: Io, argv: readonly string[]): Promise<Command> {
   const program = new Command('vitalwire')
     .description("EEG and heart rate from the patient's side to the people who watch, with nothing lost on the way.")
     .version(`vitalwire ${version}\n\n${label}`, '-V, --version', 'show version and label')
@@ -33,7 +33,7 @@ export async function buildProgram(io: Io): Promise<Command> {
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .addHelpText('after', helpEnd);
-  for (const verb of verbs) {
+  for (const verb of wantedVerbs(argv)) {
     const add = await loadVerb(verb);
     if (add === undefined) continue;
     const before = program.commands.length;
@@ -55,6 +55,12 @@ Exit codes: 0 done · 1 the answer is no (lost, different, a check failed) · 2 
 
 ${label}
 `;
+
+function wantedVerbs(argv: readonly string[]): readonly string[] {
+  const first = argv[0];
+  if (first === '--version' || first === '-V') return [];
+  return first !== undefined && verbs.includes(first) ? [first] : verbs;
+}
 
 async function loadVerb(verb: string): Promise<AddCommand | undefined> {
   const file = new URL(`./commands/${verb}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);

@@ -8,6 +8,7 @@ export type ServiceSettings = {
   readonly dirs: DataDir;
   readonly gatewayId: string;
   readonly database: string;
+  readonly databasePath: string; // a file that holds it
   readonly identities: Readonly<Record<ServiceName, Identity>>;
   readonly caPath: string;
   readonly tokens: { readonly storage: string; readonly web: string; readonly edge: string }; // paths, never the values
@@ -17,8 +18,7 @@ export type ServiceSettings = {
 
 /**
  * The environment of one service: what a person has set (VITALWIRE_EDGE_CHUNK_MS=1000 vitalwire up), and on top what the
- * stack decides. Secrets travel as paths of files, so that no list of processes shows them; the database address alone
- * is passed by value, because it is one setting.
+ * stack decides. Secrets travel as paths of files, so that no list of processes shows them.
  */
 export function serviceEnvironment(
   name: ServiceName,
@@ -43,9 +43,9 @@ function decided(name: ServiceName, settings: ServiceSettings): Record<string, s
   const storage = { STORAGE_URL: `https://127.0.0.1:${ports.storage}`, STORAGE_TOKEN_FILE: tokens.storage };
   switch (name) {
     case 'storage':
-      return { ...common, DATABASE: settings.database, HOST: '127.0.0.1', PORT: ports.storage, TOKEN_FILE: tokens.storage };
+      return { ...common, DATABASE_FILE: settings.databasePath, HOST: '127.0.0.1', PORT: ports.storage, TOKEN_FILE: tokens.storage };
     case 'ingest':
-      return { ...common, DATABASE: settings.database, HOST: '127.0.0.1', PORT: ports.frontDoor };
+      return { ...common, DATABASE_FILE: settings.databasePath, HOST: '127.0.0.1', PORT: ports.frontDoor };
     case 'prediction':
       return { ...common, ...frontDoor, ...storage, DATA_DIR: path.join(dirs.state, 'prediction') };
     case 'web':

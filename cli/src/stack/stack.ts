@@ -114,6 +114,7 @@ export class Stack implements Lifecycle {
       dirs,
       gatewayId: GATEWAY,
       database: database ?? `sqlite:${dirs.root}`,
+      databasePath: await keepDatabaseAddress(dirs, database ?? `sqlite:${dirs.root}`),
       identities,
       caPath: pki.caPath,
       tokens: { storage: storageToken, web: webToken, edge: edgeToken },
@@ -121,6 +122,13 @@ export class Stack implements Lifecycle {
       probePorts: Object.fromEntries(serviceNames.map((name, index) => [name, port(4 + index)])) as ServiceSettings['probePorts'],
     };
   }
+}
+
+/** The database's address holds a password: the services read it from a file that only its owner can read. */
+async function keepDatabaseAddress(dirs: DataDir, address: string): Promise<string> {
+  const file = path.join(dirs.secrets, 'database.url');
+  await writeWhole(file, `${address}\n`);
+  return file;
 }
 
 function infoOf(settings: ServiceSettings, startedAtUs: number): StackFile {

@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decodeMessage, encodeMessage } from '@vitalwire/contract';
+import { removeTempDir, tempDir, until } from '@vitalwire/testkit';
+import Database from 'better-sqlite3';
+import { afterEach, expect, test } from 'vitest';
+import type { DemoSummary } from './compare/demo-summary.ts';
+import { lineReader } from './stack/spawn-service.ts';
+
+// The command as a process, with every real service behind it.
+const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+const ends: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+test('up starts everything, says so, stops cleanly by itself, and leaves neither processes nor its file behind', async () => {
+  const data = directory();
+  const up = start('up', '--data', data, '--json', '--for', '1s');
+  expect(await up.exited).toBe(0);
+  const ready = up.events.find((event) => event['type'] === 'ready');
+  expect(ready).toMatchObject({ dataDir: data, database: 'sqlite' });
+  expect(ready?.['tookMs']).toBeLessThan(20_000); // 5 s on an idle machine
+  expect(up.events.at(-1)?.['type']).toBe('stopped');
+  expect(up.events.filter((event) => event['state'] === 'restarting')).toEqual([]);
+  // Right to left: what was started last is stopped first.
+  const stops = up.events.filter((event) => event['state'] === 'stopped').map((event) => event['name']);
+  expect(stops.slice(-2)).toEqual(['ingest', 'storage']);
+  for (const pid of pidsOf(up.events)) expect(isAlive(pid)).toBe(false);
+  expect(existsSync(path.join(data, 'stack.json'))).toBe(false);
+  expect(existsSync(path.join(data, 'stack.lock'))).toBe(false);
+});
+
+test('a second up on the same directory is refused in one sentence; status, doctor and a killed service see the first one', async () => {
+  const data = directory();
+  const up = start('up', '--data', data, '--json');
+  await up.event((event) => event['type'] === 'ready');
+
+  const second = start('up', '--data', data);
+  expect(await second.exited).toBe(3);
+  expect(second.stderr()).toContain(`${data} belongs to the stack of process ${up.child.pid}`);
+  expect(second.stderr()).not.toMatch(/\n\s+at /);
+
+  const status = start('status', '--data', data, '--json');
+  expect(await status.exited).toBe(0);
+  expect(status.events[0]).toMatchObject({ running: true, pid: up.child.pid });
+  const doctor = start('doctor', '--data', data, '--json');
+  expect(await doctor.exited).toBe(0);
+
+  const web = up.events.findLast((event) => event['name'] === 'web' && event['state'] === 'ready');
+  process.kill(Number(web?.['pid']), 'SIGKILL');
+  const crash = await up.event((event) => event['name'] === 'web' && event['state'] === 'restarting');
+  expect(crash['lastCrash']).toMatchObject({ reason: expect.stringContaining('SIGKILL') });
+  await up.event((event) => event['name'] === 'web' && event['state'] === 'ready' && event['restarts'] === 1);
+
+  up.child.kill('SIGTERM');
+  expect(await up.exited).toBe(0);
+});
+
+test('a supervisor that is killed leaves no services behind, and the next start needs no help', async () => {
+  const data = directory();
+  const up = start('up', '--data', data, '--json');
+  await up.event((event) => event['type'] === 'ready');
+  const pids = pidsOf(up.events);
+  expect(pids).toHaveLength(5);
+  up.child.kill('SIGKILL');
+  await until(() => pids.every((pid) => !isAlive(pid)), { timeoutMs: 15_000 });
+  const again = start('up', '--data', data, '--json', '--for', '1s');
+  expect(await again.exited).toBe(0);
+});
+
+test('a demo of 8 s loses, doubles and changes nothing; verify says the same, and sees one flipped sample', async () => {
+  const data = directory();
+  const demo = start('demo', '--for', '8s', '--json', '--patients', '4', '--keep', data);
+  expect(await demo.exited, demo.stderr()).toBe(0);
+  const summary = JSON.parse(demo.lastLine()) as DemoSummary;
+  expect(summary).toMatchObject({ lost: 0, duplicated: 0, different: 0, drained: true, backend: expect.any(String) });
+  expect(summary.samplesStored).toBeGreaterThan(4 * 173 * 7);
+  expect(summary.samplesStored).toBe(summary.samplesSent);
+  expect(summary.windows).toBeGreaterThan(4 * 6);
+  expect(summary.p50Ms).toBeGreaterThan(0);
+  expect(summary.label).toContain('Not a medical device');
+
+  const up = start('up', '--data', data, '--json');
+  await up.event((event) => event['type'] === 'ready');
+  const verify = start('verify', '--source', 'bonn', '--data', data, '--json');
+  expect(await verify.exited, verify.stderr()).toBe(0);
+  expect(verify.events[0]).toMatchObject({
+    same: true,
+    lost: 0,
+    duplicated: 0,
+    different: 0,
+    samplesStored: summary.samplesStored + summary.readingsStored,
+  });
+
+  const { device, seq } = flipOneSample(data);
+  const after = start('verify', '--data', data, '--json');
+  expect(await after.exited).toBe(1);
+  expect(after.events[0]).toMatchObject({
+    same: false,
+    lost: 0,
+    different: 1,
+    firstDifferences: [expect.objectContaining({ device, stream: 'eeg', seq })],
+  });
+  up.child.kill('SIGINT');
+  expect(await up.exited).toBe(0);
+}, 120_000);
+
+test('a demo leaves no temporary directory behind', async () => {
+  const data = directory();
+  const demo = start('demo', '--for', '1s', '--patients', '1', { TMPDIR: data });
+  await demo.exited;
+  expect(readdirSync(data)).toEqual([]);
+});
+
+/** Changes one stored sample behind everybody's back, checksum and all. */
+function flipOneSample(data: string): { device: string; seq: number } {
+  const database = new Database(path.join(data, 'readings.sqlite'));
+  try {
+    const rows = database.prepare('SELECT rowid AS row, recording_id AS recording, message FROM chunk').all() as {
+      row: number;
+      recording: Uint8Array;
+      message: Uint8Array;
+    }[];
+    for (const { row, recording, message } of rows) {
+      const decoded = decodeMessage(new Uint8Array(message));
+      if (!decoded.ok || decoded.value.stream !== 'eeg' || decoded.value.seq !== 3) continue;
+      const samples = decoded.value.samples.slice();
+      samples[7] = (samples[7] ?? 0) ^ 1;
+      database.prepare('UPDATE chunk SET message = ? WHERE rowid = ?').run(encodeMessage({ ...decoded.value, samples }), row);
+      const { device } = database.prepare('SELECT device FROM stream_index WHERE recording_id = ?').get(recording) as { device: string };
+      return { device, seq: 3 };
+    }
+  } finally {
+    database.close();
+  }
+  throw new Error('no EEG chunk is stored');
+}
+
+type Event = Record<string, unknown>;
+
+function start(...words: (string | Record<string, string>)[]) {
+  const args = words.filter((word) => typeof word === 'string');
+  const env = Object.assign({}, process.env, ...words.filter((word) => typeof word === 'object')) as NodeJS.ProcessEnv;
+  const child: ChildProcess = spawn(process.execPath, ['--conditions=source', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const events: Event[] = [];
+  let stderr = '';
+  let lastLine = '';
+  const read = lineReader((line) => {
+    lastLine = line;
+    if (line.startsWith('{')) events.push(JSON.parse(line) as Event);
+  });
+  child.stdout?.on('data', (chunk: Buffer) => read(chunk.toString('utf8')));
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString('utf8');
+  });
+  const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
+  ends.push(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    const hard = setTimeout(() => child.kill('SIGKILL'), 20_000);
+    await exited;
+    clearTimeout(hard);
+  });
+  return {
+    child,
+    events,
+    exited,
+    stderr: () => stderr,
+    lastLine: () => lastLine,
+    async event(wanted: (event: Event) => boolean): Promise<Event> {
+      await until(() => events.some(wanted) || child.exitCode !== null, { timeoutMs: 40_000 });
+      const found = events.find(wanted);
+      if (found === undefined) throw new Error(`the process ended with ${child.exitCode}: ${stderr}`);
+      return found;
+    },
+  };
+}
+
+function pidsOf(events: readonly Event[]): number[] {
+  return [...new Set(events.flatMap((event) => (event['type'] === 'service' && typeof event['pid'] === 'number' ? [event['pid']] : [])))];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function directory(): string {
+  const made = tempDir();
+  ends.push(() => removeTempDir(made));
+  return made;
+}
