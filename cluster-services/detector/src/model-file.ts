@@ -85,16 +85,17 @@ export function packWeights(layers: readonly DenseWeights[]): string {
 
 function unpackWeights(text: string, units: readonly number[]): DenseWeights[] {
   const bytes = Buffer.from(text, 'base64');
+  const numbers = units.slice(1).reduce((sum, unit, index) => sum + ((units[index] ?? 0) + 1) * unit, 0);
+  if (bytes.length !== numbers * 4)
+    throw new Error(`model weights have ${bytes.length} bytes, the layers ${units.join('-')} need ${numbers * 4}`);
   let at = 0;
   const take = (count: number) => {
     const values = Float32Array.from({ length: count }, (_, index) => bytes.readFloatLE(at + index * 4));
     at += count * 4;
     return values;
   };
-  const layers = units.slice(1).map((unit, index) => {
+  return units.slice(1).map((unit, index) => {
     const inputs = units[index] ?? 0;
     return { inputs, units: unit, kernel: take(inputs * unit), bias: take(unit) };
   });
-  if (at !== bytes.length) throw new Error(`model weights have ${bytes.length} bytes, the layers ${units.join('-')} need ${at}`);
-  return layers;
 }

@@ -1,0 +1,67 @@
+import { readBonnSegment } from '@vitalwire/datasets';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { featureNames, featuresOf } from './features.ts';
+
+const rateHz = 173.61;
+const feature = (window: ArrayLike<number>, name: (typeof featureNames)[number]) =>
+  featuresOf(window, rateHz)[featureNames.indexOf(name)] ?? Number.NaN;
+const window178 = fc.array(fc.integer({ min: -2048, max: 2047 }), { minLength: 178, maxLength: 178 });
+
+test('four samples give what the definitions give by hand', () => {
+  // 0 3 0 -3: mean 0, variance 4.5, changes 3 -3 -3 (mean -1, variance 8), second changes -6 0 (variance 9), kurtosis (81+81)/4 / 4.5².
+  const window = [0, 3, 0, -3];
+  expect(feature(window, 'log SD')).toBeCloseTo(Math.log(Math.sqrt(4.5)), 12);
+  expect(feature(window, 'log mobility')).toBeCloseTo(Math.log(Math.sqrt(8 / 4.5)), 12);
+  expect(feature(window, 'complexity')).toBeCloseTo(Math.sqrt(9 / 8) / Math.sqrt(8 / 4.5), 12);
+  expect(feature(window, 'log line length')).toBeCloseTo(Math.log(3), 12);
+  expect(feature(window, 'log line length, scaled')).toBeCloseTo(Math.log(3 / Math.sqrt(4.5)), 12);
+  expect(feature(window, 'log kurtosis')).toBeCloseTo(Math.log(40.5 / 20.25), 12);
+  expect(feature(window, 'absolute skewness')).toBe(0);
+  expect(feature(window, 'log peak to peak')).toBeCloseTo(Math.log(6), 12);
+  expect(feature(window, 'zero-crossing rate')).toBeCloseTo(1 / 3, 12);
+});
+
+test('a sine of amplitude A at 10 Hz has power A²/2 in the alpha band, little elsewhere, and low entropy', () => {
+  const window = Array.from({ length: 178 }, (_, index) => 50 * Math.sin((2 * Math.PI * 10 * index) / rateHz));
+  expect(Math.exp(feature(window, 'log power, alpha'))).toBeCloseTo(1250, -2);
+  expect(Math.exp(feature(window, 'log relative power, alpha'))).toBeGreaterThan(0.98);
+  expect(feature(window, 'spectral entropy')).toBeLessThan(0.4);
+  expect(feature(window, 'log SD')).toBeCloseTo(Math.log(50 / Math.SQRT2), 1);
+  expect(feature(window, 'zero-crossing rate')).toBeCloseTo(20 / rateHz, 1);
+});
+
+test('neither an offset nor the polarity changes anything', () => {
+  fc.assert(
+    fc.property(window178, fc.integer({ min: -1000, max: 1000 }), (samples, offset) => {
+      const before = featuresOf(samples, rateHz);
+      const after = featuresOf(
+        samples.map((value) => offset - value),
+        rateHz,
+      );
+      // A sample that is exactly the mean lies on neither side, so its crossing may be counted on the other.
+      for (const [index, value] of before.entries())
+        if (featureNames[index] !== 'zero-crossing rate') expect(after[index]).toBeCloseTo(value, 5);
+    }),
+  );
+});
+
+test('a gain moves the amplitude features by its logarithm and leaves the first twelve alone', () => {
+  const samples = readBonnSegment('S', 1).subarray(178, 356);
+  const before = featuresOf(samples, rateHz);
+  const after = featuresOf(
+    Float64Array.from(samples, (value) => value * 3),
+    rateHz,
+  );
+  for (const [index, value] of before.entries()) {
+    const moved = index < 12 ? 0 : (featureNames[index] ?? '').startsWith('log power') ? 2 * Math.log(3) : Math.log(3);
+    expect(after[index]).toBeCloseTo(value + moved, 9);
+  }
+});
+
+test('any finite window gives twenty finite numbers, a flat line too', () => {
+  fc.assert(fc.property(window178, (samples) => featuresOf(samples, rateHz).every(Number.isFinite)));
+  const flat = featuresOf(new Float64Array(178).fill(7), rateHz);
+  expect(flat.length).toBe(20);
+  expect(flat.every(Number.isFinite)).toBe(true);
+});
