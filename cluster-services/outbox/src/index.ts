@@ -1,0 +1,18 @@
+export type {
+  Appended,
+  AppendStep,
+  CapturePosition,
+  ChunkDraft,
+  GapDraft,
+  Hole,
+  OutboxRow,
+  OutboxState,
+  Predecessor,
+  SeenPoint,
+  SeqRange,
+  StartDraft,
+} from './append.ts';
+export { OutboxError, type OutboxErrorCode, outboxErrors } from './errors.ts';
+export { Outbox, type OutboxEvents, type OutboxOptions } from './outbox.ts';
+export type { Replacement } from './outbox-file.ts';
+export { Uplink, type UplinkOptions, type UplinkStatus } from './uplink.ts';

@@ -1,0 +1,934 @@
+import { chmodSync, closeSync, mkdirSync, openSync, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import {
+  bytesToUuid,
+  type ClockState,
+  type DataStream,
+  derivedId,
+  type EndReason,
+  encodeMessage,
+  type Message,
+  type MessageDraft,
+  type Stream,
+  uuidToBytes,
+} from '@vitalwire/contract';
+import Database from 'better-sqlite3';
+import type {
+  Appended,
+  AppendStep,
+  CapturePosition,
+  ChunkDraft,
+  GapDraft,
+  Hole,
+  OutboxRow,
+  OutboxState,
+  SeenPoint,
+  StartDraft,
+} from './append.ts';
+import { isDamage, isInUse, isOutOfSpace, isRefusal, setAside } from './damage.ts';
+import { OutboxError, type OutboxErrorCode } from './errors.ts';
+import { evictableRanks, rankOf } from './rank.ts';
+import { type Salvage, salvageInto } from './salvage.ts';
+import { migrate, setPragmas } from './schema.ts';
+
+export type OutboxFileOptions = {
+  readonly path: string;
+  readonly owner: string; // the gateway or service whose messages these are
+  readonly maxBytes: number;
+  readonly ringMs: number;
+  readonly minFreeBytes: number; // of the disk; below it the outbox stops growing
+  readonly nowMs: () => number;
+};
+
+export type Session = { readonly sessionId: string; readonly version: string; readonly announce: boolean };
+export type Begun = { readonly previousSession: string | null; readonly endedRecordings: number };
+export type AppendResult =
+  | { readonly ok: true; readonly value: Appended }
+  | { readonly ok: false; readonly code: OutboxErrorCode; readonly detail: string };
+/** What an open or a repair found: the damaged file is kept under `asidePath`. */
+export type Replacement = {
+  readonly asidePath: string;
+  readonly reason: string;
+  readonly salvaged: number;
+  readonly lost: number;
+  readonly complete: boolean;
+};
+
+type PendingCount = { chunks: number; bytes: number };
+type RecordingRow = {
+  device_id: string;
+  stream: DataStream;
+  next_seq: number;
+  readings: number;
+  started_at_ms: number;
+  last_us: number | null;
+  ended_at_ms: number | null;
+};
+type MessageRow = {
+  id: number;
+  recording_id: Buffer;
+  seq: number;
+  device_id: string;
+  stream: Stream;
+  created_at_ms: number;
+  crc32: number;
+  message: Buffer;
+};
+type EvictedRow = {
+  id: number;
+  recording_id: Buffer;
+  seq: number;
+  device_id: string;
+  stream: Stream;
+  bytes: number;
+  measured_at_us: number;
+  end_us: number;
+};
+
+const QUICK_CHECK_BYTES = 64 * 1024 * 1024; // larger files are checked as they are read: a whole check would hold up the start
+const EVICT_ROWS = 256;
+const EXPIRE_ROWS = 500;
+const VACUUM_PAGES = 256;
+const DELIVERY_STEP_MS = 10_000; // deliveries closer together share a row; the ring's age is that much coarse
+const MAX_CAPTURES = 50_000;
+const MAX_HOLES = 1_000; // per capture; what was passed over before the oldest of them counts as a repeat
+const MAX_SEEN_POINTS = 2_000_000;
+const DAY_MS = 86_400_000;
+const GAP_COUNTER_MS = 30 * DAY_MS;
+const noClock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
+
+/**
+ * The outbox file: everything the worker does, synchronous, one connection. Sequence numbers, capture positions and chunks move in
+ * the same transaction; what `append` has returned is on the disk.
+ */
+export class OutboxFile {
+  readonly #options: OutboxFileOptions;
+  #db: Database.Database;
+  #sql: Statements;
+  #clock: ClockState = noClock;
+  #pending: PendingCount = { chunks: 0, bytes: 0 };
+  #ring: PendingCount = { chunks: 0, bytes: 0 };
+  #deliveredId = 0;
+  #lastId = 0;
+  #pageSize = 4096;
+  #maxBytes: number;
+  #evictedChunks = 0;
+  #damagedChunks = 0;
+  #damagedFiles = 0;
+  #rowsForLive: OutboxRow[] | null = null;
+  #lastPruneMs = 0;
+
+  private constructor(options: OutboxFileOptions, db: Database.Database) {
+    this.#options = options;
+    this.#maxBytes = options.maxBytes;
+    this.#db = db;
+    this.#sql = prepareAll(db);
+  }
+
+  /** Opens the outbox, whatever state it is in: a damaged file is set aside, what can be read of it is kept, the rest is declared. */
+  static open(options: OutboxFileOptions): { file: OutboxFile; replacement: Replacement | null } {
+    try {
+      return { file: OutboxFile.#openAt(options), replacement: null };
+    } catch (error) {
+      if (!isDamage(error)) throw describeOpenFailure(options.path, error);
+      try {
+        const asidePath = setAside(options.path, options.nowMs());
+        const file = OutboxFile.#openAt(options);
+        return { file, replacement: file.#salvage(asidePath, error, 0) };
+      } catch (second) {
+        throw describeOpenFailure(options.path, second);
+      }
+    }
+  }
+
+  /** A file that turned out to be damaged while in use: sets it aside and goes on with a new one. Ids go on rising. */
+  repair(cause: unknown): Replacement {
+    const lastId = this.#lastId;
+    const { generation } = this;
+    closeQuietly(this.#db);
+    const asidePath = setAside(this.#options.path, this.#options.nowMs());
+    const fresh = OutboxFile.#openAt(this.#options);
+    this.#db = fresh.#db;
+    this.#sql = fresh.#sql;
+    if (generation !== null) this.#sql.setMeta.run('generation', generation);
+    return this.#salvage(asidePath, cause, lastId);
+  }
+
+  static #openAt(options: OutboxFileOptions): OutboxFile {
+    makePlace(options.path);
+    const file = new OutboxFile(options, openDatabase(options.path));
+    file.#recount();
+    return file;
+  }
+
+  /** The database generation these messages were last delivered to; null before the first. */
+  get generation(): string | null {
+    try {
+      return this.#meta('generation');
+    } catch {
+      return null; // asked while repairing: an unreadable file has none
+    }
+  }
+
+  /** What the gateway knows about its clock: goes into the records the outbox makes itself. */
+  setClock(clock: ClockState): void {
+    this.#clock = clock;
+  }
+
+  /** Ends what an earlier agent left open, and says that a new session has begun. */
+  begin(session: Session): Begun {
+    return this.#transaction(() => {
+      const previousSession = this.#meta('session');
+      const endedRecordings = this.#endOpen('crash');
+      if (session.announce) {
+        // The dead cannot say that they died; the next one does, with the last moment they are known to have lived.
+        if (previousSession !== null && this.#meta('session_open') === '1')
+          this.#announceDeath(previousSession, 'crash', this.#lastSignOfLifeUs());
+        this.#insertMessage(this.#options.owner, {
+          stream: 'status',
+          recordingId: derivedId(session.sessionId, 'status'),
+          seq: 0,
+          measuredAtUs: this.#options.nowMs() * 1000,
+          clock: this.#clock,
+          subject: session.sessionId,
+          gateway: this.#options.owner,
+          kind: 'birth',
+          version: session.version,
+          reason: previousSession === null ? 'first start' : 'start',
+          previousSession,
+        });
+      }
+      this.#sql.setMeta.run('session', session.sessionId);
+      this.#sql.setMeta.run('session_version', session.version);
+      this.#sql.setMeta.run('session_open', session.announce ? '1' : '0');
+      return { previousSession, endedRecordings };
+    });
+  }
+
+  /** Ends all recordings, and the session: nothing is appended afterwards. */
+  finish(): number {
+    return this.#transaction(() => {
+      const ended = this.#endOpen('stopped');
+      const session = this.#meta('session');
+      if (session !== null && this.#meta('session_open') === '1') this.#announceDeath(session, 'stopped', this.#options.nowMs() * 1000);
+      this.#sql.setMeta.run('session_open', '0');
+      return ended;
+    });
+  }
+
+  /** Commits a group of appends with one sync. An append that is refused leaves nothing behind and does not hold back the others. */
+  appendGroup(appends: readonly (readonly AppendStep[])[], live: boolean): { results: AppendResult[]; liveRows: OutboxRow[] } {
+    this.#rowsForLive = live ? [] : null;
+    try {
+      const results = this.#transaction(() => {
+        const full = this.#makeRoom(appends);
+        return appends.map((steps) => this.#appendOne(steps, full));
+      });
+      return { results, liveRows: this.#rowsForLive ?? [] };
+    } finally {
+      this.#rowsForLive = null;
+    }
+  }
+
+  /** The oldest messages behind `afterId`, in send order; one at least, if there is one. A message that is not what was written is given up. */
+  read(afterId: number, maxRows: number, maxBytes: number): OutboxRow[] {
+    const rows: OutboxRow[] = [];
+    const damaged: MessageRow[] = [];
+    let bytes = 0;
+    for (const row of this.#sql.readFrom.iterate(afterId, maxRows) as IterableIterator<MessageRow>) {
+      if (crc32(row.message) !== row.crc32) {
+        damaged.push(row);
+        continue;
+      }
+      bytes += row.message.byteLength;
+      if (rows.length > 0 && bytes > maxBytes) break;
+      rows.push({
+        id: row.id,
+        device: row.device_id,
+        stream: row.stream,
+        createdAtMs: row.created_at_ms,
+        message: new Uint8Array(row.message),
+      });
+    }
+    if (damaged.length > 0) this.#giveUp(damaged);
+    return rows;
+  }
+
+  /** Everything up to `uptoId` has been committed by the cluster: from here on it is ring. */
+  ack(uptoId: number): void {
+    if (uptoId <= this.#deliveredId) return;
+    this.#transaction(() => {
+      const nowMs = this.#options.nowMs();
+      const last = this.#sql.lastDelivery.get() as { upto_id: number; acked_at_ms: number } | undefined;
+      if (last !== undefined && Math.abs(nowMs - last.acked_at_ms) < DELIVERY_STEP_MS) this.#sql.moveDelivery.run(uptoId, last.upto_id);
+      else this.#sql.addDelivery.run(uptoId, nowMs);
+      const moved = this.#sql.countBetween.get(this.#deliveredId, uptoId) as PendingCount;
+      this.#pending = { chunks: this.#pending.chunks - moved.chunks, bytes: this.#pending.bytes - moved.bytes };
+      this.#ring = { chunks: this.#ring.chunks + moved.chunks, bytes: this.#ring.bytes + moved.bytes };
+      this.#deliveredId = uptoId;
+    });
+  }
+
+  /** The cluster's database has been restored or replaced: all that is still here counts as un-acknowledged again. False if it has not. */
+  newGeneration(generation: string): boolean {
+    const known = this.#meta('generation');
+    if (known === generation) return false;
+    this.#transaction(() => {
+      this.#sql.setMeta.run('generation', generation);
+      if (known !== null) this.#sql.forgetDeliveries.run();
+    });
+    if (known !== null) this.#recount();
+    return known !== null;
+  }
+
+  capturePosition(device: string, stream: DataStream, captureId: string, atLeast: number): CapturePosition {
+    const stored = this.#sql.capture.get(device, stream, captureId) as { next_sample: number } | undefined;
+    const nextSample = Math.max(stored?.next_sample ?? 0, atLeast);
+    // After a repair the file may know less than the appender, whose devices have been answered: it takes over what they were told.
+    if (atLeast > (stored?.next_sample ?? 0)) this.#sql.setCapture.run(device, stream, captureId, atLeast, this.#options.nowMs());
+    const last = this.#sql.lastRecording.get(device, stream) as
+      | { recording_id: Buffer; last_us: number | null; end_reason: EndReason | null }
+      | undefined;
+    return {
+      nextSample,
+      holes: this.#sql.holes.all(device, stream, captureId) as Hole[],
+      predecessor:
+        last === undefined ? null : { recordingId: bytesToUuid(last.recording_id), lastUs: last.last_us, endReason: last.end_reason },
+    };
+  }
+
+  /** Of these points those that are new, or carry other values than when they were last seen. */
+  unseen(device: string, metric: string, points: readonly SeenPoint[]): number[] {
+    return points.flatMap((point, index) => {
+      const known = this.#sql.seenDigest.get(device, metric, point.atUs) as { digest: number } | undefined;
+      return known?.digest === point.digest ? [] : [index];
+    });
+  }
+
+  /** The start records of all open recordings: who looks at the live lane alone needs their scales. */
+  openStarts(): OutboxRow[] {
+    const rows = this.#sql.openStarts.all() as { device_id: string; started_at_ms: number; start_message: Buffer }[];
+    return rows.map((row) => ({
+      id: 0,
+      device: row.device_id,
+      stream: 'recording',
+      createdAtMs: row.started_at_ms,
+      message: new Uint8Array(row.start_message),
+    }));
+  }
+
+  state(): OutboxState {
+    const oldest = this.#sql.oldestPending.get(this.#deliveredId) as { created_at_ms: number } | undefined;
+    return {
+      pendingChunks: this.#pending.chunks,
+      pendingBytes: this.#pending.bytes,
+      ringChunks: this.#ring.chunks,
+      ringBytes: this.#ring.bytes,
+      usedBytes: this.#usedBytes(),
+      fileBytes: Number(this.#db.pragma('page_count', { simple: true })) * this.#pageSize,
+      walBytes: statSync(`${this.#options.path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+      maxBytes: this.#maxBytes,
+      oldestPendingAtMs: oldest?.created_at_ms ?? null,
+      lastId: this.#lastId,
+      deliveredId: this.#deliveredId,
+      evictedChunks: this.#evictedChunks,
+      damagedChunks: this.#damagedChunks,
+      damagedFiles: this.#damagedFiles,
+      generation: this.#meta('generation'),
+    };
+  }
+
+  /** Housekeeping in small steps; true if there is more to do at once. */
+  maintain(): boolean {
+    this.#watchDisk();
+    const expired = this.#expireRing();
+    if (expired) return true;
+    this.#prune();
+    return this.#vacuum();
+  }
+
+  /** Folds the log into the file and cuts it: for quiet moments, as it waits for the disk. */
+  checkpoint(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)');
+  }
+
+  close(): void {
+    closeQuietly(this.#db);
+  }
+
+  #appendOne(steps: readonly AppendStep[], full: boolean): AppendResult {
+    if (full && steps.some((step) => step.step === 'chunk'))
+      return { ok: false, code: 'OUTBOX_FULL', detail: `${this.#usedBytes()} of ${this.#maxBytes} bytes` };
+    const before = { pending: this.#pending, lastId: this.#lastId, live: this.#rowsForLive?.length ?? 0 };
+    this.#sql.savepoint.run();
+    try {
+      const value = this.#runSteps(steps);
+      this.#sql.release.run();
+      return { ok: true, value };
+    } catch (error) {
+      if (!this.#db.inTransaction || !(OutboxError.is(error) || error instanceof RangeError || isRefusal(error))) throw error;
+      this.#sql.rollbackTo.run();
+      this.#sql.release.run();
+      this.#pending = before.pending;
+      this.#lastId = before.lastId;
+      if (this.#rowsForLive !== null) this.#rowsForLive.length = before.live;
+      if (OutboxError.is(error)) return { ok: false, code: error.code, detail: error.message };
+      return { ok: false, code: 'OUTBOX_FAILED', detail: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  #runSteps(steps: readonly AppendStep[]): Appended {
+    const ranges = new Map<string, { recordingId: string; firstSeq: number; lastSeq: number }>();
+    for (const step of steps) {
+      switch (step.step) {
+        case 'start':
+          this.#start(step.start);
+          break;
+        case 'chunk': {
+          const seq = this.#chunk(step.chunk, step.readings, step.endUs);
+          const { recordingId } = step.chunk;
+          const range = ranges.get(recordingId);
+          if (range === undefined) ranges.set(recordingId, { recordingId, firstSeq: seq, lastSeq: seq });
+          else range.lastSeq = seq;
+          break;
+        }
+        case 'end':
+          this.#end(step.recordingId, step.reason, step.clock);
+          break;
+        case 'gap':
+          this.#gap(step.gap);
+          break;
+        case 'capture':
+          this.#moveCapture(step);
+          break;
+        case 'seen':
+          for (const point of step.points) this.#sql.setSeen.run(step.device, step.metric, point.atUs, point.digest);
+          break;
+        case 'message':
+          this.#insertMessage(step.device, step.message);
+          break;
+      }
+    }
+    return { recordings: [...ranges.values()] };
+  }
+
+  #start(start: StartDraft): void {
+    const message = encodeMessage({
+      ...start,
+      stream: 'recording',
+      kind: 'start',
+      recordingId: derivedId(start.subject, 'recording'),
+      seq: 0,
+    });
+    this.#sql.addRecording.run(uuidToBytes(start.subject), start.device, start.of, start.captureId, this.#options.nowMs(), message);
+    this.#insert(start.device, 'recording', derivedId(start.subject, 'recording'), 0, start.measuredAtUs, start.measuredAtUs, message);
+  }
+
+  #chunk(chunk: ChunkDraft, readings: number, endUs: number): number {
+    const recording = this.#recording(chunk.recordingId);
+    if (recording === undefined || recording.ended_at_ms !== null)
+      throw new OutboxError('OUTBOX_REPLACED', `recording ${chunk.recordingId} is not open here`);
+    const seq = recording.next_seq;
+    const numbered: MessageDraft = { ...chunk, seq };
+    this.#insert(recording.device_id, chunk.stream, chunk.recordingId, seq, chunk.measuredAtUs, endUs, encodeMessage(numbered));
+    this.#sql.moveRecording.run(readings, endUs, endUs, uuidToBytes(chunk.recordingId));
+    return seq;
+  }
+
+  #end(recordingId: string, reason: EndReason, clock: ClockState): void {
+    const recording = this.#recording(recordingId);
+    if (recording === undefined || recording.ended_at_ms !== null) return; // ended already, by a repair
+    const measuredAtUs = recording.last_us ?? recording.started_at_ms * 1000;
+    this.#insertMessage(recording.device_id, {
+      stream: 'recording',
+      kind: 'end',
+      recordingId: derivedId(recordingId, 'recording'),
+      seq: 1,
+      measuredAtUs,
+      clock,
+      subject: recordingId,
+      lastSeq: recording.next_seq - 1,
+      readings: recording.readings,
+      reason,
+    });
+    this.#sql.endRecording.run(this.#options.nowMs(), reason, uuidToBytes(recordingId));
+  }
+
+  #gap(gap: GapDraft): void {
+    const { next } = this.#sql.nextGap.get(uuidToBytes(gap.subject), Number(this.#meta('gap_floor') ?? 0)) as { next: number };
+    this.#insertMessage(gap.device, { ...gap, stream: 'gap', recordingId: derivedId(gap.subject, 'gap'), seq: next });
+  }
+
+  #moveCapture({ device, stream, captureId, fromSample, nextSample, hole }: Extract<AppendStep, { step: 'capture' }>): void {
+    const stored = this.#sql.capture.get(device, stream, captureId) as { next_sample: number } | undefined;
+    const actual = stored?.next_sample ?? 0;
+    // An earlier append of the same capture failed: what comes behind it must fail too, or it would leave a hole.
+    if (actual !== fromSample)
+      throw new OutboxError('CAPTURE_MOVED', `${device} ${stream} ${captureId} is at ${actual}, not at ${fromSample}`);
+    this.#sql.setCapture.run(device, stream, captureId, nextSample, this.#options.nowMs());
+    if (hole === null) return;
+    this.#sql.addHole.run(device, stream, captureId, hole.from, hole.to);
+    this.#sql.trimHoles.run({ device, stream, captureId, most: MAX_HOLES });
+  }
+
+  #endOpen(reason: EndReason): number {
+    const open = this.#sql.openRecordings.all() as { recording_id: Buffer }[];
+    for (const { recording_id } of open) this.#end(bytesToUuid(recording_id), reason, this.#clock);
+    return open.length;
+  }
+
+  #announceDeath(session: string, reason: string, measuredAtUs: number): void {
+    this.#insertMessage(this.#options.owner, {
+      stream: 'status',
+      recordingId: derivedId(session, 'status'),
+      seq: 1,
+      measuredAtUs,
+      clock: this.#clock,
+      subject: session,
+      gateway: this.#options.owner,
+      kind: 'death',
+      version: this.#meta('session_version') ?? '',
+      reason,
+      previousSession: null,
+    });
+  }
+
+  #lastSignOfLifeUs(): number {
+    const last = this.#sql.lastRow.get() as { created_at_ms: number } | undefined;
+    return (last?.created_at_ms ?? this.#options.nowMs()) * 1000;
+  }
+
+  #insertMessage(device: string, message: Message): void {
+    this.#insert(
+      device,
+      message.stream,
+      message.recordingId,
+      message.seq,
+      message.measuredAtUs,
+      message.measuredAtUs,
+      encodeMessage(message),
+    );
+  }
+
+  #insert(
+    device: string,
+    stream: Stream,
+    recordingId: string,
+    seq: number,
+    measuredAtUs: number,
+    endUs: number,
+    message: Uint8Array<ArrayBuffer>,
+  ): void {
+    const createdAtMs = this.#options.nowMs();
+    const bytes = message.byteLength;
+    const { lastInsertRowid } = this.#sql.insert.run(
+      uuidToBytes(recordingId),
+      seq,
+      device,
+      stream,
+      rankOf(stream),
+      bytes,
+      measuredAtUs,
+      endUs,
+      createdAtMs,
+      crc32(message),
+      message,
+    );
+    this.#lastId = Number(lastInsertRowid);
+    this.#pending = { chunks: this.#pending.chunks + 1, bytes: this.#pending.bytes + bytes };
+    this.#rowsForLive?.push({ id: this.#lastId, device, stream, createdAtMs, message });
+  }
+
+  /** Evicts until the group fits, delivered messages first. True when it does not fit and nothing more may go. */
+  #makeRoom(appends: readonly (readonly AppendStep[])[]): boolean {
+    const needed = appends.reduce((sum, steps) => sum + steps.reduce((bytes, step) => bytes + roughBytes(step), 0), 0);
+    const used = this.#usedBytes();
+    if (used + needed <= this.#maxBytes) return false;
+    // A little more than needed, so that the next appends need not evict again and the gaps are few and long.
+    const slack = Math.max(256 * 1024, this.#maxBytes / 256);
+    const target = this.#maxBytes - needed - slack;
+    while (this.#usedBytes() > target && this.#evictRing()) {}
+    for (const rank of evictableRanks) {
+      const lost = new Map<string, EvictedRow[]>();
+      while (this.#usedBytes() > target) {
+        const rows = this.#sql.evict.all(rank, this.#deliveredId, EVICT_ROWS) as EvictedRow[];
+        if (rows.length === 0) break;
+        for (const row of rows) {
+          this.#pending = { chunks: this.#pending.chunks - 1, bytes: this.#pending.bytes - row.bytes };
+          const recordingId = bytesToUuid(row.recording_id);
+          const ofRecording = lost.get(recordingId);
+          if (ofRecording === undefined) lost.set(recordingId, [row]);
+          else ofRecording.push(row);
+        }
+        this.#evictedChunks += rows.length;
+      }
+      for (const [subject, rows] of lost) this.#declareLost(subject, rows, 'evicted');
+    }
+    return this.#usedBytes() + needed > this.#maxBytes;
+  }
+
+  #evictRing(): boolean {
+    const rows = this.#sql.evictDelivered.all(this.#deliveredId, EVICT_ROWS) as { bytes: number }[];
+    this.#ring = { chunks: this.#ring.chunks - rows.length, bytes: this.#ring.bytes - rows.reduce((sum, row) => sum + row.bytes, 0) };
+    return rows.length > 0;
+  }
+
+  /** One gap record for each unbroken run of seqs. */
+  #declareLost(subject: string, rows: readonly EvictedRow[], reason: 'evicted' | 'outbox-damaged'): void {
+    const sorted = rows.toSorted((a, b) => a.seq - b.seq);
+    let first = sorted[0];
+    let last = first;
+    for (const row of [...sorted.slice(1), undefined]) {
+      if (first === undefined || last === undefined) return;
+      if (row !== undefined && row.seq === last.seq + 1) {
+        last = row;
+        continue;
+      }
+      this.#gap({
+        measuredAtUs: this.#options.nowMs() * 1000,
+        clock: this.#clock,
+        subject,
+        device: first.device_id,
+        of: first.stream,
+        fromSeq: first.seq,
+        toSeq: last.seq,
+        fromUs: first.measured_at_us,
+        toUs: last.end_us,
+        reason,
+      });
+      first = row;
+      last = row;
+    }
+  }
+
+  #giveUp(rows: readonly MessageRow[]): void {
+    this.#transaction(() => {
+      for (const row of rows) {
+        const full = this.#sql.remove.get(row.id) as EvictedRow | undefined;
+        if (full === undefined) continue;
+        this.#damagedChunks += 1;
+        if (row.id > this.#deliveredId) this.#pending = { chunks: this.#pending.chunks - 1, bytes: this.#pending.bytes - full.bytes };
+        else this.#ring = { chunks: this.#ring.chunks - 1, bytes: this.#ring.bytes - full.bytes };
+        if (rankOf(full.stream) !== 0) this.#declareLost(bytesToUuid(full.recording_id), [full], 'outbox-damaged');
+        else this.#restoreRecord(full);
+      }
+    });
+  }
+
+  /** A start record exists a second time, beside its recording. */
+  #restoreRecord(row: EvictedRow): void {
+    if (row.stream !== 'recording' || row.seq !== 0) return;
+    const recordings = this.#sql.startsOfDevice.all(row.device_id) as { recording_id: Buffer; start_message: Buffer }[];
+    const found = recordings.find((one) => derivedId(bytesToUuid(one.recording_id), 'recording') === bytesToUuid(row.recording_id));
+    if (found !== undefined)
+      this.#insert(
+        row.device_id,
+        'recording',
+        bytesToUuid(row.recording_id),
+        0,
+        row.measured_at_us,
+        row.end_us,
+        new Uint8Array(found.start_message),
+      );
+  }
+
+  #salvage(asidePath: string, cause: unknown, lastId: number): Replacement {
+    this.#damagedFiles += 1;
+    const nowMs = this.#options.nowMs();
+    const saved: Salvage = salvageInto(asidePath, this.#db, nowMs);
+    this.#recount();
+    this.#transaction(() => {
+      // Gap numbers that may have been used and cannot be read must not be used again with other content.
+      if (!saved.complete) this.#sql.setMeta.run('gap_floor', String(Math.floor(nowMs / 1000)));
+      for (const lost of saved.lost) {
+        this.#gap({
+          measuredAtUs: nowMs * 1000,
+          clock: this.#clock,
+          subject: lost.recordingId,
+          device: lost.device,
+          of: lost.stream,
+          fromSeq: lost.fromSeq,
+          toSeq: lost.toSeq,
+          fromUs: null,
+          toUs: null,
+          reason: 'outbox-damaged',
+        });
+      }
+      const floor = Math.max(lastId, saved.lastId);
+      if (floor > this.#lastId) {
+        this.#sql.forgetIds.run();
+        this.#sql.setIds.run(floor);
+      }
+    });
+    this.#recount();
+    return {
+      asidePath,
+      reason: cause instanceof Error ? cause.message : String(cause),
+      salvaged: saved.rows,
+      lost: saved.lost.reduce((sum, one) => sum + one.toSeq - one.fromSeq + 1, 0),
+      complete: saved.complete,
+    };
+  }
+
+  /** After a repair that could read no recordings: says that something unknown is missing, in the name of the session. */
+  declareUnknownLoss(subject: string): void {
+    this.#transaction(() =>
+      this.#gap({
+        measuredAtUs: this.#options.nowMs() * 1000,
+        clock: this.#clock,
+        subject,
+        device: this.#options.owner,
+        of: 'eeg',
+        fromSeq: null,
+        toSeq: null,
+        fromUs: null,
+        toUs: this.#options.nowMs() * 1000,
+        reason: 'outbox-damaged',
+      }),
+    );
+  }
+
+  #expireRing(): boolean {
+    const old = this.#sql.expiredDelivery.get(this.#options.nowMs() - this.#options.ringMs) as { upto_id: number | null };
+    if (old.upto_id === null) return false;
+    return this.#transaction(() => {
+      const rows = this.#sql.expire.all(old.upto_id, EXPIRE_ROWS) as { bytes: number }[];
+      this.#ring = { chunks: this.#ring.chunks - rows.length, bytes: this.#ring.bytes - rows.reduce((sum, row) => sum + row.bytes, 0) };
+      // The newest delivery is kept for ever: it is what says that nothing up to it needs sending.
+      if (rows.length < EXPIRE_ROWS) this.#sql.dropDeliveries.run(old.upto_id);
+      return rows.length === EXPIRE_ROWS;
+    });
+  }
+
+  #prune(): void {
+    const nowMs = this.#options.nowMs();
+    if (Math.abs(nowMs - this.#lastPruneMs) < 60_000) return;
+    this.#lastPruneMs = nowMs;
+    this.#transaction(() => {
+      this.#sql.pruneRecordings.run(nowMs - Math.max(this.#options.ringMs, DAY_MS));
+      this.#sql.pruneCaptures.run(MAX_CAPTURES);
+      this.#sql.pruneHoles.run();
+      this.#sql.pruneGapCounters.run(uuidBytesAt(nowMs - GAP_COUNTER_MS));
+      this.#sql.pruneSeen.run(MAX_SEEN_POINTS);
+    });
+  }
+
+  // Pages freed in the ring's steady state are used again at once; only a real surplus goes back to the disk.
+  #vacuum(): boolean {
+    const free = Number(this.#db.pragma('freelist_count', { simple: true }));
+    const pages = Number(this.#db.pragma('page_count', { simple: true }));
+    if (free < VACUUM_PAGES || free * 10 < pages) return false;
+    this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`); // through exec: prepare().all() throws "does not return data"
+    return true;
+  }
+
+  #watchDisk(): void {
+    if (this.#options.minFreeBytes === 0) return;
+    const { bavail, bsize } = statfsSync(dirname(this.#options.path));
+    const freeBytes = bavail * bsize;
+    const mayGrow = freeBytes - this.#options.minFreeBytes;
+    const floor = Math.min(16 * 1024 * 1024, freeBytes / 2);
+    this.#maxBytes = mayGrow > 0 ? this.#options.maxBytes : Math.min(this.#options.maxBytes, Math.max(this.#usedBytes(), floor));
+  }
+
+  #recount(): void {
+    this.#pageSize = Number(this.#db.pragma('page_size', { simple: true }));
+    this.#deliveredId = (this.#sql.lastDelivery.get() as { upto_id: number } | undefined)?.upto_id ?? 0;
+    this.#pending = this.#sql.countAfter.get(this.#deliveredId) as PendingCount;
+    this.#ring = this.#sql.countUpTo.get(this.#deliveredId) as PendingCount;
+    this.#lastId = (this.#sql.lastId.get() as { seq: number } | undefined)?.seq ?? 0;
+  }
+
+  #usedBytes(): number {
+    const pages = Number(this.#db.pragma('page_count', { simple: true }));
+    const free = Number(this.#db.pragma('freelist_count', { simple: true }));
+    return (pages - free) * this.#pageSize;
+  }
+
+  #recording(recordingId: string): RecordingRow | undefined {
+    return this.#sql.recording.get(uuidToBytes(recordingId)) as RecordingRow | undefined;
+  }
+
+  #meta(name: string): string | null {
+    return (this.#sql.meta.get(name) as { value: string } | undefined)?.value ?? null;
+  }
+
+  #transaction<T>(work: () => T): T {
+    const before = { pending: this.#pending, ring: this.#ring, lastId: this.#lastId, deliveredId: this.#deliveredId };
+    try {
+      this.#sql.begin.run();
+      const value = work();
+      this.#sql.commit.run();
+      return value;
+    } catch (error) {
+      if (this.#db.open && this.#db.inTransaction) this.#sql.rollback.run();
+      this.#pending = before.pending;
+      this.#ring = before.ring;
+      this.#lastId = before.lastId;
+      this.#deliveredId = before.deliveredId;
+      throw isOutOfSpace(error) ? new OutboxError('DISK_FULL', this.#options.path, { cause: error }) : error;
+    }
+  }
+}
+
+type Statements = ReturnType<typeof prepareAll>;
+
+function prepareAll(db: Database.Database) {
+  return {
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
+    rollback: db.prepare('ROLLBACK'),
+    savepoint: db.prepare('SAVEPOINT append'),
+    rollbackTo: db.prepare('ROLLBACK TO append'),
+    release: db.prepare('RELEASE append'),
+    meta: db.prepare('SELECT value FROM meta WHERE name = ?'),
+    setMeta: db.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
+    addRecording: db.prepare(
+      'INSERT INTO recording (recording_id, device_id, stream, capture_id, started_at_ms, start_message) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    recording: db.prepare(
+      'SELECT device_id, stream, next_seq, readings, started_at_ms, last_us, ended_at_ms FROM recording WHERE recording_id = ?',
+    ),
+    moveRecording: db.prepare(
+      'UPDATE recording SET next_seq = next_seq + 1, readings = readings + ?, last_us = max(coalesce(last_us, ?), ?) WHERE recording_id = ?',
+    ),
+    endRecording: db.prepare('UPDATE recording SET ended_at_ms = ?, end_reason = ? WHERE recording_id = ?'),
+    openRecordings: db.prepare('SELECT recording_id FROM recording WHERE ended_at_ms IS NULL ORDER BY rowid'),
+    openStarts: db.prepare('SELECT device_id, started_at_ms, start_message FROM recording WHERE ended_at_ms IS NULL ORDER BY rowid'),
+    startsOfDevice: db.prepare('SELECT recording_id, start_message FROM recording WHERE device_id = ?'),
+    lastRecording: db.prepare(
+      'SELECT recording_id, last_us, end_reason FROM recording WHERE device_id = ? AND stream = ? ORDER BY rowid DESC LIMIT 1',
+    ),
+    capture: db.prepare('SELECT next_sample FROM capture WHERE device_id = ? AND stream = ? AND capture_id = ?'),
+    setCapture: db.prepare(
+      `INSERT INTO capture (device_id, stream, capture_id, next_sample, used_at_ms) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (device_id, stream, capture_id) DO UPDATE SET next_sample = excluded.next_sample, used_at_ms = excluded.used_at_ms`,
+    ),
+    holes: db.prepare(
+      'SELECT from_sample AS "from", to_sample AS "to" FROM capture_hole WHERE device_id = ? AND stream = ? AND capture_id = ?',
+    ),
+    addHole: db.prepare(
+      'INSERT INTO capture_hole (device_id, stream, capture_id, from_sample, to_sample) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
+    trimHoles: db.prepare(
+      `DELETE FROM capture_hole WHERE device_id = @device AND stream = @stream AND capture_id = @captureId AND from_sample IN (
+         SELECT from_sample FROM capture_hole WHERE device_id = @device AND stream = @stream AND capture_id = @captureId
+         ORDER BY from_sample DESC LIMIT -1 OFFSET @most)`,
+    ),
+    pruneGapCounters: db.prepare('DELETE FROM gap_counter WHERE subject < ? AND subject NOT IN (SELECT recording_id FROM recording)'),
+    pruneHoles: db.prepare(
+      `DELETE FROM capture_hole WHERE NOT EXISTS (SELECT 1 FROM capture
+         WHERE capture.device_id = capture_hole.device_id AND capture.stream = capture_hole.stream AND capture.capture_id = capture_hole.capture_id)`,
+    ),
+    seenDigest: db.prepare('SELECT digest FROM seen WHERE device_id = ? AND metric = ? AND at_us = ?'),
+    setSeen: db.prepare(
+      `INSERT INTO seen (device_id, metric, at_us, digest) VALUES (?, ?, ?, ?)
+       ON CONFLICT (device_id, metric, at_us) DO UPDATE SET digest = excluded.digest`,
+    ),
+    insert: db.prepare(
+      `INSERT INTO outbox (recording_id, seq, device_id, stream, rank, bytes, measured_at_us, end_us, created_at_ms, crc32, message)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    nextGap: db.prepare(
+      `INSERT INTO gap_counter (subject, next_seq) VALUES (?, ? + 1)
+       ON CONFLICT (subject) DO UPDATE SET next_seq = next_seq + 1 RETURNING next_seq - 1 AS next`,
+    ),
+    readFrom: db.prepare(
+      'SELECT id, recording_id, seq, device_id, stream, created_at_ms, crc32, message FROM outbox WHERE id > ? ORDER BY id LIMIT ?',
+    ),
+    remove: db.prepare('DELETE FROM outbox WHERE id = ? RETURNING id, recording_id, seq, device_id, stream, bytes, measured_at_us, end_us'),
+    evict: db.prepare(
+      `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox INDEXED BY outbox_by_rank WHERE rank = ? AND id > ? ORDER BY id LIMIT ?)
+       RETURNING id, recording_id, seq, device_id, stream, bytes, measured_at_us, end_us`,
+    ),
+    evictDelivered: db.prepare('DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id <= ? ORDER BY id LIMIT ?) RETURNING bytes'),
+    expire: db.prepare('DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id <= ? ORDER BY id LIMIT ?) RETURNING bytes'),
+    lastDelivery: db.prepare('SELECT upto_id, acked_at_ms FROM delivery ORDER BY upto_id DESC LIMIT 1'),
+    addDelivery: db.prepare('INSERT INTO delivery (upto_id, acked_at_ms) VALUES (?, ?)'),
+    moveDelivery: db.prepare('UPDATE delivery SET upto_id = ? WHERE upto_id = ?'),
+    expiredDelivery: db.prepare('SELECT max(upto_id) AS upto_id FROM delivery WHERE acked_at_ms <= ?'),
+    dropDeliveries: db.prepare('DELETE FROM delivery WHERE upto_id <= ? AND upto_id < (SELECT max(upto_id) FROM delivery)'),
+    forgetDeliveries: db.prepare('DELETE FROM delivery'),
+    countBetween: db.prepare('SELECT count(*) AS chunks, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE id > ? AND id <= ?'),
+    countAfter: db.prepare(
+      'SELECT count(*) AS chunks, coalesce(sum(bytes), 0) AS bytes FROM outbox INDEXED BY outbox_by_rank WHERE id > ? AND rank IN (0, 1, 2, 3)',
+    ),
+    countUpTo: db.prepare(
+      'SELECT count(*) AS chunks, coalesce(sum(bytes), 0) AS bytes FROM outbox INDEXED BY outbox_by_rank WHERE id <= ? AND rank IN (0, 1, 2, 3)',
+    ),
+    oldestPending: db.prepare('SELECT created_at_ms FROM outbox WHERE id > ? ORDER BY id LIMIT 1'),
+    lastRow: db.prepare('SELECT created_at_ms FROM outbox ORDER BY id DESC LIMIT 1'),
+    lastId: db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"),
+    forgetIds: db.prepare("DELETE FROM sqlite_sequence WHERE name = 'outbox'"),
+    setIds: db.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)"),
+    pruneRecordings: db.prepare(
+      `DELETE FROM recording WHERE rowid IN (
+         SELECT old.rowid FROM recording old WHERE old.ended_at_ms < ?
+           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.recording_id = old.recording_id)
+           AND EXISTS (SELECT 1 FROM recording later WHERE later.device_id = old.device_id AND later.stream = old.stream AND later.rowid > old.rowid)
+         LIMIT 200)`,
+    ),
+    pruneCaptures: db.prepare(
+      `DELETE FROM capture WHERE (device_id, stream, capture_id) IN (
+         SELECT device_id, stream, capture_id FROM capture ORDER BY used_at_ms LIMIT max(0, (SELECT count(*) FROM capture) - ?))`,
+    ),
+    pruneSeen: db.prepare(
+      `DELETE FROM seen WHERE (device_id, metric, at_us) IN (
+         SELECT device_id, metric, at_us FROM seen ORDER BY at_us LIMIT max(0, (SELECT count(*) FROM seen) - ?))`,
+    ),
+  };
+}
+
+/** The first bytes of every UUIDv7 made at this moment: ids sort by time. */
+function uuidBytesAt(ms: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUIntBE(Math.max(0, ms), 0, 6);
+  return bytes;
+}
+
+function makePlace(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, 'a', 0o600));
+  chmodSync(path, 0o600); // SQLite does not encrypt patient data; its log inherits these rights
+}
+
+function openDatabase(path: string): Database.Database {
+  const db = new Database(path, { timeout: 5_000 });
+  try {
+    setPragmas(db);
+    migrate(db, path);
+    if (statSync(path).size <= QUICK_CHECK_BYTES) {
+      const found: unknown = db.pragma('quick_check(1)', { simple: true });
+      if (found !== 'ok') throw Object.assign(new Error(String(found)), { code: 'SQLITE_CORRUPT' });
+    }
+    return db;
+  } catch (error) {
+    closeQuietly(db);
+    throw error;
+  }
+}
+
+function describeOpenFailure(path: string, error: unknown): unknown {
+  if (OutboxError.is(error)) return error;
+  if (isInUse(error))
+    return new OutboxError('OUTBOX_IN_USE', `${path}; stop the other agent or choose another data directory`, { cause: error });
+  if (isOutOfSpace(error)) return new OutboxError('DISK_FULL', `${path}; free some space and start again`, { cause: error });
+  return new OutboxError('OUTBOX_UNUSABLE', `${path} (${error instanceof Error ? error.message : String(error)})`, { cause: error });
+}
+
+function closeQuietly(db: Database.Database): void {
+  try {
+    db.close();
+  } catch {
+    // a damaged file may fail to fold its log; the files are kept as they are
+  }
+}
+
+function roughBytes(step: AppendStep): number {
+  if (step.step !== 'chunk') return 1024;
+  const { chunk } = step;
+  if (chunk.stream === 'eeg') return chunk.samples.byteLength + 1024;
+  if (chunk.stream === 'event') return 1024 + chunk.events.length * 512;
+  return 1024 + 48 * (chunk.stream === 'heart-rate' ? chunk.readings.length : chunk.items.length);
+}

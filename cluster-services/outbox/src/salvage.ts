@@ -1,0 +1,171 @@
+import { crc32 } from 'node:zlib';
+import { bytesToUuid, derivedId, type Stream, uuidToBytes } from '@vitalwire/contract';
+import Database from 'better-sqlite3';
+import { rankOf } from './rank.ts';
+
+/** What could be carried over from a damaged file, and what could not. */
+export type Salvage = {
+  readonly rows: number;
+  readonly lost: readonly LostRange[];
+  readonly lastId: number;
+  /** False when even the small tables could not be read to their end. */
+  readonly complete: boolean;
+};
+export type LostRange = {
+  readonly recordingId: string;
+  readonly device: string;
+  readonly stream: Stream;
+  readonly fromSeq: number;
+  readonly toSeq: number;
+};
+
+type Row = { id: number; recording_id: Buffer; seq: number; crc32: number; message: Buffer } & Record<string, unknown>;
+type Begun = { recording_id: Buffer; device_id: string; started_at_ms: number; start_message: Buffer };
+type Known = { recording_id: Buffer; device_id: string; stream: Stream; next_seq: number };
+
+const MAX_LOOKUPS = 5_000_000;
+const smallTables = ['meta', 'recording', 'capture', 'capture_hole', 'gap_counter', 'seen'] as const;
+const columns = 'id, recording_id, seq, device_id, stream, rank, bytes, measured_at_us, end_us, created_at_ms, crc32, message';
+
+/**
+ * Copies whatever can be read and was not delivered yet from the damaged file, row by row. What was in it and cannot be read is
+ * returned as ranges; where even that is unknown the ranges are too wide rather than too narrow, as a stored chunk beats a declared gap.
+ */
+export function salvageInto(asidePath: string, into: Database.Database, nowMs: number): Salvage {
+  let from: Database.Database;
+  try {
+    from = new Database(asidePath);
+    from.pragma('locking_mode = EXCLUSIVE');
+    from.prepare('SELECT count(*) FROM sqlite_master').get();
+  } catch {
+    return { rows: 0, lost: [], lastId: 0, complete: false };
+  }
+  try {
+    return copyReadable(from, into, nowMs);
+  } finally {
+    try {
+      from.close();
+    } catch {
+      // it is kept as evidence, whatever state it is in
+    }
+  }
+}
+
+function copyReadable(from: Database.Database, into: Database.Database, nowMs: number): Salvage {
+  let complete = true;
+  into.exec('BEGIN IMMEDIATE');
+  for (const table of smallTables) complete = copyTable(from, into, table) && complete;
+  const deliveredId = numberOr(0, () => (from.prepare('SELECT max(upto_id) AS n FROM delivery').get() as { n: number | null }).n);
+  const lastId = numberOr(0, () => (from.prepare("SELECT seq AS n FROM sqlite_sequence WHERE name = 'outbox'").get() as { n: number }).n);
+  if (deliveredId > 0) into.prepare('INSERT INTO delivery (upto_id, acked_at_ms) VALUES (?, ?)').run(deliveredId, nowMs);
+  const saved = copyRows(from, into, deliveredId, lastId);
+  const lost = lostRanges(from, into, deliveredId, saved);
+  remakeRecords(from, into, deliveredId, saved);
+  into.exec('COMMIT');
+  return { rows: saved.size, lost, lastId, complete };
+}
+
+function copyTable(from: Database.Database, into: Database.Database, table: string): boolean {
+  try {
+    let insert: Database.Statement | null = null;
+    for (const row of from.prepare(`SELECT * FROM ${table}`).iterate() as IterableIterator<Record<string, unknown>>) {
+      const names = Object.keys(row);
+      insert ??= into.prepare(`INSERT OR REPLACE INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`);
+      insert.run(...Object.values(row));
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function copyRows(from: Database.Database, into: Database.Database, deliveredId: number, lastId: number): Set<number> {
+  const saved = new Set<number>();
+  const insert = into.prepare(
+    `INSERT INTO outbox (${columns}) VALUES (@id, @recording_id, @seq, @device_id, @stream, @rank, @bytes, @measured_at_us, @end_us, @created_at_ms, @crc32, @message)`,
+  );
+  const one = attempt(() => from.prepare(`SELECT ${columns} FROM outbox WHERE id = ?`));
+  if (one === null) return saved;
+  const end = Math.min(lastId, deliveredId + MAX_LOOKUPS);
+  for (let id = deliveredId + 1; id <= end; id += 1) {
+    const row = attempt(() => one.get(id) as Row | undefined);
+    if (row == null || crc32(row.message) !== row.crc32) continue;
+    if (attempt(() => insert.run(row)) !== null) saved.add(id);
+  }
+  return saved;
+}
+
+/** What was not delivered and not saved: from the index over identities if it can be read, else all a recording may ever have had. */
+function lostRanges(from: Database.Database, into: Database.Database, deliveredId: number, saved: ReadonlySet<number>): LostRange[] {
+  const recordings = into.prepare('SELECT recording_id, device_id, stream, next_seq FROM recording').all() as Known[];
+  const entries = attempt(() =>
+    from.prepare('SELECT id, seq FROM outbox INDEXED BY sqlite_autoindex_outbox_1 WHERE recording_id = ? ORDER BY seq'),
+  );
+  const kept = into.prepare('SELECT seq FROM outbox WHERE recording_id = ? ORDER BY seq');
+  return recordings.flatMap((recording) => {
+    if (rankOf(recording.stream) === 0) return [];
+    const listed = attempt(() => (entries === null ? null : (entries.all(recording.recording_id) as { id: number; seq: number }[])));
+    const lost =
+      listed !== null
+        ? listed.filter(({ id }) => id > deliveredId && !saved.has(id)).map(({ seq }) => seq)
+        : missingFrom(
+            (kept.all(recording.recording_id) as { seq: number }[]).map(({ seq }) => seq),
+            recording.next_seq,
+          );
+    return rangesOf(lost).map(([fromSeq, toSeq]) => ({
+      recordingId: bytesToUuid(recording.recording_id),
+      device: recording.device_id,
+      stream: recording.stream,
+      fromSeq,
+      toSeq,
+    }));
+  });
+}
+
+/** A lost start record is sent again from its copy; a recording whose end was lost counts as open, and so is ended again. */
+function remakeRecords(from: Database.Database, into: Database.Database, deliveredId: number, saved: ReadonlySet<number>): void {
+  const entries = attempt(() => from.prepare('SELECT id, seq FROM outbox INDEXED BY sqlite_autoindex_outbox_1 WHERE recording_id = ?'));
+  const insert = into.prepare(
+    `INSERT OR IGNORE INTO outbox (recording_id, seq, device_id, stream, rank, bytes, measured_at_us, end_us, created_at_ms, crc32, message)
+     VALUES (?, 0, ?, 'recording', 0, ?, ?, ?, ?, ?, ?)`,
+  );
+  const reopen = into.prepare('UPDATE recording SET ended_at_ms = NULL, end_reason = NULL WHERE recording_id = ?');
+  for (const row of into.prepare('SELECT recording_id, device_id, started_at_ms, start_message FROM recording').all() as Begun[]) {
+    const derived = uuidToBytes(derivedId(bytesToUuid(row.recording_id), 'recording'));
+    const listed = attempt(() => (entries === null ? null : (entries.all(derived) as { id: number; seq: number }[])));
+    const isLost = (seq: number): boolean =>
+      listed?.some((one) => one.seq === seq && one.id > deliveredId && !saved.has(one.id)) ?? seq === 0;
+    const startedAtUs = row.started_at_ms * 1000;
+    const { start_message: message } = row;
+    if (isLost(0))
+      insert.run(derived, row.device_id, message.byteLength, startedAtUs, startedAtUs, row.started_at_ms, crc32(message), message);
+    if (isLost(1)) reopen.run(row.recording_id);
+  }
+}
+
+function missingFrom(present: readonly number[], count: number): number[] {
+  const there = new Set(present);
+  return Array.from({ length: count }, (_, seq) => seq).filter((seq) => !there.has(seq));
+}
+
+function rangesOf(sorted: readonly number[]): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (const value of sorted) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] === value - 1) last[1] = value;
+    else ranges.push([value, value]);
+  }
+  return ranges;
+}
+
+function numberOr(fallback: number, read: () => number | null): number {
+  return attempt(read) ?? fallback;
+}
+
+function attempt<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}

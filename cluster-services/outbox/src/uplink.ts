@@ -1,0 +1,492 @@
+import { type ClockState, commandTopic, decodeHello, encodeLiveStatus, formatTopic, type LiveStatus, limits } from '@vitalwire/contract';
+import {
+  type Backoff,
+  type Clock,
+  connectOnce,
+  fullJitter,
+  type Identity,
+  type Lifecycle,
+  type LoadedIdentity,
+  type Log,
+  readIdentity,
+  type Timer,
+} from '@vitalwire/runtime';
+import type { MqttClient } from 'mqtt';
+import type { OutboxRow, OutboxState } from './append.ts';
+import { ClockOffset } from './clock-offset.ts';
+import { LaneSwitch } from './lane-switch.ts';
+import { LiveLane } from './live-lane.ts';
+import type { Outbox } from './outbox.ts';
+import { Rate, secondsUntilFull } from './rates.ts';
+import { SendWindow } from './send-window.ts';
+
+export type UplinkOptions = {
+  /** mqtts://host:port of the front door. */
+  readonly url: string;
+  readonly identity: Identity;
+  /** The gateway or service that sends: client id, topic level and owner of the messages. */
+  readonly owner: string;
+  readonly version: string;
+  readonly outbox: Outbox;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly windowPackets?: number;
+  readonly windowBytes?: number;
+  /** No acknowledgement for this long while some are owed: the connection is made anew. */
+  readonly ackTimeoutMs?: number;
+  readonly statusEveryMs?: number;
+  readonly helloEveryMs?: number;
+  /** How long `stop` waits for what is still un-acknowledged. */
+  readonly drainMs?: number;
+  /** Whether this sender has a status of its own: gateways do. */
+  readonly announce?: boolean;
+  readonly random?: () => number;
+};
+
+/** What an operator wants to know about the way to the cluster. */
+export type UplinkStatus = {
+  readonly connected: boolean;
+  readonly lane: 'durable' | 'durable and live';
+  readonly liveConnected: boolean;
+  readonly inFlight: number;
+  readonly inFlightBytes: number;
+  readonly acknowledged: number; // since the start, repeats included
+  readonly connects: number;
+  readonly lastPubackUs: number | null;
+  readonly lastProblem: string | null;
+  readonly generation: string | null;
+  readonly liveSent: number;
+  readonly liveDropped: number;
+};
+
+const TICK_MS = 500;
+const READ_ROWS = 128;
+const READ_BYTES = 512 * 1024;
+const STARTS_EVERY_MS = 10_000;
+const DAY_MS = 86_400_000;
+
+/**
+ * Sends the outbox: at QoS 1, in order, never more un-acknowledged than the window, and after every reconnect again from the oldest
+ * un-acknowledged message. Only the PUBACK of our front door, sent after its commit, moves the outbox on.
+ */
+export class Uplink implements Lifecycle {
+  readonly #options: UplinkOptions;
+  readonly #topicOwner: string;
+  readonly #window: SendWindow;
+  readonly #offset = new ClockOffset();
+  readonly #switch = new LaneSwitch();
+  readonly #lane: LiveLane;
+  readonly #abort = new AbortController();
+  readonly #rateIn = new Rate();
+  readonly #rateOut = new Rate();
+  readonly #growth = new Rate();
+  #client: MqttClient | null = null;
+  #lastGood: LoadedIdentity | null = null;
+  #epoch = 0; // raised when what is on the way no longer counts: new connection, new generation, repaired outbox
+  #buffer: OutboxRow[] = [];
+  #cursor = 0; // the last id taken from the outbox
+  #deliveredId = 0;
+  #generation: string | null = null;
+  #pumping = false;
+  #holding = false; // while the outbox takes in that its deliveries count for nothing
+  #again = false;
+  #ackTimer: Timer | null = null;
+  #tickTimer: Timer | null = null;
+  #helloSentUs: number | null = null;
+  #lastHelloMs = 0;
+  #lastStatusMs = Number.NEGATIVE_INFINITY;
+  #lastStartsMs = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | null = null;
+  #stopped: Promise<void> | null = null;
+  #state: OutboxState | null = null;
+  #acknowledged = 0;
+  #connects = 0;
+  #lastPubackUs: number | null = null;
+  #lastProblem: string | null = null;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    this.#topicOwner = options.owner;
+    this.#window = new SendWindow(options.windowPackets ?? limits.windowPackets, options.windowBytes ?? limits.windowBytes);
+    this.#lane = new LiveLane({
+      url: options.url,
+      clientId: `${options.owner}-live`,
+      readIdentity: () => this.#readIdentity(),
+      log: options.log,
+      clock: options.clock,
+      onConnected: () => {
+        this.#sendStatus(true);
+        this.#lastStartsMs = Number.NEGATIVE_INFINITY;
+        void this.#sendStarts();
+      },
+    });
+  }
+
+  get connected(): boolean {
+    return this.#client !== null;
+  }
+
+  /** What is known about this machine's clock, to be put into every message. */
+  get clock(): ClockState {
+    return this.#offset.state(this.#options.clock.nowUs(), this.#options.clock.monotonicMs());
+  }
+
+  async start(): Promise<void> {
+    if (this.#running !== null) return;
+    const state = await this.#options.outbox.state();
+    this.#generation = state.generation;
+    this.#restart(state.deliveredId);
+    this.#options.outbox.listen({
+      committed: (committed) => {
+        this.#state = committed;
+        this.#pump();
+      },
+      live: (rows) => {
+        for (const row of rows) this.#sendLive(row);
+      },
+      replaced: () => void this.#afterRepair(),
+    });
+    await this.#lane.start();
+    this.#running = this.#run();
+    this.#tick();
+  }
+
+  /** Waits a while for what is un-acknowledged, says goodbye and disconnects. What was not acknowledged is sent by the next start. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#close();
+    return this.#stopped;
+  }
+
+  /** Resolves when nothing is un-acknowledged any more; rejects when the signal aborts. */
+  async drained(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      const state = await this.#options.outbox.state();
+      if (state.pendingChunks === 0) return;
+      await this.#options.clock.sleep(50, signal);
+    }
+  }
+
+  status(): UplinkStatus {
+    return {
+      connected: this.connected,
+      lane: this.#switch.on ? 'durable and live' : 'durable',
+      liveConnected: this.#lane.connected,
+      inFlight: this.#window.packets,
+      inFlightBytes: this.#window.bytes,
+      acknowledged: this.#acknowledged,
+      connects: this.#connects,
+      lastPubackUs: this.#lastPubackUs,
+      lastProblem: this.#lastProblem,
+      generation: this.#generation,
+      liveSent: this.#lane.sent,
+      liveDropped: this.#lane.dropped,
+    };
+  }
+
+  liveStatus(online = this.connected || this.#lane.connected): LiveStatus {
+    const { clock, outbox, owner, version } = this.#options;
+    const state = this.#state;
+    const nowMs = clock.nowMs();
+    return {
+      stream: 'live-status',
+      gateway: owner,
+      session: outbox.session,
+      online,
+      version,
+      depthChunks: state?.pendingChunks ?? 0,
+      depthBytes: state?.pendingBytes ?? 0,
+      oldestAgeMs: state?.oldestPendingAtMs == null ? null : Math.max(0, nowMs - state.oldestPendingAtMs),
+      lastPubackUs: this.#lastPubackUs,
+      chunksPerSecondIn: round2(this.#rateIn.perSecond),
+      chunksPerSecondOut: round2(this.#rateOut.perSecond),
+      secondsUntilFull: state === null ? null : secondsUntilFull(state.pendingBytes, state.maxBytes, this.#growth.perSecond),
+      certificateDaysLeft: this.#lastGood === null ? null : round2((this.#lastGood.notAfterMs - nowMs) / DAY_MS),
+      clock: this.clock,
+      measuredAtUs: clock.nowUs(),
+    };
+  }
+
+  async #close(): Promise<void> {
+    if (this.#running === null) return;
+    const { clock, drainMs = 5_000 } = this.#options;
+    if (this.connected && drainMs > 0) {
+      const enough = new AbortController();
+      const timer = clock.setTimer(drainMs, () => enough.abort(new DOMException('not drained in time', 'AbortError')));
+      await this.drained(enough.signal).catch(() => {});
+      timer.cancel();
+    }
+    this.#sendStatus(false);
+    this.#tickTimer?.cancel();
+    this.#abort.abort(new DOMException('stopped', 'AbortError'));
+    await Promise.all([this.#running, this.#lane.stop()]);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, url, random } = this.#options;
+    const stop = this.#abort.signal;
+    const backoff = fullJitter({ clock, ...(random === undefined ? {} : { random }) });
+    while (!stop.aborted) {
+      try {
+        await this.#connectAndStay(backoff);
+        if (!stop.aborted) this.#note('the connection was lost', () => log.warn({ url }, 'the connection to the front door was lost'));
+      } catch (error) {
+        if (!stop.aborted) this.#note(messageOf(error), () => log.warn({ err: error, url }, 'cannot connect to the front door'));
+      }
+      await clock.sleep(backoff.nextMs(), stop).catch(() => {});
+    }
+  }
+
+  async #connectAndStay(backoff: Backoff): Promise<void> {
+    const { url, owner, announce = true } = this.#options;
+    const stop = this.#abort.signal;
+    const identity = await this.#readIdentity();
+    const will = announce
+      ? { topic: this.#statusTopic(), payload: Buffer.from(encodeLiveStatus(this.liveStatus(false))), qos: 0 as const, retain: false }
+      : undefined;
+    const client = await connectOnce({ url, clientId: owner, identity, signal: stop, will });
+    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+    const onStop = (): void => void client.end();
+    stop.addEventListener('abort', onStop, { once: true });
+    try {
+      if (stop.aborted) return;
+      this.#client = client;
+      this.#connects += 1;
+      this.#lastProblem = null;
+      backoff.healthy();
+      this.#restart(this.#deliveredId);
+      client.on('message', (topic, payload) => this.#onMessage(topic, payload));
+      this.#askHello(client);
+      this.#sendStatus(true);
+      this.#lane.mayTry();
+      this.#pump();
+      await closed;
+    } finally {
+      stop.removeEventListener('abort', onStop);
+      this.#client = null;
+      this.#ackTimer?.cancel();
+      this.#ackTimer = null;
+      this.#restart(this.#deliveredId);
+      client.end(true);
+    }
+  }
+
+  /** Forgets what is on the way and goes on behind this id. */
+  #restart(deliveredId: number): void {
+    this.#epoch += 1;
+    this.#window.clear();
+    this.#buffer = [];
+    this.#deliveredId = deliveredId;
+    this.#cursor = deliveredId;
+  }
+
+  #pump(): void {
+    if (this.#pumping) {
+      this.#again = true;
+      return;
+    }
+    this.#pumping = true;
+    this.#sendWhatFits()
+      .catch((error: unknown) => this.#options.log.error({ err: error }, 'the outbox could not be read'))
+      .finally(() => {
+        this.#pumping = false;
+        if (this.#again) {
+          this.#again = false;
+          this.#pump();
+        }
+      });
+  }
+
+  async #sendWhatFits(): Promise<void> {
+    for (;;) {
+      const client = this.#client;
+      if (client === null || this.#holding) return;
+      const row = this.#buffer[0];
+      if (row === undefined) {
+        const epoch = this.#epoch;
+        const rows = await this.#options.outbox.read(this.#cursor, READ_ROWS, READ_BYTES);
+        if (epoch !== this.#epoch) continue;
+        const last = rows.at(-1);
+        if (last === undefined) return;
+        this.#buffer = [...rows];
+        this.#cursor = last.id;
+        continue;
+      }
+      if (!this.#window.fits(row.message.byteLength)) return;
+      this.#buffer.shift();
+      this.#send(client, row);
+    }
+  }
+
+  #send(client: MqttClient, row: OutboxRow): void {
+    const epoch = this.#epoch;
+    this.#window.add(row.id, row.message.byteLength);
+    if (this.#ackTimer === null) this.#watchAcks(client);
+    const payload = Buffer.from(row.message.buffer, row.message.byteOffset, row.message.byteLength);
+    client.publish(formatTopic(this.#topicOwner, row.device, row.stream), payload, { qos: 1 }, (error) => {
+      if (client !== this.#client) return;
+      if (error) client.end(true);
+      else if (epoch === this.#epoch) this.#acknowledge(client, row.id);
+    });
+  }
+
+  #acknowledge(client: MqttClient, id: number): void {
+    this.#acknowledged += 1;
+    this.#lastPubackUs = this.#options.clock.nowUs();
+    const upto = this.#window.acknowledge(id);
+    if (upto !== null) {
+      this.#deliveredId = upto;
+      this.#options.outbox.ack(upto);
+    }
+    this.#ackTimer?.cancel();
+    this.#ackTimer = null;
+    if (this.#window.packets > 0) this.#watchAcks(client);
+    this.#pump();
+  }
+
+  #watchAcks(client: MqttClient): void {
+    const { clock, log, ackTimeoutMs = 30_000 } = this.#options;
+    this.#ackTimer = clock.setTimer(ackTimeoutMs, () => {
+      this.#note('ACK_OVERDUE', () =>
+        log.warn({ ackTimeoutMs, inFlight: this.#window.packets }, 'chunks sent, no acknowledgement in time; connecting again'),
+      );
+      client.end(true);
+    });
+  }
+
+  #askHello(client: MqttClient): void {
+    const { clock, log, owner } = this.#options;
+    this.#lastHelloMs = clock.monotonicMs();
+    this.#helloSentUs = clock.nowUs();
+    client.subscribe(commandTopic(owner), { qos: 0 }, (error) => {
+      if (error && client === this.#client)
+        log.warn({ err: error }, 'no subscription to the command topic: clock offset and generation stay unknown');
+    });
+  }
+
+  #onMessage(topic: string, payload: Uint8Array): void {
+    if (topic !== commandTopic(this.#options.owner)) return;
+    const receivedUs = this.#options.clock.nowUs();
+    const hello = decodeHello(payload);
+    if (!hello.ok) {
+      this.#options.log.warn({ reason: hello.reason, detail: hello.detail }, 'a hello that cannot be understood');
+      return;
+    }
+    if (this.#helloSentUs !== null) {
+      this.#offset.add({ sentUs: this.#helloSentUs, receivedUs, clusterUs: hello.value.nowUs }, this.#options.clock.monotonicMs());
+      this.#helloSentUs = null;
+      this.#options.outbox.setClock(this.clock);
+    }
+    if (hello.value.generation !== this.#generation) void this.#onGeneration(hello.value.generation);
+  }
+
+  async #onGeneration(generation: string): Promise<void> {
+    const { log, outbox } = this.#options;
+    const previous = this.#generation;
+    this.#generation = generation;
+    try {
+      if (previous === null) {
+        await outbox.newGeneration(generation);
+        return;
+      }
+      this.#holding = true;
+      this.#restart(this.#deliveredId); // acknowledgements on the way may be those of the old database
+      if (await outbox.newGeneration(generation)) this.#restart(0);
+      log.warn({ previous, generation }, "the cluster's database is another one: sending again all that is here");
+    } catch (error) {
+      this.#generation = previous; // the next hello tries again
+      log.error({ err: error }, 'the new database generation could not be noted');
+    } finally {
+      this.#holding = false;
+      this.#pump();
+    }
+  }
+
+  async #afterRepair(): Promise<void> {
+    try {
+      this.#restart((await this.#options.outbox.state()).deliveredId);
+      this.#pump();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the repaired outbox could not be read');
+    }
+  }
+
+  #tick(): void {
+    const { clock } = this.#options;
+    this.#tickTimer = clock.setTimer(TICK_MS, () => {
+      this.#measure()
+        .catch((error: unknown) => this.#options.log.error({ err: error }, 'the outbox did not answer'))
+        .finally(() => {
+          if (!this.#abort.signal.aborted) this.#tick();
+        });
+    });
+  }
+
+  async #measure(): Promise<void> {
+    const { clock, outbox, announce = true, statusEveryMs = 5_000, helloEveryMs = 60_000 } = this.#options;
+    const state = await outbox.state();
+    const nowMs = clock.monotonicMs();
+    this.#state = state;
+    this.#rateIn.add(outbox.appended, nowMs);
+    this.#rateOut.add(this.#acknowledged, nowMs);
+    this.#growth.add(state.pendingBytes, nowMs);
+    const ageMs = state.oldestPendingAtMs === null ? null : clock.nowMs() - state.oldestPendingAtMs;
+    const on = this.#switch.update(ageMs, nowMs);
+    outbox.setLive(on);
+    this.#lane.want(on);
+    if (on && nowMs - this.#lastStartsMs >= STARTS_EVERY_MS) await this.#sendStarts();
+    if (announce && nowMs - this.#lastStatusMs >= statusEveryMs) this.#sendStatus(true);
+    if (this.#client !== null && nowMs - this.#lastHelloMs >= helloEveryMs) this.#askHello(this.#client);
+    this.#pump(); // in case a read failed
+  }
+
+  /** Who sees the live lane only has not had the start records of the backlog, and cannot scale without them. */
+  async #sendStarts(): Promise<void> {
+    if (!this.#lane.connected) return;
+    this.#lastStartsMs = this.#options.clock.monotonicMs();
+    for (const row of await this.#options.outbox.openStarts()) this.#sendLive(row);
+  }
+
+  #sendLive(row: OutboxRow): void {
+    if (row.stream === 'status' || row.stream === 'gap') return;
+    this.#lane.publish(formatTopic(this.#topicOwner, row.device, row.stream, true), row.message);
+  }
+
+  #sendStatus(online: boolean): void {
+    if (this.#options.announce === false) return;
+    this.#lastStatusMs = this.#options.clock.monotonicMs();
+    const bytes = encodeLiveStatus(this.liveStatus(online));
+    if (this.#lane.connected && this.#lane.publish(this.#statusTopic(), bytes)) return;
+    const client = this.#client;
+    if (client !== null) client.publish(this.#statusTopic(), Buffer.from(bytes), { qos: 0 });
+  }
+
+  #statusTopic(): string {
+    return formatTopic(this.#topicOwner, this.#topicOwner, 'status', true);
+  }
+
+  /** Says a problem once, not at every attempt. */
+  #note(problem: string, say: () => void): void {
+    if (problem !== this.#lastProblem) say();
+    this.#lastProblem = problem;
+  }
+
+  // A certificate that is being replaced may be half written: the last good one serves meanwhile.
+  async #readIdentity(): Promise<LoadedIdentity> {
+    try {
+      this.#lastGood = await readIdentity(this.#options.identity);
+    } catch (error) {
+      if (this.#lastGood === null) throw error;
+      this.#options.log.warn({ err: error }, 'keeping the certificate in use');
+    }
+    return this.#lastGood;
+  }
+}
+
+function round2(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
