@@ -1,0 +1,251 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentStatus } from '@vitalwire/contract';
+import { Outbox, Uplink } from '@vitalwire/outbox';
+import {
+  type Clock,
+  Gauge,
+  type Identity,
+  type Lifecycle,
+  type Log,
+  Probes,
+  sameSecret,
+  type Timer,
+  type TokenCheck,
+  version,
+} from '@vitalwire/runtime';
+import { operatorTokenPath, removeAgentFile, writeAgentFile } from './agent-file.ts';
+import type { EdgeConfig } from './config.ts';
+import { DeviceTokens, ensureOperatorToken } from './device-tokens.ts';
+import { EdgeError } from './errors.ts';
+import { Intake, operator } from './intake/intake.ts';
+import { Sessions } from './sessions.ts';
+import { Watchdog } from './watchdog.ts';
+
+export type EdgeEnv = { readonly log: Log; readonly clock: Clock };
+export type EdgeAgent = Lifecycle & { addresses(): Record<string, number | string> };
+
+const MB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
+const SWEEP_MS = 60_000;
+const HUNG_MS = 15_000;
+
+/** The agent on the gateway: intake → outbox → uplink. */
+export function createEdgeAgent(config: EdgeConfig, { log, clock }: EdgeEnv): EdgeAgent {
+  return new Agent(config, log, clock);
+}
+
+class Agent implements EdgeAgent {
+  readonly #config: EdgeConfig;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #outbox: Outbox;
+  readonly #uplink: Uplink;
+  readonly #sessions: Sessions;
+  readonly #tokens: DeviceTokens;
+  readonly #probes: Probes;
+  readonly #intake: Intake;
+  readonly #watchdog: Watchdog;
+  readonly #caPath: string;
+  #operatorToken = '';
+  #sweep: Timer | null = null;
+  #stopped: Promise<void> | null = null;
+  #started = false;
+  #lastAnswerMs = 0;
+
+  constructor(config: EdgeConfig, log: Log, clock: Clock) {
+    this.#config = config;
+    this.#log = log;
+    this.#clock = clock;
+    const identity: Identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
+    this.#caPath = config.caPath;
+    this.#outbox = new Outbox({
+      path: config.outboxPath ?? join(config.dataDir, 'outbox.sqlite'),
+      owner: config.gatewayId,
+      version,
+      maxBytes: config.outboxMaxMb * MB,
+      ringMs: config.ringHours * HOUR_MS,
+      minFreeBytes: config.minFreeMb * MB,
+      announce: true,
+      log: log.child({ part: 'outbox' }),
+      clock,
+    });
+    this.#uplink = new Uplink({
+      url: config.frontDoorUrl,
+      identity,
+      owner: config.gatewayId,
+      version,
+      outbox: this.#outbox,
+      log: log.child({ part: 'uplink' }),
+      clock,
+      drainMs: config.drainMs,
+    });
+    this.#sessions = new Sessions({ gateway: config.gatewayId, outbox: this.#outbox, clock, clockState: () => this.#uplink.clock });
+    this.#tokens = new DeviceTokens(config.tokensDir ?? join(config.dataDir, 'tokens'), clock, log);
+    this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
+    this.#intake = new Intake({
+      gateway: config.gatewayId,
+      host: config.intakeHost,
+      port: config.intakePort,
+      tls: { certPath: config.intakeCertPath ?? config.certPath, keyPath: config.intakeKeyPath ?? config.keyPath, caPath: config.caPath },
+      tokens: this.#tokenCheck(),
+      sessions: this.#sessions,
+      chunkMs: config.chunkMs,
+      log: log.child({ part: 'intake' }),
+      registry: this.#probes.registry,
+      status: () => this.#status(),
+      drain: (on) => this.#drain(on),
+    });
+    this.#watchdog = new Watchdog(process.env, clock, log, () => clock.monotonicMs() - this.#lastAnswerMs < HUNG_MS);
+  }
+
+  addresses(): Record<string, number | string> {
+    return { intake: this.#intake.port, intakeUrl: this.#intake.url, probes: this.#probes.port };
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { dataDir, gatewayId, token } = this.#config;
+    this.#started = true;
+    await makeDir(dataDir);
+    this.#operatorToken = token ?? (await ensureOperatorToken(operatorTokenPath(dataDir)));
+    await this.#outbox.start();
+    await this.#uplink.start();
+    await this.#tokens.start();
+    this.#addChecks();
+    this.#addMetrics();
+    await this.#probes.start();
+    signal.throwIfAborted();
+    await this.#intake.start();
+    this.#lastAnswerMs = this.#clock.monotonicMs();
+    this.#sweepLater();
+    await writeAgentFile(dataDir, {
+      gateway: gatewayId,
+      pid: process.pid,
+      url: this.#intake.url,
+      probes: `http://${this.#config.probeHost}:${this.#probes.port}`,
+      caPath: this.#caPath,
+      version,
+    });
+    this.#watchdog.start();
+    this.#log.info({ gateway: gatewayId, intake: this.#intake.url, devices: this.#tokens.size }, 'the edge agent takes readings in');
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#close();
+    return this.#stopped;
+  }
+
+  /** Stop the intake, end the recordings, give the uplink a while to deliver all that, then close. */
+  async #close(): Promise<void> {
+    if (!this.#started) return;
+    this.#watchdog.stop();
+    this.#sweep?.cancel();
+    this.#sweep = null;
+    await this.#intake.stop();
+    await this.#sessions.endAll('stopped').catch((error: unknown) => this.#log.error({ err: error }, 'a recording could not be ended'));
+    await this.#outbox.finish().catch((error: unknown) => this.#log.error({ err: error }, 'the session could not be ended'));
+    await this.#uplink.stop();
+    await this.#outbox.stop();
+    await this.#probes.stop();
+    await removeAgentFile(this.#config.dataDir).catch(() => {});
+  }
+
+  #tokenCheck(): TokenCheck {
+    return async (token) => {
+      if (sameSecret(token, this.#operatorToken)) return operator;
+      const device = await this.#tokens.deviceOf(token);
+      return device === null ? null : { id: device, role: 'device' };
+    };
+  }
+
+  async #status(): Promise<AgentStatus> {
+    const state = await this.#outbox.state();
+    return {
+      ...this.#uplink.liveStatus(),
+      uplink: this.#uplink.status(),
+      outbox: state,
+      intake: { draining: this.#intake.draining, devices: this.#tokens.size, openRecordings: this.#sessions.openRecordings },
+    };
+  }
+
+  /** Takes nothing more in and ends the recordings, so that everything there is can be sent; or takes readings in again. */
+  async #drain(on: boolean): Promise<AgentStatus> {
+    this.#intake.setDraining(on);
+    if (on) await this.#sessions.endAll('stopped');
+    this.#log.info(on ? 'the intake is closed, the outbox is being emptied' : 'the intake is open again');
+    return this.#status();
+  }
+
+  #sweepLater(): void {
+    this.#sweep = this.#clock.setTimer(SWEEP_MS, () => {
+      Promise.all([this.#sessions.endOld(), this.#intake.reloadTls()])
+        .catch((error: unknown) => this.#log.error({ err: error }, 'a recording could not be ended at midnight'))
+        .finally(() => {
+          if (this.#stopped === null) this.#sweepLater();
+        });
+    });
+  }
+
+  #addChecks(): void {
+    this.#probes.check('outbox', async () => {
+      const { pendingChunks, pendingBytes, usedBytes, maxBytes, oldestPendingAtMs } = await this.#outbox.state();
+      this.#lastAnswerMs = this.#clock.monotonicMs();
+      return {
+        ok: true,
+        degraded: usedBytes > maxBytes * 0.9 && pendingBytes > maxBytes / 2,
+        detail: { pendingChunks, pendingBytes, usedBytes, maxBytes, oldestPendingAtMs },
+      };
+    });
+    // Without the cluster the agent still does its work: it is degraded, not unready.
+    this.#probes.check('uplink', () => ({ ok: true, degraded: !this.#uplink.connected, detail: this.#uplink.status() }));
+    this.#probes.check('intake', () => ({ ok: true, degraded: this.#intake.draining, detail: { url: this.#intake.url } }));
+  }
+
+  #addMetrics(): void {
+    const registers = [this.#probes.registry];
+    const gauge = (name: string, help: string, read: () => number | null | Promise<number | null>): void => {
+      new Gauge({
+        name: `vitalwire_edge_${name}`,
+        help,
+        registers,
+        async collect() {
+          this.set((await read()) ?? Number.NaN);
+        },
+      });
+    };
+    const state = () => this.#outbox.state();
+    gauge('outbox_pending_chunks', 'Chunks and records not yet acknowledged', async () => (await state()).pendingChunks);
+    gauge('outbox_pending_bytes', 'Their bytes', async () => (await state()).pendingBytes);
+    gauge('outbox_ring_bytes', 'Delivered bytes kept against the loss of the cluster', async () => (await state()).ringBytes);
+    gauge('outbox_used_bytes', 'Pages in use of the outbox file', async () => (await state()).usedBytes);
+    gauge('outbox_wal_bytes', 'Size of the write-ahead log', async () => (await state()).walBytes);
+    gauge(
+      'outbox_evicted_chunks',
+      'Chunks given up because the outbox was full, since the start',
+      async () => (await state()).evictedChunks,
+    );
+    gauge(
+      'outbox_damaged_chunks',
+      'Chunks that were not what had been written, since the start',
+      async () => (await state()).damagedChunks,
+    );
+    gauge('oldest_age_seconds', 'Age of the oldest un-acknowledged chunk', () => {
+      const ageMs = this.#uplink.liveStatus().oldestAgeMs;
+      return ageMs === null ? 0 : ageMs / 1000;
+    });
+    gauge('uplink_connected', '1 while connected to the front door', () => (this.#uplink.connected ? 1 : 0));
+    gauge('uplink_acknowledged', 'Acknowledgements since the start', () => this.#uplink.status().acknowledged);
+    gauge('certificate_days_left', "Days until the gateway's certificate ends", () => this.#uplink.liveStatus().certificateDaysLeft);
+    gauge('clock_offset_seconds', 'Cluster clock minus gateway clock', () => this.#uplink.clock.offsetUs / 1e6);
+  }
+}
+
+async function makeDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new EdgeError('DATA_DIR_UNUSABLE', `${dataDir} (${cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'})`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,11 @@
+import { defineErrors, type ErrorTable } from '@vitalwire/runtime';
+
+/** What the agent itself can fail with; the outbox has a table of its own. */
+export const edgeErrors = {
+  DATA_DIR_UNUSABLE: { retry: 'no', summary: 'the data directory of the agent cannot be used' },
+  NOT_RUNNING: { retry: 'yes', summary: 'no edge agent answers' },
+  DRAIN_UNFINISHED: { retry: 'yes', summary: 'the outbox is not empty yet' },
+  TOKEN_UNUSABLE: { retry: 'no', summary: 'the token cannot be used' },
+} as const satisfies ErrorTable;
+
+export class EdgeError extends defineErrors('edge', edgeErrors) {}

@@ -1,0 +1,119 @@
+import {
+  decodeSampleBlock,
+  EegIntake,
+  EventsIntake,
+  type HeartRateIntake,
+  HeartRateIntake as HeartRateSchema,
+  hashMontage,
+  type ReplayMark,
+  type SampleBlock,
+  sampleBlockMediaType,
+  sampleBlockOf,
+} from '@vitalwire/contract';
+import { ApiError } from '@vitalwire/runtime';
+import type { z } from 'zod';
+import { EegCutter, ReadingCutter } from '../cutter.ts';
+import type { RecordingForm, StreamRequest } from '../stream-session.ts';
+
+export type DeviceRequest = { readonly device: string; readonly request: StreamRequest };
+
+const NEXT = 'correct the request; the README of the edge agent shows an example';
+const MAX_PROBLEMS = 8;
+
+/** What a device posts to /v1/eeg, in either form. Throws an ApiError that says what is wrong, where, and what to do. */
+export function readEeg(body: unknown, contentType: string, chunkMs: number): DeviceRequest {
+  const block = mediaType(contentType) === sampleBlockMediaType ? readBlock(body) : readJson(body);
+  const { channels, rate, sampleBits, samplesPerChannel, samples, measuredAtUs } = block;
+  if (channels.length === 0) throw invalid('channels: at least one is needed');
+  const montageHash = hashMontage(channels);
+  const form = { rate, channels, montageHash, replay: block.replay, source: block.source };
+  return {
+    device: block.device,
+    request: {
+      captureId: block.captureId,
+      firstSample: block.firstSample,
+      readings: { stream: 'eeg', channels: channels.length, rate, stretch: { measuredAtUs, samplesPerChannel, samples } },
+      form: withKey(form, sampleBits),
+      makeCutter: () => new EegCutter({ channels: channels.length, sampleBits, rate, montageHash }, chunkMs),
+      end: block.end,
+    },
+  };
+}
+
+/** What a device posts to /v1/heart-rate. */
+export function readHeartRate(body: unknown): DeviceRequest {
+  const { device, captureId, firstSample, kind, readings, replay, source, end } = check(HeartRateSchema, body, '/v1/heart-rate');
+  return {
+    device,
+    request: {
+      captureId,
+      firstSample,
+      readings: { stream: 'heart-rate', kind, readings: readings.map(filled) },
+      form: heartRateForm(kind, replay ?? null, source ?? ''),
+      makeCutter: () => new ReadingCutter(),
+      end: end ?? false,
+    },
+  };
+}
+
+/** What a device posts to /v1/events. */
+export function readEvents(body: unknown): DeviceRequest {
+  const { device, captureId, firstSample, events, replay, source, end } = check(EventsIntake, body, '/v1/events');
+  return {
+    device,
+    request: {
+      captureId,
+      firstSample,
+      readings: { stream: 'event', events: events.map((event) => ({ ...event, durationUs: event.durationUs ?? null })) },
+      form: withKey({ ...noScale, replay: replay ?? null, source: source ?? '' }, ''),
+      makeCutter: () => new ReadingCutter(),
+      end: end ?? false,
+    },
+  };
+}
+
+export function heartRateForm(kind: string, replay: ReplayMark | null, source: string): RecordingForm {
+  return withKey({ ...noScale, replay, source }, kind);
+}
+
+/** Checks a body; the error lists what is wrong at which place, and nothing of the readings themselves. */
+export function check<Schema extends z.ZodType>(schema: Schema, body: unknown, path: string): z.output<Schema> {
+  const checked = schema.safeParse(body);
+  if (checked.success) return checked.data;
+  const problems = checked.error.issues
+    .slice(0, MAX_PROBLEMS)
+    .map(({ path: at, message }) => `${at.map(String).join('.') || 'body'}: ${message}`);
+  const more = checked.error.issues.length - problems.length;
+  throw invalid(`POST ${path}: ${problems.join('; ')}${more > 0 ? `; and ${more} more` : ''}`);
+}
+
+export function invalid(message: string, code = 'INVALID_REQUEST', status = 400): ApiError {
+  return new ApiError(status, code, message, NEXT);
+}
+
+export function mediaType(contentType: string): string {
+  return (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
+}
+
+const noScale = { rate: null, channels: [], montageHash: hashMontage([]) } as const;
+
+function readBlock(body: unknown): SampleBlock {
+  if (!(body instanceof Uint8Array)) throw invalid(`POST /v1/eeg: the body is no ${sampleBlockMediaType}`);
+  const decoded = decodeSampleBlock(body);
+  if (decoded.ok) return decoded.value;
+  throw invalid(`POST /v1/eeg: the sample block is ${decoded.reason}${decoded.detail === undefined ? '' : ` (${decoded.detail})`}`);
+}
+
+function readJson(body: unknown): SampleBlock {
+  const block = sampleBlockOf(check(EegIntake, body, '/v1/eeg'));
+  if (block.ok) return block.value;
+  throw invalid(`POST /v1/eeg: samples: ${block.detail ?? block.reason}`);
+}
+
+function withKey(form: Omit<RecordingForm, 'key'>, kind: string | number): RecordingForm {
+  return { ...form, key: JSON.stringify([form.montageHash, form.rate, form.replay, form.source, kind]) };
+}
+
+function filled(reading: HeartRateIntake['readings'][number]) {
+  return { atUs: reading.atUs, bpm: reading.bpm, minBpm: reading.minBpm ?? null, maxBpm: reading.maxBpm ?? null };
+}

@@ -1,0 +1,378 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type ChannelScale,
+  type ClockState,
+  type DataStream,
+  type EndReason,
+  newRecordingId,
+  type Rate,
+  type ReplayMark,
+} from '@vitalwire/contract';
+import { type Appended, type AppendStep, type Hole, type Outbox, OutboxError, type Predecessor, type SeqRange } from '@vitalwire/outbox';
+import type { Clock, Timer } from '@vitalwire/runtime';
+import { WAIT_MS } from './chunker.ts';
+import { type ChunkStep, type CutContext, type Cutter, countOf, type Readings, timeOf } from './cutter.ts';
+import { gapBetween } from './device-gap.ts';
+
+/** What stays the same through a recording; a change begins a new one. */
+export type RecordingForm = {
+  readonly rate: Rate | null;
+  readonly channels: readonly ChannelScale[];
+  readonly montageHash: string;
+  readonly replay: ReplayMark | null;
+  readonly source: string;
+  readonly key: string; // differs when any of it, or the sample width or kind, differs
+};
+
+export type StreamRequest = {
+  readonly captureId: string;
+  readonly firstSample: number | 'next'; // 'next': a sender without an index of its own
+  readonly readings: Readings;
+  readonly form: RecordingForm;
+  readonly makeCutter: () => Cutter;
+  readonly end: boolean;
+  readonly extra?: readonly AppendStep[]; // committed together with the readings
+};
+
+export type StreamAnswer = {
+  readonly accepted: number;
+  readonly repeated: number;
+  readonly nextSample: number;
+  readonly recordings: readonly SeqRange[];
+};
+
+export type SessionOptions = {
+  readonly gateway: string;
+  readonly device: string;
+  readonly stream: DataStream;
+  readonly outbox: Pick<Outbox, 'append' | 'capturePosition'>;
+  readonly clock: Clock;
+  readonly clockState: () => ClockState;
+  readonly phone?: boolean;
+};
+
+type Open = {
+  readonly id: string;
+  readonly captureId: string;
+  readonly captureFirstSample: number;
+  readonly form: RecordingForm;
+  readonly cutter: Cutter;
+  readonly day: number;
+  lastUs: number | null;
+  started: boolean; // its start record is committed
+};
+type Capture = {
+  readonly id: string;
+  readonly holes: Hole[]; // samples that were passed over
+  cut: number; // the next sample to be handed to the outbox
+  taken: number; // the next sample to be taken from the device: between the two lies what is held back
+};
+type Held = { readonly ranges: SeqRange[]; resolve: () => void; reject: (error: Error) => void };
+
+const DAY_MS = 86_400_000;
+const MAX_HELD = 1_024;
+const MAX_TOLD = 16;
+
+/** Samples that come after later ones of the same capture: they were passed over, and a recording cannot go back. */
+export class SkippedSamples extends Error {
+  override readonly name = 'SkippedSamples';
+
+  constructor(captureId: string, { from, to }: Hole) {
+    super(`samples ${from} to ${to - 1} of capture '${captureId}' were passed over before; the request has some of them`);
+  }
+}
+
+/**
+ * One stream of one device: knows where its capture stands, begins and ends recordings, and answers a request only when all its
+ * readings are committed. Requests are taken in the order they come; several may wait for the disk at once.
+ */
+export class StreamSession {
+  readonly #options: SessionOptions;
+  #turn: Promise<unknown> = Promise.resolve();
+  #capture: Capture | null = null;
+  #open: Open | null = null;
+  #predecessor: Predecessor | null = null;
+  #held: Held[] = [];
+  #timer: Timer | null = null;
+  #tail: Promise<unknown> = Promise.resolve();
+  #epoch = 0;
+  readonly #unended = new Map<string, AppendStep>(); // end records whose append failed
+  readonly #told = new Map<string, number>(); // how much of a capture devices know to be committed: a repair must not forget it
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  get recordingId(): string | null {
+    return this.#open?.id ?? null;
+  }
+
+  /** Resolves after the commit of everything in the request. Rejects with an OutboxError when nothing new of it could be kept. */
+  async submit(request: StreamRequest): Promise<StreamAnswer> {
+    const { answered } = await this.#inTurn(() => this.#take(request));
+    return answered;
+  }
+
+  /** Commits what is held back and ends the open recording. */
+  async end(reason: EndReason): Promise<void> {
+    const done = await this.#inTurn(async () => {
+      const steps = this.#endSteps(reason);
+      return { committed: steps.length === 0 ? this.#tail : this.#append(steps) };
+    });
+    await done.committed;
+  }
+
+  /** Ends a recording that has outlived its day, though nobody sends. */
+  async endIfOld(): Promise<void> {
+    if (this.#open !== null && this.#open.day !== this.#today()) await this.end('midnight');
+  }
+
+  async #take(request: StreamRequest): Promise<{ answered: Promise<StreamAnswer> }> {
+    const steps: AppendStep[] = [...this.#unended.values()];
+    this.#unended.clear();
+    if (this.#capture !== null && this.#capture.id !== request.captureId) {
+      steps.push(...this.#endSteps('capture-ended'));
+      if (steps.length > 0) await this.#append(steps.splice(0));
+      this.#capture = null;
+    }
+    const capture = await this.#positionOf(request.captureId);
+    const count = countOf(request.readings);
+    const firstSample = request.firstSample === 'next' ? capture.taken : request.firstSample;
+    const hole = capture.holes.find((one) => firstSample < one.to && one.from < firstSample + count);
+    if (hole !== undefined) throw new SkippedSamples(request.captureId, hole);
+    const repeated = Math.min(count, Math.max(0, capture.taken - firstSample));
+    const fresh = count - repeated;
+
+    if (fresh > 0) {
+      const from = firstSample + repeated;
+      this.#closeIfDifferent(request, from, capture, steps);
+      const open = this.#open ?? this.#begin(request, from, repeated, steps);
+      const before = capture.cut;
+      const jump = from > capture.taken ? { from: capture.taken, to: from } : null;
+      if (jump !== null) {
+        capture.holes.push(jump);
+        capture.cut = from; // what was held back has been cut above
+      }
+      capture.taken = from + fresh;
+      this.#cut(open.cutter.add(request.readings, from - open.captureFirstSample, repeated, this.#context(open)), open, capture, steps);
+      if (open.cutter.isDue || request.end) this.#cut(open.cutter.flush(this.#context(open)), open, capture, steps);
+      if (request.extra !== undefined) steps.push(...request.extra);
+      if (capture.cut !== before) steps.push(this.#captureStep(capture.id, before, capture.cut, jump));
+    }
+    if (request.end) steps.push(...this.#endSteps('capture-ended'));
+
+    const isHeld = (this.#open?.cutter.waiting ?? 0) > 0 && firstSample + count > capture.cut;
+    const now = steps.length > 0 ? this.#append(steps) : this.#tail.then(() => ({ recordings: [] }));
+    const later = isHeld ? this.#hold() : null;
+    const nextSample = capture.taken;
+    const answer = async (): Promise<StreamAnswer> => {
+      const ranges: SeqRange[] = [];
+      const [appended] = await Promise.all([now as Promise<Appended>, later?.committed]);
+      ranges.push(...appended.recordings, ...(later?.held.ranges ?? []));
+      return { accepted: fresh, repeated, nextSample, recordings: merge(ranges) };
+    };
+    return { answered: answer() };
+  }
+
+  async #positionOf(captureId: string): Promise<Capture> {
+    if (this.#capture !== null) return this.#capture;
+    const { device, stream, outbox } = this.#options;
+    const told = this.#told.get(captureId) ?? 0;
+    const position = await outbox.capturePosition(device, stream, captureId, told);
+    this.#predecessor ??= position.predecessor;
+    this.#capture = { id: captureId, holes: [...position.holes], cut: position.nextSample, taken: position.nextSample };
+    return this.#capture;
+  }
+
+  #closeIfDifferent(request: StreamRequest, from: number, capture: Capture, steps: AppendStep[]): void {
+    const open = this.#open;
+    if (open === null) return;
+    if (open.captureId !== request.captureId) steps.push(...this.#endSteps('capture-ended'));
+    else if (open.form.key !== request.form.key) steps.push(...this.#endSteps('montage-changed'));
+    else if (from > capture.taken) steps.push(...this.#endSteps('device-gap'));
+    else if (open.day !== this.#today()) steps.push(...this.#endSteps('midnight'));
+  }
+
+  #begin(request: StreamRequest, from: number, skipped: number, steps: AppendStep[]): Open {
+    const { gateway, device, stream, clock, clockState, phone = false } = this.#options;
+    const { form, captureId } = request;
+    const id = newRecordingId(gateway, clock.nowMs(), randomBytes(6));
+    const startUs = timeOf(request.readings, skipped);
+    const before = this.#predecessor;
+    if (before !== null) {
+      const gap = gapBetween(before, { device, stream, startUs, nowUs: clock.nowUs(), clock: clockState(), phone });
+      if (gap !== null) steps.push({ step: 'gap', gap });
+    }
+    steps.push({
+      step: 'start',
+      start: {
+        measuredAtUs: startUs,
+        clock: clockState(),
+        subject: id,
+        gateway,
+        device,
+        of: stream,
+        rate: form.rate,
+        channels: form.channels,
+        montageHash: form.montageHash,
+        predecessor: before?.recordingId ?? null,
+        captureId,
+        captureFirstSample: from,
+        replay: form.replay,
+        source: form.source,
+      },
+    });
+    this.#open = {
+      id,
+      captureId,
+      captureFirstSample: from,
+      form,
+      cutter: request.makeCutter(),
+      day: this.#today(),
+      lastUs: null,
+      started: false,
+    };
+    return this.#open;
+  }
+
+  #cut(chunks: readonly ChunkStep[], open: Open, capture: Capture, steps: AppendStep[]): void {
+    for (const chunk of chunks) {
+      steps.push(chunk);
+      capture.cut += chunk.readings;
+      open.lastUs = chunk.endUs;
+    }
+  }
+
+  /** What closes the open recording: the chunk that is held back, where the capture then stands, and the end record. */
+  #endSteps(reason: EndReason): AppendStep[] {
+    const open = this.#open;
+    const capture = this.#capture;
+    if (open === null) return [];
+    const steps: AppendStep[] = [];
+    if (capture !== null) {
+      const before = capture.cut;
+      this.#cut(open.cutter.flush(this.#context(open)), open, capture, steps);
+      if (capture.cut !== before) steps.push(this.#captureStep(capture.id, before, capture.cut));
+    }
+    steps.push({ step: 'end', recordingId: open.id, reason, clock: this.#options.clockState() });
+    this.#predecessor = { recordingId: open.id, lastUs: open.lastUs, endReason: reason };
+    this.#open = null;
+    return steps;
+  }
+
+  #captureStep(captureId: string, fromSample: number, nextSample: number, hole: Hole | null = null): AppendStep {
+    const { device, stream } = this.#options;
+    return { step: 'capture', device, stream, captureId, fromSample, nextSample, hole };
+  }
+
+  #append(steps: readonly AppendStep[]): Promise<Appended> {
+    const epoch = this.#epoch;
+    const open = this.#open;
+    const capture = this.#capture;
+    const cut = capture?.cut ?? 0;
+    const held = steps.some((step) => step.step === 'chunk') && (open === null || open.cutter.waiting === 0) ? this.#release() : [];
+    const appended = this.#options.outbox.append(steps).then(
+      (value) => {
+        if (open !== null) open.started = true;
+        if (capture !== null) this.#remember(capture.id, cut);
+        for (const one of held) {
+          one.ranges.push(...value.recordings);
+          one.resolve();
+        }
+        return value;
+      },
+      (error: unknown) => {
+        const failure = error instanceof Error ? error : new Error(String(error));
+        for (const one of held) one.reject(failure);
+        for (const step of steps) if (step.step === 'end') this.#unended.set(step.recordingId, step);
+        if (epoch === this.#epoch) this.#startOver(failure);
+        throw failure;
+      },
+    );
+    this.#tail = appended;
+    appended.catch(() => {}); // whoever waits for it is told; nobody may
+    return appended;
+  }
+
+  /** An append failed: forget what was believed of capture and open chunk, and go on from what the outbox has. */
+  #startOver(cause: Error): void {
+    this.#epoch += 1;
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const one of this.#release()) one.reject(cause);
+    this.#capture = null;
+    const open = this.#open;
+    open?.cutter.reset();
+    if (open !== null && (!open.started || OutboxError.is(cause, 'OUTBOX_REPLACED'))) this.#open = null;
+    this.#tail = Promise.resolve();
+  }
+
+  #hold(): { held: Held; committed: Promise<void> } {
+    let held: Held | null = null;
+    const committed = new Promise<void>((resolve, reject) => {
+      held = { ranges: [], resolve, reject };
+      this.#held.push(held);
+    });
+    committed.catch(() => {});
+    if (this.#held.length >= MAX_HELD) void this.#flushHeld();
+    else this.#timer ??= this.#options.clock.setTimer(WAIT_MS, () => void this.#flushHeld());
+    if (held === null) throw new Error('unreachable');
+    return { held, committed };
+  }
+
+  #release(): Held[] {
+    this.#timer?.cancel();
+    this.#timer = null;
+    return this.#held.splice(0);
+  }
+
+  async #flushHeld(): Promise<void> {
+    this.#timer = null;
+    await this.#inTurn(async () => {
+      const open = this.#open;
+      const capture = this.#capture;
+      if (open === null || capture === null) return;
+      const steps: AppendStep[] = [];
+      const before = capture.cut;
+      this.#cut(open.cutter.flush(this.#context(open)), open, capture, steps);
+      if (steps.length > 0) this.#append([...steps, this.#captureStep(capture.id, before, capture.cut)]).catch(() => {});
+    });
+  }
+
+  #remember(captureId: string, cut: number): void {
+    const known = this.#told.get(captureId) ?? 0;
+    this.#told.delete(captureId);
+    this.#told.set(captureId, Math.max(known, cut));
+    for (const id of this.#told.keys()) {
+      if (this.#told.size <= MAX_TOLD) break;
+      this.#told.delete(id);
+    }
+  }
+
+  #context(open: Open): CutContext {
+    return { recordingId: open.id, clock: this.#options.clockState() };
+  }
+
+  #today(): number {
+    return Math.floor(this.#options.clock.nowMs() / DAY_MS);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+}
+
+function merge(ranges: readonly SeqRange[]): SeqRange[] {
+  const merged = new Map<string, SeqRange>();
+  for (const range of ranges) {
+    const known = merged.get(range.recordingId);
+    merged.set(range.recordingId, {
+      recordingId: range.recordingId,
+      firstSeq: Math.min(known?.firstSeq ?? range.firstSeq, range.firstSeq),
+      lastSeq: Math.max(known?.lastSeq ?? range.lastSeq, range.lastSeq),
+    });
+  }
+  return [...merged.values()];
+}
