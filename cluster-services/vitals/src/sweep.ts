@@ -108,7 +108,9 @@ export class Sweep {
   }
 }
 
-const ladder = [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000];
+const ladder = [
+  10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1_000, 1_500, 2_000, 3_000, 5_000, 7_500, 10_000, 20_000, 50_000, 100_000,
+];
 
 /**
  * The half-height of the trace, from a ladder of round numbers. It grows at once when the signal leaves the strip and shrinks only

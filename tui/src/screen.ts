@@ -1,0 +1,249 @@
+import type { ReadStream, WriteStream } from 'node:tty';
+import blessed, { type Widgets } from 'blessed';
+import contribLcd from 'blessed-contrib/lib/widget/lcd.js';
+import { composeHelp, composeTexts, heartDigits } from './compose.ts';
+import { drawStrip, drawTrend } from './frame.ts';
+import { FrameOutput } from './frame-output.ts';
+import type { Layout, Rect } from './layout.ts';
+import type { Look } from './look.ts';
+import type { Line, Tone } from './spans.ts';
+import type { WallModel } from './wall-model.ts';
+
+export type ScreenOptions = {
+  readonly input: ReadStream;
+  readonly output: WriteStream;
+  readonly look: Look;
+  readonly onKey: (key: string) => void;
+  readonly onResize: () => void;
+};
+
+const colourTags: Readonly<Record<Tone, string>> = {
+  plain: '',
+  strong: '{bold}',
+  pointer: '{bold}{#5fd7af-fg}',
+  soft: '{#8fa1b3-fg}',
+  stale: '{#6f8091-fg}',
+  seizure: '{bold}{white-fg}{red-bg}',
+  quiet: '{green-fg}',
+  unsure: '{yellow-fg}',
+  'not-scorable': '{#5fd7ff-fg}',
+  calibrating: '{#afafff-fg}',
+  'no-data': '{#8fa1b3-fg}',
+  replay: '{bold}{#ffaf5f-fg}',
+  good: '{green-fg}',
+  warning: '{yellow-fg}',
+  bad: '{bold}{#ff5f5f-fg}',
+};
+
+// Without colours the words and symbols carry everything; what must be seen first is inverse.
+const plainTags: Partial<Record<Tone, string>> = {
+  strong: '{bold}',
+  pointer: '{bold}',
+  seizure: '{inverse}{bold}',
+  bad: '{inverse}',
+  warning: '{bold}',
+  replay: '{bold}',
+};
+
+const keys = [
+  'up',
+  'down',
+  'left',
+  'right',
+  'j',
+  'k',
+  'h',
+  'l',
+  'g',
+  'S-g',
+  'home',
+  'end',
+  'enter',
+  'escape',
+  '?',
+  'q',
+  'C-c',
+  'C-z',
+  'C-l',
+];
+const RESIZE_MS = 50;
+
+type Digits = { readonly rect: Rect; readonly box: ReturnType<typeof contribLcd>; readonly text: string };
+
+/** The wall on a terminal: blessed keeps a buffer of cells and sends only those that changed. */
+export class WallScreen {
+  readonly #options: ScreenOptions;
+  readonly #output: FrameOutput;
+  readonly #screen: Widgets.Screen;
+  readonly #header: Widgets.BoxElement;
+  readonly #list: Widgets.BoxElement;
+  readonly #stripTitle: Widgets.BoxElement;
+  readonly #strip: Widgets.BoxElement;
+  readonly #facts: Widgets.BoxElement;
+  readonly #trend: Widgets.BoxElement;
+  readonly #heartTitle: Widgets.BoxElement;
+  readonly #footer: Widgets.BoxElement;
+  readonly #help: Widgets.BoxElement;
+  #digits: Digits | null = null;
+
+  constructor(options: ScreenOptions) {
+    this.#options = options;
+    this.#output = new FrameOutput(options.output);
+    this.#screen = blessed.screen({
+      input: options.input,
+      output: this.#output,
+      smartCSR: true,
+      forceUnicode: options.look.unicode,
+      fullUnicode: false,
+      resizeTimeout: RESIZE_MS,
+      title: 'Vitalwire',
+      warnings: false,
+      autoPadding: false,
+    } as unknown as Widgets.IScreenOptions);
+    // The alternate character set of old terminals has · and ─ too, but UTF-8 has them everywhere.
+    (this.#screen as unknown as { tput: { brokenACS: boolean } }).tput.brokenACS = true;
+    const box = (tags: boolean): Widgets.BoxElement => blessed.box({ parent: this.#screen, tags, wrap: false, style: {} });
+    this.#header = box(true);
+    this.#list = box(true);
+    this.#stripTitle = box(true);
+    this.#strip = box(false);
+    this.#facts = box(true);
+    this.#trend = box(false);
+    this.#heartTitle = box(true);
+    this.#footer = box(true);
+    if (options.look.colour) this.#trend.style.fg = '#c8b48c';
+    this.#help = blessed.box({
+      parent: this.#screen,
+      hidden: true,
+      tags: false,
+      border: { type: 'line' },
+      padding: { left: 2, right: 2, top: 1, bottom: 1 },
+      top: 'center',
+      left: 'center',
+      width: 66,
+      height: 20,
+      style: options.look.colour ? { border: { fg: '#5f87af' } } : {},
+    });
+    this.#screen.key(keys, (_ch: unknown, key: Widgets.Events.IKeyEventArg) => this.#onKey(key));
+    this.#screen.on('resize', options.onResize);
+  }
+
+  get width(): number {
+    return Math.max(20, this.#output.columns || 80);
+  }
+
+  get height(): number {
+    return Math.max(6, this.#output.rows || 24);
+  }
+
+  /** False while the terminal has not taken the last frame: the next one is better drawn later, and newer. */
+  get isReady(): boolean {
+    return this.#output.isReady;
+  }
+
+  get bytes(): number {
+    return this.#output.bytes;
+  }
+
+  draw(model: WallModel, layout: Layout, nowUs: number): void {
+    const { look } = this.#options;
+    const texts = composeTexts(model, layout, nowUs, look);
+    this.#show(this.#header, layout.header, this.#tagged([texts.header]));
+    this.#show(this.#list, layout.list, this.#tagged(texts.list));
+    this.#show(this.#stripTitle, layout.stripTitle, this.#tagged([texts.stripTitle]));
+    this.#strip.style.fg = this.#stripColour(model, nowUs);
+    this.#show(this.#strip, layout.strip, drawStrip(model, layout, look).join('\n'));
+    this.#show(this.#facts, layout.facts, this.#tagged(texts.facts));
+    this.#show(this.#footer, layout.footer, this.#tagged([texts.footer]));
+    this.#show(this.#trend, layout.trend, drawTrend(model, layout.trend, look).join('\n'));
+    this.#show(this.#heartTitle, { ...layout.heart, height: Math.min(1, layout.heart.height) }, this.#tagged([texts.heartTitle]));
+    this.#drawDigits(model, layout.heart, nowUs);
+    if (model.help) {
+      this.#help.setContent(composeHelp(look).join('\n'));
+      this.#help.setFront();
+    }
+    this.#help.hidden = !model.help;
+    this.#output.frame(() => this.#screen.render());
+  }
+
+  /** Gives the terminal back as it was. */
+  close(): void {
+    this.#screen.destroy();
+    this.#output.release();
+  }
+
+  #onKey(key: Widgets.Events.IKeyEventArg): void {
+    const name = key.full ?? key.name;
+    if (name === 'C-z') this.#suspend();
+    else if (name === 'C-l') this.#screen.realloc();
+    this.#options.onKey(name);
+  }
+
+  #suspend(): void {
+    const program = this.#screen.program as unknown as { sigtstp(onContinue: () => void): void };
+    program.sigtstp(() => {
+      this.#screen.realloc();
+      this.#options.onResize();
+    });
+  }
+
+  #show(box: Widgets.BoxElement, rect: Rect, content: string): void {
+    box.hidden = rect.height < 1 || rect.width < 1;
+    if (box.hidden) return;
+    box.left = rect.left;
+    box.top = rect.top;
+    box.width = rect.width;
+    box.height = rect.height;
+    if (box.content !== content) box.setContent(content);
+  }
+
+  #stripColour(model: WallModel, nowUs: number): string {
+    if (!this.#options.look.colour) return 'default';
+    return model.isStripFresh(nowUs) ? '#5fd7af' : '#6f8091';
+  }
+
+  // The display cannot be resized, so a new place means a new one.
+  #drawDigits(model: WallModel, { left, top, width, height }: Rect, nowUs: number): void {
+    const rect = { left, top: top + 1, width, height: height - 1 };
+    if (this.#digits !== null && (height < 1 || !sameRect(this.#digits.rect, rect))) {
+      this.#digits.box.destroy();
+      this.#digits = null;
+    }
+    if (height < 1) return;
+    const { digits, isFresh } = heartDigits(model, nowUs);
+    const text = `${digits.padStart(3)}${isFresh ? '' : ' '}`;
+    if (this.#digits?.text === text) return;
+    const colour = this.#options.look.colour ? (isFresh ? [255, 255, 255] : [111, 128, 145]) : 'normal';
+    const box =
+      this.#digits?.box ??
+      contribLcd({
+        ...rect,
+        elements: 3,
+        display: digits.padStart(3),
+        color: colour,
+        segmentWidth: 0.06,
+        segmentInterval: 0.1,
+        strokeWidth: 0.1,
+        elementSpacing: 3,
+        elementPadding: 1,
+      });
+    if (this.#digits === null) this.#screen.append(box);
+    box.setOptions({ color: colour });
+    box.setDisplay(digits.padStart(3));
+    this.#digits = { rect, box, text };
+  }
+
+  #tagged(lines: readonly Line[]): string {
+    return lines.map((line) => line.map(({ text, tone }) => this.#paint(text, tone)).join('')).join('\n');
+  }
+
+  #paint(text: string, tone: Tone): string {
+    const tags = this.#options.look.colour ? colourTags[tone] : (plainTags[tone] ?? '');
+    const safe = blessed.escape(text);
+    return tags === '' ? safe : `${tags}${safe}{/}`;
+  }
+}
+
+function sameRect(a: Rect, b: Rect): boolean {
+  return a.left === b.left && a.top === b.top && a.width === b.width && a.height === b.height;
+}

@@ -1,0 +1,79 @@
+/** How a piece of text looks, by meaning. What colour that is, or whether there are colours at all, is decided where it is drawn. */
+export type Tone =
+  | 'plain'
+  | 'strong'
+  | 'pointer'
+  | 'soft'
+  | 'stale'
+  | 'seizure'
+  | 'quiet'
+  | 'unsure'
+  | 'not-scorable'
+  | 'calibrating'
+  | 'no-data'
+  | 'replay'
+  | 'good'
+  | 'warning'
+  | 'bad';
+
+export type Span = { readonly text: string; readonly tone: Tone };
+export type Line = readonly Span[];
+
+export function span(text: string, tone: Tone = 'plain'): Span {
+  return { text, tone };
+}
+
+export function widthOf(line: Line): number {
+  return line.reduce((width, { text }) => width + text.length, 0);
+}
+
+/**
+ * Text from outside, made safe for a terminal: no control characters (they could move the cursor or do worse), and only characters
+ * that take one cell, so that columns stay columns.
+ */
+export function clean(text: string): string {
+  let safe = '';
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0) || isInvisible(code)) continue;
+    safe += code < 0x1100 ? character : '·';
+  }
+  return safe;
+}
+
+/** Exactly `width` cells: cut with an ellipsis, or filled with spaces. */
+export function fit(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+  if (width <= 0) return '';
+  if (text.length > width) return width === 1 ? text.slice(0, 1) : `${text.slice(0, width - 1)}…`;
+  return align === 'left' ? text.padEnd(width) : text.padStart(width);
+}
+
+/** A line of exactly `width` cells with `right` at its right edge; when there is no room, the left side gives way. */
+export function spread(left: Line, right: Line, width: number): Line {
+  const room = width - widthOf(right);
+  const cut = cutLine(left, Math.max(0, room));
+  return [...cut, span(' '.repeat(Math.max(0, room - widthOf(cut)))), ...cutLine(right, width)];
+}
+
+export function cutLine(line: Line, width: number): Line {
+  const kept: Span[] = [];
+  let room = width;
+  for (const one of line) {
+    if (room <= 0) break;
+    kept.push(one.text.length <= room ? one : { ...one, text: one.text.slice(0, room) });
+    room -= one.text.length;
+  }
+  return kept;
+}
+
+// Bidirectional controls, zero-width characters and combining marks: they reorder or stack instead of taking a cell.
+function isInvisible(code: number): boolean {
+  return (
+    (code >= 0x0300 && code <= 0x036f) ||
+    (code >= 0x200b && code <= 0x200f) ||
+    (code >= 0x2028 && code <= 0x202e) ||
+    (code >= 0x2060 && code <= 0x206f) ||
+    code === 0xfeff ||
+    code === 0xad
+  );
+}

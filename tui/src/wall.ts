@@ -1,0 +1,131 @@
+import type { ReadStream, WriteStream } from 'node:tty';
+import type { Client } from '@vitalwire/client';
+import { WallFeed } from './feed.ts';
+import { layOut } from './layout.ts';
+import { type Look, lookOf } from './look.ts';
+import { WallScreen } from './screen.ts';
+import { traceColumns } from './trace.ts';
+import { WallModel } from './wall-model.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+/** The two ends of a terminal. */
+export type Terminal = { readonly input: ReadStream; readonly output: WriteStream };
+
+export type WallOptions = {
+  readonly client: Client;
+  readonly env: Env;
+  readonly signal: AbortSignal;
+  /** The process's own terminal unless given. */
+  readonly terminal?: Terminal;
+  /** Braille and symbols; by default what the locale says. */
+  readonly unicode?: boolean;
+};
+
+const MAX_FPS = 12;
+const FRAME_MS = 1_000 / MAX_FPS;
+const TRACE_TICK_MS = 250;
+const TIME_SYNC_MS = 60_000;
+
+/** Shows the wall until `q`, Ctrl-C or the signal; the terminal is left as it was, whatever happens. */
+export async function runWall(options: WallOptions): Promise<void> {
+  const { signal } = options;
+  if (signal.aborted) return;
+  const wall = new Wall(options);
+  signal.addEventListener('abort', wall.finish, { once: true });
+  try {
+    await wall.finished;
+  } finally {
+    signal.removeEventListener('abort', wall.finish);
+    wall.close();
+  }
+}
+
+/** Model, feed and screen of one wall. It draws only when something changed, and never more often than the terminal takes. */
+class Wall {
+  readonly finished: Promise<void>;
+  finish: () => void = () => {};
+  readonly #client: Client;
+  readonly #look: Look;
+  readonly #model = new WallModel(2);
+  readonly #feed: WallFeed;
+  readonly #screen: WallScreen;
+  readonly #intervals: NodeJS.Timeout[] = [];
+  #frameTimer: NodeJS.Timeout | null = null;
+  #clockTimer: NodeJS.Timeout | null = null;
+  #lastFrameMs = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  constructor({ client, env, terminal, unicode }: WallOptions) {
+    this.finished = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+    this.#client = client;
+    this.#look = lookOf(env, unicode);
+    const changed = (): void => this.#changed();
+    this.#screen = new WallScreen({
+      input: terminal?.input ?? process.stdin,
+      output: terminal?.output ?? process.stdout,
+      look: this.#look,
+      onKey: (key) => this.#onKey(key),
+      onResize: changed,
+    });
+    this.#feed = new WallFeed(client, this.#model, changed);
+    this.#intervals.push(
+      setInterval(() => this.#model.trace.tick(performance.now()) && changed(), TRACE_TICK_MS), // the erase bar moves on without data
+      setInterval(() => void client.time().catch(() => {}), TIME_SYNC_MS),
+    );
+    this.#onSecond();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const interval of this.#intervals) clearInterval(interval);
+    if (this.#clockTimer !== null) clearTimeout(this.#clockTimer);
+    if (this.#frameTimer !== null) clearTimeout(this.#frameTimer);
+    this.#feed.close();
+    this.#screen.close();
+  }
+
+  // Ages and the clock tick without any news, on the full second.
+  #onSecond(): void {
+    this.#changed();
+    this.#clockTimer = setTimeout(() => this.#onSecond(), 1_005 - ((this.#client.nowUs() / 1_000) % 1_000));
+  }
+
+  #changed(): void {
+    if (this.#isClosed) return;
+    this.#frameTimer ??= setTimeout(() => this.#draw(), Math.max(0, this.#lastFrameMs + FRAME_MS - performance.now()));
+  }
+
+  #draw(): void {
+    this.#frameTimer = null;
+    if (!this.#screen.isReady) {
+      this.#frameTimer = setTimeout(() => this.#draw(), FRAME_MS);
+      return;
+    }
+    this.#lastFrameMs = performance.now();
+    const nowUs = this.#client.nowUs();
+    const { width, height } = this.#screen;
+    const layout = layOut({ width, height, patients: this.#model.patients(nowUs).length, detail: this.#model.detail });
+    this.#model.trace.resize(traceColumns(layout.strip.width, this.#look.unicode ? 'braille' : 'ascii'));
+    this.#screen.draw(this.#model, layout, nowUs);
+  }
+
+  #onKey(key: string): void {
+    const model = this.#model;
+    const nowUs = this.#client.nowUs();
+    if (key === 'q' || key === 'C-c') this.finish();
+    else if (model.help) model.help = false;
+    else if (key === '?') model.help = true;
+    else if (key === 'up' || key === 'k') model.move(-1, nowUs);
+    else if (key === 'down' || key === 'j') model.move(1, nowUs);
+    else if (key === 'g' || key === 'home') model.move(Number.NEGATIVE_INFINITY, nowUs);
+    else if (key === 'S-g' || key === 'end') model.move(Number.POSITIVE_INFINITY, nowUs);
+    else if (key === 'left' || key === 'h') model.moveChannel(-1);
+    else if (key === 'right' || key === 'l') model.moveChannel(1);
+    else if (key === 'enter') model.detail = !model.detail;
+    else if (key === 'escape') model.detail = false;
+    this.#feed.follow();
+    this.#changed();
+  }
+}
