@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { Api } from '@vitalwire/runtime';
+import { z } from 'zod';
 
 // No inline scripts or styles, nothing from elsewhere, never inside another page. The token travels in the fragment, so no referrer.
 const securityHeaders = {
@@ -32,12 +34,13 @@ export async function addPageRoutes(api: Api, pageDir: string): Promise<void> {
     );
     return;
   }
-  await api.register(fastifyStatic, {
-    root: pageDir,
-    cacheControl: false,
-    setHeaders: (response, path) => {
-      // Assets carry a hash in their name; the page itself does not.
-      void response.header('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache');
-    },
-  });
+  await api.register(fastifyStatic, { root: pageDir, serve: false, cacheControl: false });
+  api.get('/', { config: { public: true } }, (_request, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'));
+  // Assets carry a hash in their name, so a browser may keep them.
+  api.get(
+    '/assets/:file',
+    { config: { public: true }, schema: { params: z.object({ file: z.string().regex(/^[\w.-]{1,128}$/) }) } },
+    (request, reply) =>
+      reply.header('cache-control', 'public, max-age=31536000, immutable').sendFile(request.params.file, join(pageDir, 'assets')),
+  );
 }

@@ -1,0 +1,244 @@
+import type { PatientState } from '@vitalwire/contract';
+import { formatAge, label } from '@vitalwire/vitals';
+import { useEffect, useReducer } from 'preact/hooks';
+import { type Reading, readingOf } from './reading.ts';
+import { SweepCanvas } from './sweep-canvas.tsx';
+import { isSeizure, type WardStore } from './ward-store.ts';
+
+/** The page. It draws again when something arrived, and once a second for ages and the clock. */
+export function App({ store }: { store: WardStore }) {
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => {
+    let pending = false;
+    store.subscribe(() => {
+      if (pending) return;
+      pending = true;
+      requestAnimationFrame(() => {
+        pending = false;
+        redraw(undefined);
+      });
+    });
+    const ticker = setInterval(() => redraw(undefined), 500);
+    return () => clearInterval(ticker);
+  }, [store]);
+
+  const nowUs = store.link.nowUs();
+  const patients = store.patients();
+  const selected = store.selected();
+  return (
+    <div class="shell">
+      <Bar store={store} patients={patients} nowUs={nowUs} />
+      <main class="ward">
+        <h1 class="quietly">Patients</h1>
+        {patients.length === 0 ? (
+          <p class="empty">
+            {store.condition === 'live' ? 'No patients yet. "vitalwire replay" sends some.' : 'Waiting for the connection.'}
+          </p>
+        ) : (
+          <ul class="patients">
+            {patients.map((patient) => (
+              <li key={patient.key}>
+                <Tile
+                  patient={patient}
+                  reading={readingOf(patient, nowUs)}
+                  isSelected={patient.key === store.selectedKey}
+                  onSelect={() => store.select(patient.key)}
+                />
+              </li>
+            ))}
+          </ul>
+        )}
+        {selected === null ? null : <Patient store={store} patient={selected} nowUs={nowUs} />}
+      </main>
+      <Seizures patients={patients} nowUs={nowUs} />
+      <footer class="label">
+        <Label />
+      </footer>
+    </div>
+  );
+}
+
+export function Label() {
+  const end = label.indexOf(':');
+  return (
+    <p>
+      <strong>{label.slice(0, end)}</strong>
+      {label.slice(end)}
+    </p>
+  );
+}
+
+function Bar({ store, patients, nowUs }: { store: WardStore; patients: readonly PatientState[]; nowUs: number }) {
+  const time = new Date(nowUs / 1000);
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+  const link = linkOf(store);
+  return (
+    <header class="bar">
+      <Mark />
+      <span class="summary">{patients.length === 1 ? '1 patient' : `${patients.length} patients`}</span>
+      {patients.some(({ replay }) => replay !== null) ? <span class="replay">REPLAY</span> : null}
+      <span class="push" />
+      {store.links?.storage === 'down' && store.condition === 'live' ? (
+        <span class="pill" data-link="behind">
+          <span aria-hidden="true">◆</span> database down, live values go on
+        </span>
+      ) : null}
+      <span class="pill" data-link={link.kind}>
+        <span aria-hidden="true">●</span> {link.words}
+      </span>
+      <time class="clock" dateTime={time.toISOString()}>
+        {clock}
+      </time>
+    </header>
+  );
+}
+
+export function Mark() {
+  return (
+    <span class="mark">
+      <svg viewBox="0 0 32 32" aria-hidden="true">
+        <path
+          d="M3 17h6l3-9 5 17 4-12 2 4h6"
+          fill="none"
+          stroke="#5fd4b1"
+          stroke-width="2.4"
+          stroke-linecap="round"
+          stroke-linejoin="round"
+        />
+      </svg>
+      Vitalwire
+    </span>
+  );
+}
+
+/** How the page itself is doing, so that nothing on it is taken for a patient's state. */
+function linkOf(store: WardStore): { kind: string; words: string } {
+  if (store.condition === 'connecting') return { kind: 'connecting', words: 'connecting' };
+  if (store.condition === 'lost') return { kind: 'lost', words: 'connection lost, trying again' };
+  if (store.links?.frontDoor === 'down') return { kind: 'lost', words: 'no live values: front door lost' };
+  if (Date.now() < store.behindUntilMs) return { kind: 'behind', words: 'behind: some chunks not shown' };
+  return { kind: 'live', words: 'live' };
+}
+
+function Tile({
+  patient,
+  reading,
+  isSelected,
+  onSelect,
+}: {
+  patient: PatientState;
+  reading: Reading;
+  isSelected: boolean;
+  onSelect: () => void;
+}) {
+  const { state, stateFreshness, heart } = reading;
+  return (
+    <button
+      type="button"
+      class={`tile tone-${stateFreshness === 'fresh' ? state.key : 'no-data'}`}
+      aria-current={isSelected ? 'true' : undefined}
+      onClick={onSelect}
+    >
+      <span class="state">
+        <span aria-hidden="true">{state.symbol}</span>
+        <span class={staleClass(stateFreshness)}>{state.word}</span>
+      </span>
+      <span class="who">
+        <span class="name">{reading.name}</span>
+        {patient.replay === null ? null : <span class="replay">REPLAY</span>}
+      </span>
+      <span class="cell prob">
+        <span class={`value ${staleClass(stateFreshness)}`}>{reading.probability}</span>
+        <span class="unit">{patient.detection?.modelVersion ?? 'no model'}</span>
+      </span>
+      <span class="cell heart">
+        <span class={`value ${staleClass(heart.freshness)}`}>{heart.value}</span>
+        <span class="unit">{heart.age === '' ? 'no heart rate' : `1/min, ${heart.age}`}</span>
+      </span>
+      <span class="cell age">
+        <span class={`value ${staleClass(reading.eegFreshness)}`}>{reading.eegAge}</span>
+        <span class="unit">EEG age</span>
+      </span>
+    </button>
+  );
+}
+
+function Patient({ store, patient, nowUs }: { store: WardStore; patient: PatientState; nowUs: number }) {
+  const reading = readingOf(patient, nowUs);
+  const { detection, eeg, replay } = patient;
+  const isFresh = reading.eegFreshness === 'fresh';
+  return (
+    <section class="patient" aria-label={`Patient ${reading.name}`}>
+      <header class={`tone-${reading.stateFreshness === 'fresh' ? reading.state.key : 'no-data'}`}>
+        <h2>{reading.name}</h2>
+        <span class="state">
+          <span aria-hidden="true">{reading.state.symbol}</span> {reading.state.word}
+        </span>
+        {replay === null ? null : (
+          <span class="replay">
+            REPLAY {replay.speed}x{replay.source === '' ? '' : ` · ${replay.source}`}
+          </span>
+        )}
+      </header>
+      <figure class="strip">
+        <SweepCanvas store={store} isFresh={isFresh} description={`EEG of ${reading.name}, last 10 seconds, ${reading.eegAge} old`} />
+        {isFresh ? null : <span class="veil">{eeg === null ? 'no EEG' : `no EEG for ${reading.eegAge}`}</span>}
+      </figure>
+      <dl class="facts">
+        <Fact
+          name="seizure probability"
+          value={reading.probability}
+          isStale={reading.stateFreshness !== 'fresh'}
+          note={detection?.reason ?? (detection?.provisional === true ? 'provisional' : '')}
+        />
+        <Fact
+          name="heart rate"
+          value={reading.heart.value}
+          isStale={reading.heart.freshness !== 'fresh'}
+          note={reading.heart.age === '' ? '' : `1/min, ${reading.heart.age} old`}
+        />
+        <Fact name="EEG age" value={reading.eegAge} isStale={!isFresh} note={clockNote(patient)} />
+        <Fact name="model" value={detection?.modelVersion ?? '--'} isStale={false} note="" />
+      </dl>
+      {eeg === null ? null : (
+        <p class="note">
+          Device {eeg.device} at gateway {eeg.gateway}, {eeg.channels === 1 ? '1 channel' : `${eeg.channels} channels`},{' '}
+          {Math.round((eeg.rate.num / eeg.rate.den) * 100) / 100} Hz
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Fact({ name, value, note, isStale }: { name: string; value: string; note: string; isStale: boolean }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <span class={isStale ? 'stale' : ''}>{value}</span>
+        <small>{note}</small>
+      </dd>
+    </div>
+  );
+}
+
+// Announced once per new seizure pattern, and politely: this is not an alarm.
+function Seizures({ patients, nowUs }: { patients: readonly PatientState[]; nowUs: number }) {
+  const names = patients.filter((patient) => isSeizure(patient, nowUs)).map((patient) => readingOf(patient, nowUs).name);
+  return (
+    <div class="quietly" role="status">
+      {names.length === 0 ? '' : `Seizure pattern: ${names.join(', ')}`}
+    </div>
+  );
+}
+
+function clockNote({ eeg }: PatientState): string {
+  if (eeg === null) return '';
+  if (eeg.at.clockOffsetUs === null) return 'gateway clock not measured';
+  const offMs = Math.abs(eeg.at.clockOffsetUs) / 1000;
+  return offMs < 1_000 ? '' : `gateway clock ${formatAge(offMs)} off, corrected`;
+}
+
+function staleClass(freshness: Reading['stateFreshness']): string {
+  return freshness === 'fresh' || freshness === 'hidden' ? '' : 'stale';
+}
