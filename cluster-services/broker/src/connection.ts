@@ -8,9 +8,8 @@ import { ReleaseQueue } from './release-queue.ts';
 export type Connection = {
   readonly gate: PacketGate;
   readonly identity: PeerIdentity;
-  readonly isOverLimit: boolean;
   readonly releases: ReleaseQueue;
-  connect: Connect | null; // once its CONNECT was let through
+  connect: Connect | null; // once its CONNECT was found good
   client: Client | null; // once it is connected
   wantsHello: boolean;
   isGreeting: boolean;
@@ -19,14 +18,23 @@ export type Connection = {
 /** The open connections, found by the stream that the broker knows them by, and counted by certificate. */
 export class Connections {
   readonly #byStream = new Map<unknown, Connection>();
-  readonly #perCertificate = new Map<string, number>();
+  readonly #perCertificate = new Map<string, Set<Connection>>();
 
   get size(): number {
     return this.#byStream.size;
   }
 
   openOf(identity: PeerIdentity): number {
-    return this.#perCertificate.get(certificateName(identity)) ?? 0;
+    return this.#perCertificate.get(certificateName(identity))?.size ?? 0;
+  }
+
+  /** Sessions of this certificate under other client ids; one under the same id is about to be taken over. */
+  sessionsBeside(identity: PeerIdentity, clientId: string): number {
+    let sessions = 0;
+    for (const { connect } of this.#perCertificate.get(certificateName(identity)) ?? []) {
+      if (connect !== null && (connect.clientId !== clientId || clientId === '')) sessions += 1; // no id is nobody's id
+    }
+    return sessions;
   }
 
   /** The connection of a broker's client; undefined when it has ended. */
@@ -34,11 +42,10 @@ export class Connections {
     return client === null ? undefined : this.#byStream.get(client.conn);
   }
 
-  add(gate: PacketGate, identity: PeerIdentity, isOverLimit: boolean): Connection {
+  add(gate: PacketGate, identity: PeerIdentity): Connection {
     const connection: Connection = {
       gate,
       identity,
-      isOverLimit,
       releases: new ReleaseQueue(),
       connect: null,
       client: null,
@@ -46,15 +53,18 @@ export class Connections {
       isGreeting: false,
     };
     this.#byStream.set(gate, connection);
-    this.#perCertificate.set(certificateName(identity), this.openOf(identity) + 1);
+    const name = certificateName(identity);
+    const siblings = this.#perCertificate.get(name) ?? new Set();
+    this.#perCertificate.set(name, siblings.add(connection));
     return connection;
   }
 
-  remove({ gate, identity }: Connection): void {
-    if (!this.#byStream.delete(gate)) return;
-    const left = this.openOf(identity) - 1;
-    if (left > 0) this.#perCertificate.set(certificateName(identity), left);
-    else this.#perCertificate.delete(certificateName(identity));
+  remove(connection: Connection): void {
+    this.#byStream.delete(connection.gate);
+    const name = certificateName(connection.identity);
+    const siblings = this.#perCertificate.get(name);
+    siblings?.delete(connection);
+    if (siblings?.size === 0) this.#perCertificate.delete(name);
   }
 
   [Symbol.iterator](): IterableIterator<Connection> {

@@ -205,7 +205,7 @@ describe('a certificate decides who one is and what one may', () => {
     const on = await openDoor();
     const elsewhere = await TestPki.create();
     ends.push(() => elsewhere.remove());
-    const strangers: (Identity | null)[] = [null, { ...(await elsewhere.gateway('gw-1')), caPath: pki.caPath }];
+    const strangers: Parameters<typeof RawMqtt.open>[1][] = [null, { ...(await elsewhere.gateway('gw-1')), caPath: pki.caPath }];
     for (const stranger of strangers) {
       const attempt = RawMqtt.open(on.port, stranger, pki.caPath).then(async (client) => {
         client.send([0x10, 0]);

@@ -184,7 +184,7 @@ export class FrontDoor implements Lifecycle {
     const identity = identityOf(socket.getPeerCertificate());
     const open = identity === null ? 0 : this.#connections.openOf(identity);
     const limit = this.#limits.maxConnectionsPerCertificate;
-    // Whoever is over the limit hears so by CONNACK; a flood is not answered.
+    // Whoever has too many sessions hears so by CONNACK; a flood of connections is not answered.
     if (identity === null || this.#stopping !== null || open >= 2 * limit) {
       this.#metrics.connectsRefused.inc({
         reason: identity === null ? 'no-identity' : this.#stopping === null ? 'too-many-connections' : 'stopping',
@@ -206,7 +206,7 @@ export class FrontDoor implements Lifecycle {
         this.#log.warn({ sender: identity, reason }, 'connection closed: the client broke a rule of MQTT or a limit');
       },
     });
-    const connection = this.#connections.add(gate, identity, open >= limit);
+    const connection = this.#connections.add(gate, identity);
     this.#metrics.connections.inc({ kind: identity.kind });
     gate.once('close', () => this.#left(connection));
     this.#broker?.handle(gate);
@@ -217,14 +217,15 @@ export class FrontDoor implements Lifecycle {
     if (verdict.code !== 0) return this.#refuseConnect(connection, connect, verdict);
     const waitMs = this.#connectRate.reserve(this.#limits.connectWaitMs);
     if (waitMs === null) return this.#refuseConnect(connection, connect, { code: 3, reason: 'connect-rate' });
-    if (waitMs > 0) await this.#options.clock.sleep(waitMs);
     connection.connect = connect;
+    if (waitMs > 0) await this.#options.clock.sleep(waitMs);
     return verdict;
   }
 
-  #judgeConnect({ identity, isOverLimit }: Connection, { clean, clientId, keepaliveS, will }: Connect): ConnectVerdict {
-    const { minKeepaliveS, maxKeepaliveS } = this.#limits;
-    if (isOverLimit) return { code: 3, reason: 'too-many-connections' };
+  #judgeConnect({ identity }: Connection, { clean, clientId, keepaliveS, will }: Connect): ConnectVerdict {
+    const { maxConnectionsPerCertificate, minKeepaliveS, maxKeepaliveS } = this.#limits;
+    if (this.#connections.sessionsBeside(identity, clientId) >= maxConnectionsPerCertificate)
+      return { code: 3, reason: 'too-many-connections' };
     if (clientId === '' && !clean) return { code: 2, reason: 'empty-client-id' }; // 3.1.3-8
     if (!clean) return { code: 5, reason: 'kept-session' }; // the memory of one replica is not the system's
     if (keepaliveS < minKeepaliveS || keepaliveS > maxKeepaliveS) return { code: 5, reason: 'keepalive-out-of-range' };

@@ -42,7 +42,7 @@ async function openDoor(
   return door;
 }
 
-async function open(on: FrontDoor, identity: Identity | null = gateway): Promise<RawMqtt> {
+async function open(on: FrontDoor, identity: Identity = gateway): Promise<RawMqtt> {
   const client = await RawMqtt.open(on.port, identity, pki.caPath);
   clients.push(client);
   return client;
@@ -154,6 +154,14 @@ describe('CONNECT', () => {
     const fifth = await open(on);
     expect(await fifth.connect({ clientId: 'c5' })).toBe(3);
     await connected(on, 'gw-2', await pki.gateway('gw-2'));
+  });
+
+  test('after a cut, all four may come back at once though their half-open predecessors still count', async () => {
+    const on = await openDoor();
+    const names = ['gw-1', 'gw-1-live', 'gw-1-sub', 'gw-1-pub'];
+    const before = await Promise.all(names.map((name) => connected(on, name)));
+    await Promise.all(names.map((name) => connected(on, name)));
+    for (const client of before) await client.closed();
   });
 
   test('over the rate waits for its turn, and hears code 3 when its turn is too far', async () => {
