@@ -15,7 +15,7 @@ export function chunkRow(message: Message, bytes: Uint8Array, topic: Topic): Chu
     seq: message.seq,
     stream: message.stream,
     subject: 'subject' in message ? message.subject : null,
-    gateway: topic.gateway,
+    gateway: 'gateway' in message ? message.gateway : topic.gateway, // a service's topic may name the service
     device: topic.device,
     measuredAtUs: message.measuredAtUs,
     spanUs: Math.min(LONGEST_SPAN_US, Math.max(0, Math.round(spanUs(message)))),

@@ -3,4 +3,5 @@ export { IngestConfig } from './config.ts';
 export { IngestError, ingestErrors } from './errors.ts';
 export { GroupCommit, type GroupCommitLimits, type GroupCommitOptions, groupCommitLimits } from './group-commit.ts';
 export { createIngest, type Ingest } from './ingest.ts';
+export { IngestMetrics } from './metrics.ts';
 export { quarantineRow, understand } from './understand.ts';
