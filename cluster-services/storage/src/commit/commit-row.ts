@@ -94,6 +94,15 @@ export function checkRow(row: CommitRow): void {
     if (count !== null && count !== undefined && !isCount(count)) fail('sample count out of range');
 }
 
+/** What `stream_index` holds: one entry per identity, so that recordings are found by device, gateway, subject and time. */
+export type IndexEntry = Pick<ChunkRow, 'recordingId' | 'seq' | 'subject' | 'gateway' | 'device' | 'stream' | 'measuredAtUs'>;
+
+/** A start record also enters the recording it announces: it is known, and its missing chunks are told, before its first chunk arrives. */
+export function indexEntries(row: ChunkRow): IndexEntry[] {
+  if (row.recording?.kind !== 'start') return [row];
+  return [row, { ...row, recordingId: row.recording.subject, seq: 0, subject: null, stream: row.recording.of }];
+}
+
 /** The column values of a start or end record, clipped to the columns: the message itself keeps the whole truth. */
 export type StartColumns = {
   readonly recordingId: string;

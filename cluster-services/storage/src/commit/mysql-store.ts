@@ -13,6 +13,8 @@ import {
   checkRow,
   clip,
   endColumns,
+  type IndexEntry,
+  indexEntries,
   type QuarantineRow,
   rowLimits,
   startColumns,
@@ -203,11 +205,8 @@ export class MysqlStore implements ChunkStore {
     this.#lastCommittedAtUs = committedAtUs;
     const chunks = rows.filter((row) => row.kind === 'chunk');
     const firsts = firstPerIdentity(chunks);
-    const unseen = [
-      ...new Map(
-        [...firsts.values()].filter(({ recordingId }) => !this.#known.has(recordingId)).map((row) => [row.recordingId, row]),
-      ).values(),
-    ];
+    const entries = [...firsts.values()].flatMap((row) => indexEntries(row)).filter(({ recordingId }) => !this.#known.has(recordingId));
+    const unseen = [...new Map(entries.toReversed().map((entry) => [entry.recordingId, entry])).values()]; // the first of each counts
 
     await connection.beginTransaction();
     // The same order of tables and of keys in every replica: two batches that share rows then wait for each other instead of deadlocking.
@@ -317,7 +316,7 @@ function keyOf(row: ChunkRow): string {
 }
 
 // Lower-case hexadecimal compares like the 16 bytes do.
-function sortById(rows: readonly ChunkRow[]): ChunkRow[] {
+function sortById<Row extends { readonly recordingId: string; readonly seq: number }>(rows: readonly Row[]): Row[] {
   return rows.toSorted((a, b) => (a.recordingId === b.recordingId ? a.seq - b.seq : a.recordingId < b.recordingId ? -1 : 1));
 }
 
@@ -411,7 +410,7 @@ async function readFreshHashes(connection: Connection, rows: readonly Quarantine
   return fresh;
 }
 
-function indexValues(row: ChunkRow, committedAtUs: number): Value[] {
+function indexValues(row: IndexEntry, committedAtUs: number): Value[] {
   const subject = row.subject === null ? null : idBytes(row.subject);
   return [idBytes(row.recordingId), row.seq, subject, row.gateway, row.device, row.stream, row.measuredAtUs, committedAtUs];
 }

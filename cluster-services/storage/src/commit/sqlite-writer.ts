@@ -8,6 +8,7 @@ import {
   type CommitRow,
   clip,
   endColumns,
+  indexEntries,
   type QuarantineRow,
   rowLimits,
   startColumns,
@@ -109,10 +110,12 @@ export class SqliteWriter {
 
   #chunk(statements: Statements, row: ChunkRow, committedAtUs: number, fresh: Set<string>): CommitOutcome {
     const id = Buffer.from(uuidToBytes(row.recordingId));
-    if (!this.#known.has(row.recordingId) && !fresh.has(row.recordingId)) {
-      const subject = row.subject === null ? null : Buffer.from(uuidToBytes(row.subject));
-      statements.index.run(id, row.seq, subject, row.gateway, row.device, row.stream, row.measuredAtUs, committedAtUs);
-      fresh.add(row.recordingId);
+    for (const entry of indexEntries(row)) {
+      if (this.#known.has(entry.recordingId) || fresh.has(entry.recordingId)) continue;
+      const { seq, gateway, device, stream, measuredAtUs } = entry;
+      const subject = entry.subject === null ? null : Buffer.from(uuidToBytes(entry.subject));
+      statements.index.run(Buffer.from(uuidToBytes(entry.recordingId)), seq, subject, gateway, device, stream, measuredAtUs, committedAtUs);
+      fresh.add(entry.recordingId);
     }
     const inserted = statements.chunk.run(
       id,

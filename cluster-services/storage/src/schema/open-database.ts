@@ -12,7 +12,7 @@ import type { ReadingsTables, RegistryTables } from './tables.ts';
 /** A database the service reads and migrates; `where` names it in messages, without its password. */
 export type OpenDatabase<Tables> = { readonly db: Kysely<Tables>; readonly dialect: Dialect; readonly where: string };
 
-const LOCK_WAIT_MS = 2_000; // the service runs SQLite on its event loop: a lock held elsewhere becomes a 503, not a standstill
+const LOCK_WAIT_MS = 250; // the service runs SQLite on its event loop: a lock held elsewhere becomes a 503, not a standstill
 const CONNECT_MS = 5_000;
 const POOL_SIZE = 8;
 

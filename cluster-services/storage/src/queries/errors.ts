@@ -1,0 +1,34 @@
+import { ApiError } from '@vitalwire/runtime';
+
+/** The ways a query is refused; each says what to do instead. */
+export const refusals = {
+  noRecording: (id: string) => new ApiError(404, 'NO_RECORDING', `no recording ${id} is stored`, 'GET /v1/recordings lists what there is'),
+  notASignal: (id: string, stream: string) =>
+    new ApiError(422, 'NOT_A_SIGNAL', `recording ${id} is of stream ${stream}, which has no samples to draw`, 'read its chunks instead'),
+  rangeTooLong: (chunks: number, most: number) =>
+    new ApiError(
+      422,
+      'RANGE_TOO_LONG',
+      `the range holds ${chunks} chunks, at most ${most} are decimated in one answer`,
+      'ask for a shorter range',
+    ),
+  emptyRange: () => new ApiError(422, 'EMPTY_RANGE', 'fromUs must be before toUs', 'swap or widen the range'),
+  badCursor: () => new ApiError(400, 'INVALID_REQUEST', 'the cursor is not one this service gave out', 'start again without a cursor'),
+  tooManyRecordings: (most: number) =>
+    new ApiError(
+      422,
+      'RANGE_TOO_LONG',
+      `more than ${most} recordings fall into the range`,
+      'ask for a shorter range, or for one recording',
+    ),
+  busy: () => new ApiError(503, 'BUSY', 'too many heavy queries are under way', 'try again in a moment'),
+  noPatient: (id: string) => new ApiError(404, 'NO_PATIENT', `no patient ${id} is registered`, `PUT /v1/patients/${id} registers one`),
+  noDevice: (id: string) => new ApiError(404, 'NO_DEVICE', `no device ${id} is registered`, `PUT /v1/devices/${id} registers one`),
+  registryFull: (what: string, most: number) =>
+    new ApiError(
+      409,
+      'REGISTRY_FULL',
+      `the registry holds ${most} ${what} already, which is its limit`,
+      'run another installation for more',
+    ),
+} as const;
