@@ -4,7 +4,18 @@ import { join } from 'node:path';
 import { commandTopic, decodeHello, encodeMessage, formatTopic, type MessageDraft, newRecordingId, uuidToBytes } from '@vitalwire/contract';
 import { connectOnce, createLog, type Identity, systemClock } from '@vitalwire/runtime';
 import { migrateReadings, openReadings } from '@vitalwire/storage';
-import { publishPacket, RawMqtt, removeTempDir, subscribePacket, TestPki, tempDir, until } from '@vitalwire/testkit';
+import { writerGrants } from '@vitalwire/storage/commit';
+import {
+  hasMariaDb,
+  publishPacket,
+  RawMqtt,
+  removeTempDir,
+  startMariaDb,
+  subscribePacket,
+  TestPki,
+  tempDir,
+  until,
+} from '@vitalwire/testkit';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createIngest, type Ingest, IngestConfig } from './index.ts';
@@ -326,6 +337,45 @@ describe('without its database the front door stays in use', () => {
       clock: systemClock,
     });
     await expect(ingest.start(new AbortController().signal)).rejects.toThrow(/sqlite:DIR or mysql/);
+  });
+});
+
+describe.skipIf(!hasMariaDb())('on MariaDB, with a user that may only insert', () => {
+  test('the server stopped in its tracks (SIGSTOP): the client is dropped in time, live values flow, and afterwards all is stored', {
+    timeout: 60_000,
+  }, async () => {
+    const server = await startMariaDb();
+    ends.push(() => server.stop());
+    const readings = openReadings(server.adminUrl);
+    ends.push(() => readings.db.destroy());
+    await migrateReadings(readings.db, readings.dialect, systemClock.nowUs(), readings.where);
+    const database = await server.createUser('writer', writerGrants('writer@%', server.database));
+    const ingest = await start({ database, commitDeadlineMs: 1_500 });
+    const recordingId = newRecording();
+    expect(await mosquittoPub(ingest.door.port, chunk(recordingId, 0))).toBe(0);
+    expect(await storedSeqs(readings, recordingId)).toEqual([0]);
+    const web = await connected(ingest.door.port, 'web-sub', await pki.service('web'));
+    web.send(subscribePacket(1, 'vw/1/+/+/+/+/live'));
+    const live = await connected(ingest.door.port, 'gw-1-live');
+    server.pause();
+    try {
+      const durable = await connected(ingest.door.port);
+      durable.send(publishPacket(topic, chunk(recordingId, 1), 1));
+      for (let index = 0; index < 10; index += 1) {
+        live.send(publishPacket(`${topic}/live`, chunk(recordingId, 2 + index), null));
+        await until(() => web.packets.filter((packet) => packet.first === 0x30).length === index + 1, 1_000);
+      }
+      await durable.closed(8_000);
+      expect(durable.acks).toEqual([]);
+      expect((await probe(ingest, '/readyz')).text).toContain('"degraded":true');
+    } finally {
+      server.resume();
+    }
+    const again = await connected(ingest.door.port);
+    again.send(publishPacket(topic, chunk(recordingId, 1), 1), publishPacket(topic, chunk(recordingId, 2), 2));
+    await until(() => again.acks.length === 2, 15_000);
+    expect(await storedSeqs(readings, recordingId)).toEqual([0, 1, 2]);
+    await until(async () => !(await probe(ingest, '/readyz')).text.includes('"degraded":true'), 10_000);
   });
 });
 
