@@ -11,15 +11,16 @@ const LONGEST_LINE = 16_384;
 /** What a service process tells the one that supervises it. */
 export type ReadyMessage = { readonly type: 'ready'; readonly addresses: Addresses };
 
+export type Command = { readonly command: string; readonly args: readonly string[] };
+
 /** The command line that runs a verb of this very program, from source or from dist. */
-export function ownCommand(...args: string[]): { command: string; args: string[] } {
+export function ownCommand(...args: string[]): Command {
   const main = fileURLToPath(workerUrl('../main', import.meta.url));
   return { command: process.execPath, args: [...sourceExecArgv(import.meta.url), main, ...args] };
 }
 
-/** Starts `vitalwire service <name>` as a child. Its output goes to `log`; its readiness comes over the channel between us. */
-export function spawnService(name: string, env: NodeJS.ProcessEnv, log: LogFile): Child {
-  const { command, args } = ownCommand('service', name);
+/** Starts a service as a child. Its output goes to `log`; its readiness comes over the channel between us. */
+export function spawnService({ command, args }: Command, env: NodeJS.ProcessEnv, log: LogFile): Child {
   const child = spawn(command, args, {
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -6,7 +6,7 @@ import { type DataDir, ensureSecret, lockDataDir, makeDirectories, writeWhole } 
 import { freePorts } from './free-ports.ts';
 import { LogFile } from './log-file.ts';
 import { type ServiceSettings, serviceEnvironment } from './service-settings.ts';
-import { spawnService } from './spawn-service.ts';
+import { type Command, ownCommand, spawnService } from './spawn-service.ts';
 import type { StackFile } from './stack-file.ts';
 import { type ServiceView, Supervisor } from './supervisor.ts';
 
@@ -71,7 +71,9 @@ export class Stack implements Lifecycle {
         spawn: (name) => {
           const log = logs.get(name);
           if (log === undefined) throw new Error(`no service is called ${name}`);
-          return spawnService(name, serviceEnvironment(name as ServiceName, settings, this.#options.env), log);
+          const service = name as ServiceName;
+          const command = this.#options.commandOf?.(service) ?? ownCommand('service', name);
+          return spawnService(command, serviceEnvironment(service, settings, this.#options.env), log);
         },
         ...(onChange === undefined ? {} : { onChange }),
       });
