@@ -17,6 +17,8 @@ export type StackOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly onChange?: (view: ServiceView) => void;
+  /** What to run in place of `vitalwire service <name>`, or null: for tests that need a service to misbehave. */
+  readonly commandOf?: (name: ServiceName) => Command | null;
 };
 
 export const serviceNames = ['storage', 'ingest', 'prediction', 'web', 'edge'] as const;

@@ -1,0 +1,108 @@
+import type { Client } from '@vitalwire/client';
+import type { LedgerOfRecording } from '@vitalwire/contract';
+import type { Manifest } from '../replay/manifest.ts';
+import type { AgentCounters } from '../stack/agent-counters.ts';
+import { expectationOf } from './expectation.ts';
+import { type CaptureReport, type Difference, readStoredCapture } from './stored-capture.ts';
+
+/** Whether the store holds what replays have sent. Readings are EEG samples per channel, heart beats and events. */
+export type Verification = {
+  readonly same: boolean;
+  readonly captures: number;
+  readonly recordings: number;
+  readonly compared: number; // stored readings that were compared with the source
+  readonly samplesSent: number;
+  readonly samplesStored: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly different: number;
+  readonly chunks: number;
+  readonly ledgerChunks: number;
+  readonly ledgerMissing: number;
+  readonly open: number; // recordings without an end
+  readonly agent: AgentCounters | null;
+  readonly disagreements: readonly string[]; // between our reading, the ledger and the agent
+  readonly firstDifferences: readonly (Difference & Where)[];
+  readonly firstMissing: readonly (Where & { from: number; to: number })[];
+};
+type Where = { readonly device: string; readonly stream: string; readonly captureId: string };
+
+export type VerifyOptions = {
+  readonly manifests: readonly Manifest[];
+  /** Only this recording; what is lost cannot be told then, because a recording holds only a part of its capture. */
+  readonly recording?: string | undefined;
+  readonly agent: AgentCounters | null;
+  readonly signal: AbortSignal;
+};
+
+const SHOWN = 10;
+
+/** Reads back everything the replays have sent and compares it with the source, the ledger and the agent. */
+export async function verifyReplays(web: Client, options: VerifyOptions): Promise<Verification> {
+  const reports: CaptureReport[] = [];
+  for (const manifest of options.manifests) {
+    for (const capture of manifest.captures) {
+      options.signal.throwIfAborted();
+      const report = await readStoredCapture(web, capture, expectationOf(manifest, capture), options.recording);
+      if (options.recording === undefined || report.recordings.length > 0) reports.push(report);
+    }
+  }
+  const ledgers: LedgerOfRecording[] = [];
+  for (const { recordingId } of reports.flatMap((report) => report.recordings)) ledgers.push((await web.recording(recordingId)).ledger);
+  return conclude(reports, ledgers, options);
+}
+
+function conclude(reports: readonly CaptureReport[], ledgers: readonly LedgerOfRecording[], options: VerifyOptions): Verification {
+  const isWhole = options.recording === undefined;
+  const figures = {
+    captures: reports.length,
+    recordings: ledgers.length,
+    compared: sum(reports, (report) => sum(report.chunkSamples, (samples) => samples)),
+    samplesSent: sum(reports, (report) => report.answered),
+    samplesStored: sum(reports, (report) => report.coverage.stored),
+    lost: isWhole ? sum(reports, (report) => report.coverage.lost) : 0,
+    duplicated: sum(reports, (report) => report.coverage.duplicated),
+    different: sum(reports, (report) => report.differences),
+    chunks: sum(reports, (report) => report.chunks),
+    ledgerChunks: sum(ledgers, (ledger) => ledger.chunksStored),
+    ledgerMissing: sum(ledgers, (ledger) => sum(ledger.missing, (range) => range.to - range.from + 1)),
+    open: ledgers.filter((ledger) => ledger.state === 'open').length,
+  };
+  const disagreements = disagreementsOf(figures, options);
+  const isSame = figures.lost === 0 && figures.duplicated === 0 && figures.different === 0 && disagreements.length === 0;
+  const where = ({ device, stream, captureId }: CaptureReport): Where => ({ device, stream, captureId });
+  return {
+    same: isSame,
+    ...figures,
+    agent: options.agent,
+    disagreements,
+    firstDifferences: reports.flatMap((report) => report.firstDifferences.map((one) => ({ ...where(report), ...one }))).slice(0, SHOWN),
+    firstMissing: isWhole
+      ? reports.flatMap((report) => report.coverage.missing.map((range) => ({ ...where(report), ...range }))).slice(0, SHOWN)
+      : [],
+  };
+}
+
+type Figures = Pick<Verification, 'chunks' | 'ledgerChunks' | 'ledgerMissing' | 'samplesStored'>;
+
+/** Where two who count the same thing do not come to the same number. */
+function disagreementsOf(figures: Figures, { agent, manifests, recording }: VerifyOptions): string[] {
+  const found: string[] = [];
+  if (figures.ledgerChunks !== figures.chunks)
+    found.push(`the ledger counts ${figures.ledgerChunks} chunks, ${figures.chunks} could be read`);
+  if (figures.ledgerMissing > 0) found.push(`the ledger misses ${figures.ledgerMissing} chunks`);
+  if (agent === null || recording !== undefined) return found;
+  if (agent.evictedChunks > 0) found.push(`the agent gave up ${agent.evictedChunks} chunks because its outbox was full`);
+  if (agent.damagedChunks > 0) found.push(`the agent found ${agent.damagedChunks} damaged chunks in its outbox`);
+  // Its counts begin with its process: comparable only if it has seen all of these replays.
+  const { sinceMs, acceptedReadings } = agent;
+  const hasSeenAll = sinceMs !== null && manifests.every((manifest) => manifest.startedAtUs / 1000 > sinceMs);
+  if (hasSeenAll && acceptedReadings !== null && acceptedReadings < figures.samplesStored) {
+    found.push(`the agent took in ${acceptedReadings} readings, ${figures.samplesStored} are stored`);
+  }
+  return found;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
