@@ -44,6 +44,7 @@ export type RecordingFilter = {
   readonly devices?: readonly string[];
   readonly gateway?: string;
   readonly stream?: DataStream;
+  readonly afterUs?: number; // not ended before this moment
   readonly beforeUs?: number; // first measured before this moment
   readonly afterCursor?: Cursor;
   readonly limit: number;
@@ -62,7 +63,10 @@ export async function listRecordings(db: Kysely<ReadingsTables>, filter: Recordi
   if (filter.devices !== undefined) query = query.where('i.device', 'in', [...filter.devices]);
   if (filter.gateway !== undefined) query = query.where('i.gateway', '=', filter.gateway);
   if (filter.beforeUs !== undefined) query = query.where('i.first_measured_at_us', '<=', filter.beforeUs + ORDER_SLACK_US);
-  const cursor = filter.afterCursor;
+  const { afterUs, afterCursor: cursor } = filter;
+  if (afterUs !== undefined) {
+    query = query.where((eb) => eb.or([eb('e.measured_at_us', 'is', null), eb('e.measured_at_us', '>=', afterUs - ORDER_SLACK_US)]));
+  }
   if (cursor !== undefined) {
     query = query.where((eb) =>
       eb.or([

@@ -13,21 +13,18 @@ const DAY_US = 86_400_000_000;
 
 /** Partitions from a few days ago to a week ahead, without the last one that takes the rest. */
 export function dayPartitions(nowUs: number): DayPartition[] {
-  const today = Math.floor(nowUs / DAY_US);
-  const first = today - partitionLimits.daysBack;
-  const days: DayPartition[] = [{ name: unsetClockPartition, lessThan: dayBound(first) }];
-  for (let day = first; day <= today + partitionLimits.daysAhead; day += 1) days.push({ name: dayName(day), lessThan: dayBound(day + 1) });
-  return days;
+  const first = dayOf(nowUs) - partitionLimits.daysBack;
+  return [{ name: unsetClockPartition, lessThan: dayBound(first) }, ...days(first, dayOf(nowUs) + partitionLimits.daysAhead)];
 }
 
 /** The days to split off p_future so that a week ahead exists again; `existing` are the names there are. */
 export function missingPartitions(existing: readonly string[], nowUs: number): DayPartition[] {
-  const newest =
-    existing
-      .filter((name) => /^p_\d{8}$/.test(name))
-      .sort()
-      .at(-1) ?? '';
-  return dayPartitions(nowUs).filter(({ name }) => /^p_\d{8}$/.test(name) && name > newest);
+  const newest = existing
+    .filter((name) => /^p_\d{8}$/.test(name))
+    .sort()
+    .at(-1);
+  if (newest === undefined) return []; // not a table of ours
+  return days(dayOf(dateOf(newest) * 1000) + 1, dayOf(nowUs) + partitionLimits.daysAhead);
 }
 
 export function partitionList(days: readonly DayPartition[]): string {
@@ -35,6 +32,21 @@ export function partitionList(days: readonly DayPartition[]): string {
     ...days.map(({ name, lessThan }) => `PARTITION ${name} VALUES LESS THAN (x'${lessThan}')`),
     `PARTITION ${futurePartition} VALUES LESS THAN (MAXVALUE)`,
   ].join(', ');
+}
+
+function days(first: number, last: number): DayPartition[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_item, index) => ({
+    name: dayName(first + index),
+    lessThan: dayBound(first + index + 1),
+  }));
+}
+
+function dayOf(us: number): number {
+  return Math.floor(us / DAY_US);
+}
+
+function dateOf(name: string): number {
+  return Date.UTC(Number(name.slice(2, 6)), Number(name.slice(6, 8)) - 1, Number(name.slice(8, 10)));
 }
 
 function dayName(day: number): string {

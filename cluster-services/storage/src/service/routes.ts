@@ -143,6 +143,7 @@ function addRecordingRoutes(api: Api, deps: RouteDeps): void {
         ...(devices === undefined ? {} : { devices }),
         ...(gateway === undefined ? {} : { gateway }),
         ...(stream === undefined ? {} : { stream }),
+        ...(fromUs === undefined ? {} : { afterUs: fromUs }),
         ...(toUs === undefined ? {} : { beforeUs: toUs }),
         ...(after === undefined ? {} : { afterCursor: after }),
       });
@@ -238,6 +239,7 @@ function addLedgerRoute(api: Api, deps: RouteDeps): void {
           const found = await listRecordings(db, {
             devices: [wearing.device],
             limit: routeLimits.recordingsPerLedger + 1,
+            ...(wearing.fromUs === null ? {} : { afterUs: wearing.fromUs }),
             ...(wearing.toUs === null ? {} : { beforeUs: wearing.toUs }),
           });
           if (found.length > routeLimits.recordingsPerLedger) throw refusals.tooManyRecordings(routeLimits.recordingsPerLedger);
