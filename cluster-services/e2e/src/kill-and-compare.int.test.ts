@@ -53,7 +53,7 @@ describe('SIGKILL at random moments during a replay', () => {
 });
 
 type Bed = Awaited<ReturnType<typeof startBed>>;
-type VerifyReport = { readonly lost: number; readonly duplicated: number; readonly different: number; readonly compared: number };
+type VerifyReport = { readonly lost: number; readonly duplicated: number; readonly different: number; readonly samplesStored: number };
 
 async function startBed(options: { database?: string; commandOf?: (name: ServiceName) => Command | null } = {}) {
   const root = tempDir('vw-kill-');
@@ -137,7 +137,7 @@ async function expectNothingMissing(bed: Bed): Promise<void> {
   const verdict = await bed.verify();
   expect(verdict.report).toMatchObject({ lost: 0, duplicated: 0, different: 0 });
   expect(verdict.code).toBe(0);
-  expect(verdict.report.compared).toBeGreaterThan(0);
+  expect(verdict.report.samplesStored).toBeGreaterThan(0);
   const { conflicts, quarantined } = await bed.client.stats();
   expect({ conflicts, quarantined }).toEqual({ conflicts: 0, quarantined: 0 });
   await until(async () => (await unscoredWindows(bed.client)) === 0, {
