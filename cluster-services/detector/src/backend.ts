@@ -1,5 +1,6 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export type BackendName = 'wasm' | 'tfjs-node';
 
@@ -38,13 +39,21 @@ async function registerWasm(): Promise<void> {
   setWasmPaths(`${dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'))}/`);
 }
 
-/** tfjs-node is an optional dependency whose native part may be missing; importing it then throws. */
+/** tfjs-node is an optional dependency whose native part may be missing or of another platform. */
 async function registerTfjsNode(): Promise<void> {
+  const require = createRequire(import.meta.url);
+  // Importing it loads all of tfjs, a third of a second, only to find this out.
+  const home = dirname(require.resolve('@tensorflow/tfjs-node/package.json'));
+  if (!hasNativePart(join(home, 'lib'))) throw new Error('@tensorflow/tfjs-node is installed without its native part');
   // tfjs-node 4.22 calls util.isNullOrUndefined, which Node 23 removed.
-  const util = createRequire(import.meta.url)('node:util') as { isNullOrUndefined?: (value: unknown) => boolean };
+  const util = require('node:util') as { isNullOrUndefined?: (value: unknown) => boolean };
   util.isNullOrUndefined ??= (value) => value === null || value === undefined;
-  const optional: string = '@tensorflow/tfjs-node';
+  const optional: string = '@tensorflow/tfjs-node'; // not a literal: it may be absent when types are checked
   await import(optional);
+}
+
+function hasNativePart(lib: string): boolean {
+  return existsSync(lib) && readdirSync(lib).some((name) => existsSync(join(lib, name, 'tfjs_binding.node')));
 }
 
 /** The WebAssembly start-up hooks the process's fatal errors and throws them again; crashes are the main program's to handle. */
