@@ -1,0 +1,192 @@
+import type { ClockState, Detection, EegChunk, HeartRateChunk, LiveStatus, Topic, Verdict } from '@vitalwire/contract';
+import { ageMs } from '@vitalwire/vitals';
+import { expect, test } from 'vitest';
+import { Ward, wardLimits } from './ward.ts';
+
+const nowUs = 1_800_000_000_000_000;
+const second = 1_000_000;
+const R1 = '018f0000-0000-7000-8000-000000000001';
+const measured: ClockState = { offsetUs: 0, uncertaintyUs: 100, source: 'front-door' };
+const none: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
+
+function topic(live = false, device = 'd1'): Topic {
+  return { shard: 0, gateway: 'g1', device, stream: 'eeg', live };
+}
+
+function eeg(endUs: number, clock = measured): EegChunk {
+  return {
+    stream: 'eeg',
+    recordingId: R1,
+    seq: 0,
+    measuredAtUs: endUs - second,
+    clock,
+    firstSample: 0,
+    channels: 1,
+    samplesPerChannel: 100,
+    rate: { num: 100, den: 1 },
+    montageHash: '0'.repeat(16),
+    sampleBits: 16,
+    codec: 0,
+    crc32: 0,
+    samples: new Int16Array(100),
+  };
+}
+
+function heartRate(atUs: number, bpm: number): HeartRateChunk {
+  return {
+    stream: 'heart-rate',
+    recordingId: R1,
+    seq: 0,
+    measuredAtUs: atUs,
+    clock: measured,
+    firstSample: 0,
+    kind: 'ecg',
+    readings: [{ atUs, bpm, minBpm: null, maxBpm: null }],
+  };
+}
+
+function detection(window: number, verdict: Verdict, probability: number | null = 0.5, atUs = nowUs + window * second): Detection {
+  return {
+    stream: 'detection',
+    recordingId: R1,
+    seq: window,
+    measuredAtUs: atUs,
+    clock: measured,
+    subject: R1,
+    gateway: 'g1',
+    device: 'd1',
+    channel: 0,
+    modelHash: 'm',
+    modelVersion: 'v1',
+    firstSample: 0,
+    samples: 178,
+    probability,
+    verdict,
+    reason: null,
+    fence: 0,
+  };
+}
+
+function status(clock: ClockState, online = true): LiveStatus {
+  return {
+    stream: 'live-status',
+    gateway: 'g1',
+    session: R1,
+    online,
+    version: '1',
+    depthChunks: 5,
+    depthBytes: 5_000,
+    oldestAgeMs: 10,
+    lastPubackUs: null,
+    chunksPerSecondIn: 1,
+    chunksPerSecondOut: 1,
+    secondsUntilFull: null,
+    certificateDaysLeft: 10,
+    clock,
+    measuredAtUs: nowUs,
+  };
+}
+
+function only(ward: Ward) {
+  const [patient] = ward.patients();
+  if (patient === undefined) throw new Error('nobody');
+  return patient;
+}
+
+test.each([-300 * second, 0, 300 * second])(
+  'with a gateway clock %i µs wrong, the age is right once the offset was measured',
+  (errorUs) => {
+    const ward = new Ward();
+    ward.apply(
+      topic(),
+      eeg(nowUs - 2 * second + errorUs, { offsetUs: -errorUs, uncertaintyUs: 100, source: 'front-door' }),
+      nowUs - 2 * second,
+    );
+    expect(ageMs(only(ward).eeg?.at ?? never(), nowUs)).toBe(2_000);
+  },
+);
+
+test('a chunk cut before the offset was measured borrows what the gateway measured since; without that it has no age', () => {
+  const ward = new Ward();
+  ward.apply(topic(), eeg(nowUs - 3_600 * second, none), nowUs);
+  expect(ageMs(only(ward).eeg?.at ?? never(), nowUs)).toBeNull();
+  ward.applyLiveStatus(status({ offsetUs: 300 * second, uncertaintyUs: 100, source: 'front-door' }), nowUs);
+  ward.apply(topic(), eeg(nowUs - 3_600 * second + 1, none), nowUs);
+  expect(ageMs(only(ward).eeg?.at ?? never(), nowUs)).toBeCloseTo(3_300_000, -1);
+});
+
+test('a backlog never replaces what was measured later, and live chunks pass it', () => {
+  const ward = new Ward();
+  ward.apply(topic(true), eeg(nowUs), nowUs);
+  ward.apply(topic(), eeg(nowUs - 600 * second), nowUs + 1);
+  expect(only(ward).eeg).toMatchObject({ lane: 'live', at: { measuredAtUs: nowUs } });
+  ward.apply(topic(false, 'd1'), heartRate(nowUs - 60 * second, 50), nowUs);
+  ward.apply(topic(false, 'd1'), heartRate(nowUs - 600 * second, 180), nowUs);
+  expect(only(ward).heartRate?.bpm).toBe(50);
+});
+
+test('a clock far in the future cannot pin a value: what arrives later is later', () => {
+  const ward = new Ward();
+  ward.apply(topic(), eeg(nowUs + 86_400 * second), nowUs);
+  ward.apply(topic(), eeg(nowUs + second), nowUs + second);
+  expect(only(ward).eeg?.at.measuredAtUs).toBe(nowUs + second);
+});
+
+test('the state word follows the latest windows together, and a stored detection settles a provisional one', () => {
+  const ward = new Ward();
+  ward.apply(topic(), detection(0, 'quiet', 0.1), nowUs + 2 * second);
+  expect(only(ward).detection).toMatchObject({ state: 'calibrating', verdict: 'quiet' });
+  for (const window of [1, 2, 3]) ward.apply(topic(true), detection(window, 'seizure', 0.95), nowUs + (window + 2) * second);
+  expect(only(ward).detection).toMatchObject({ state: 'seizure', verdict: 'seizure', provisional: true });
+  ward.apply(topic(), detection(3, 'seizure', 0.95), nowUs + 60 * second);
+  expect(only(ward).detection).toMatchObject({ state: 'seizure', provisional: false, at: { receivedAtUs: nowUs + 5 * second } });
+});
+
+test('known patients come in the registry order with their devices, devices of nobody after them', () => {
+  const ward = new Ward();
+  ward.setRegistry({
+    revision: '1',
+    patients: [
+      { id: 'p2', label: 'Two' },
+      { id: 'p1', label: null },
+    ],
+    patientOfDevice: new Map([
+      ['d1', 'p1'],
+      ['hr1', 'p1'],
+    ]),
+  });
+  ward.apply(topic(false, 'd9'), eeg(nowUs), nowUs);
+  ward.apply(topic(false, 'd1'), eeg(nowUs), nowUs);
+  ward.apply(topic(false, 'hr1'), heartRate(nowUs, 70), nowUs);
+  expect(ward.patients().map(({ key, devices }) => [key, devices])).toEqual([
+    ['p2', []],
+    ['p1', ['d1', 'hr1']],
+    ['device:d9', ['d9']],
+  ]);
+  expect(ward.takeChanged().map(({ key }) => key)).toEqual(['p2', 'p1', 'device:d9']);
+  ward.apply(topic(false, 'hr1'), heartRate(nowUs + second, 71), nowUs + second);
+  expect(ward.takeChanged().map(({ key }) => key)).toEqual(['p1']);
+  expect(ward.takeChanged()).toEqual([]);
+});
+
+test('gateways: online while they are heard, then silent, and offline when they or the front door say so', () => {
+  const ward = new Ward();
+  ward.applyLiveStatus(status(measured), nowUs);
+  const state = (atUs: number) => ward.gateways(atUs)[0]?.state;
+  expect(state(nowUs + 1)).toBe('online');
+  expect(state(nowUs + wardLimits.gatewaySilentMs * 1000 + 1)).toBe('silent');
+  ward.applyLiveStatus(status(measured, false), nowUs + second);
+  expect(state(nowUs + second)).toBe('offline');
+  expect(ward.gateways(nowUs)[0]).toMatchObject({ depthChunks: 5, certificateDaysLeft: 10 });
+});
+
+test('the number of devices is bounded, and those beyond it are counted', () => {
+  const ward = new Ward({ ...wardLimits, maxDevices: 2 });
+  for (const device of ['a', 'b', 'c']) ward.apply(topic(false, device), eeg(nowUs), nowUs);
+  expect(ward.patients().map(({ key }) => key)).toEqual(['device:a', 'device:b']);
+  expect(ward.devicesRefused()).toBe(1);
+});
+
+function never(): never {
+  throw new Error('no value');
+}
