@@ -252,7 +252,8 @@ export class OutboxFile {
       });
     }
     if (damaged.length > 0) this.#giveUp(damaged);
-    return rows;
+    // Nothing but damage: what lies behind it, or was put in its place, is next.
+    return rows.length === 0 && damaged.length > 0 ? this.read(damaged.at(-1)?.id ?? afterId, maxRows, maxBytes) : rows;
   }
 
   /** Everything up to `uptoId` has been committed by the cluster: from here on it is ring. */
