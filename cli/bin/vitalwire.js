@@ -10,15 +10,17 @@ try {
   const root = repositoryRoot();
   ensureInstalled(root);
   ensureBuilt(root);
-  handOver(nodeBinary(root), path.join(root, 'cli', 'dist', 'main.js'));
+  handOver(root, nodeBinary(root), path.join(root, 'cli', 'dist', 'main.js'));
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   process.stderr.write(`vitalwire: ${error.message}\n`);
   process.exitCode = 3;
 }
 
-function handOver(node, main) {
-  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+function handOver(root, node, main) {
+  // A stack is half a dozen processes that load the same modules: Node keeps them compiled beside the packages.
+  const env = { NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'vitalwire'), ...process.env };
+  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit', env });
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT']) {
     process.on(signal, () => {
       // A Ctrl-C reaches the whole foreground group, the child included; passing it on would make it two.

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Client } from '@vitalwire/client';
-import { encodeSampleBlock, sampleBlockMediaType } from '@vitalwire/contract';
+import { type Assignments, encodeSampleBlock, sampleBlockMediaType } from '@vitalwire/contract';
 import { assembleBonnPatients, assembledLabel, type BonnPatient, bonnScale, readMitBeats } from '@vitalwire/datasets';
 import type { Clock } from '@vitalwire/runtime';
 import { type DataDir, ensureTokenFile } from '../stack/data-dir.ts';
@@ -37,6 +37,7 @@ export type ReplayProgress = {
 const REPLAY_SOURCE = `Bonn, ${assembledLabel}`;
 const HEART_RATE_SOURCE = 'MIT-BIH record 100, another person';
 const MANIFEST_EVERY_MS = 1_000;
+const deviceKinds = ['eeg', 'heart-rate'] as const;
 
 type Stream = Manifest['captures'][number]['stream'];
 type Capture = {
@@ -67,21 +68,29 @@ export class BonnReplay {
 
   /** Makes the devices known: their tokens at the gateway, themselves and whose they are in the registry. */
   async register(): Promise<ReadonlyMap<string, string>> {
-    const { web, edgeTokensDir, clock } = this.#options;
+    const { web, edgeTokensDir } = this.#options;
     const tokens = new Map<string, string>();
-    const { assignments } = await web.assignments();
-    const fromUs = clock.nowUs();
-    for (const [index, patient] of this.#patients.entries()) {
-      await web.putPatient(patient.id, { label: `Bonn ${index + 1} (REPLAY)`, notes: patient.label });
-      for (const kind of ['eeg', 'heart-rate'] as const) {
+    // Tokens first: the gateway has read them by the time the first block is due.
+    for (const patient of this.#patients) {
+      for (const kind of deviceKinds) {
         const device = deviceId(patient, kind);
         tokens.set(device, await ensureTokenFile(path.join(edgeTokensDir, device)));
-        await web.putDevice(device, { kind, label: `${patient.id} ${kind}` });
-        if (assignments.some((one) => one.device === device && one.patient === patient.id && one.toUs === null)) continue;
-        await web.putAssignment({ device, patient: patient.id, fromUs, toUs: null });
       }
     }
+    const { assignments } = await web.assignments();
+    await Promise.all(this.#patients.map((patient, index) => this.#registerPatient(patient, index, assignments)));
     return tokens;
+  }
+
+  async #registerPatient(patient: BonnPatient, index: number, assignments: Assignments['assignments']): Promise<void> {
+    const { web, clock } = this.#options;
+    await web.putPatient(patient.id, { label: `Bonn ${index + 1} (REPLAY)`, notes: patient.label });
+    for (const kind of deviceKinds) {
+      const device = deviceId(patient, kind);
+      await web.putDevice(device, { kind, label: `${patient.id} ${kind}` });
+      if (assignments.some((one) => one.device === device && one.patient === patient.id && one.toUs === null)) continue;
+      await web.putAssignment({ device, patient: patient.id, fromUs: clock.nowUs(), toUs: null });
+    }
   }
 
   /** Plays until `stop` or its own end, then ends every capture; gives up on what is unanswered only at `giveUp`. */
