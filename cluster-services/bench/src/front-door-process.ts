@@ -22,7 +22,7 @@ const door = createFrontDoor({
   host: '127.0.0.1',
   port: 0,
   identity: task.identity,
-  accept: createAccept(commits, metrics, log),
+  accept: createAccept({ clock: systemClock, commits, log, metrics }),
   hello: () => Promise.reject(new Error('nobody asks in a benchmark')),
   log,
   clock: systemClock,

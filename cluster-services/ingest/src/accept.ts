@@ -1,51 +1,48 @@
 import type { Accept, Acceptance, Delivery } from '@vitalwire/broker';
 import { checkIdentity, decodeLiveStatus, decodeMessage, isOwnedBy, readPrefix } from '@vitalwire/contract';
-import type { Log } from '@vitalwire/runtime';
+import type { Clock, Log } from '@vitalwire/runtime';
 import type { CommitOutcome } from '@vitalwire/storage/commit';
-import { type GroupCommit, isPermanent } from './group-commit.ts';
+import { type GroupCommit, isRowFault } from './group-commit.ts';
 import type { IngestMetrics } from './metrics.ts';
+import { QuarantineLog } from './quarantine-log.ts';
 import { quarantineRow, understand } from './understand.ts';
 
 /** What the front door hands every publish to: understood and committed, or kept in quarantine, but never refused for its content. */
-export function createAccept(commits: GroupCommit, metrics: IngestMetrics, log: Log): Accept {
+export function createAccept({ clock, commits, log, metrics }: AcceptParts): Accept {
+  const quarantined = new QuarantineLog(clock, log);
+  const keep = (delivery: Delivery, reason: string): Acceptance => {
+    metrics.quarantined.inc({ reason });
+    quarantined.add(delivery.sender.id, delivery.topicText, reason);
+    return 'keep';
+  };
   return {
-    durable: (delivery) => accept(delivery, commits, metrics, log),
+    durable: (delivery) => accept(delivery, commits, metrics, keep),
     live: (delivery) => checkLive(delivery),
   };
 }
 
-async function accept(delivery: Delivery, commits: GroupCommit, metrics: IngestMetrics, log: Log): Promise<Acceptance> {
+export type AcceptParts = { readonly clock: Clock; readonly commits: GroupCommit; readonly log: Log; readonly metrics: IngestMetrics };
+type Keep = (delivery: Delivery, reason: string) => Acceptance;
+
+async function accept(delivery: Delivery, commits: GroupCommit, metrics: IngestMetrics, keep: Keep): Promise<Acceptance> {
   const row = understand(delivery);
   if (row.kind === 'quarantine') {
     await commits.add(row, delivery.isAbandoned);
-    return kept(delivery, row.reason, metrics, log);
+    return keep(delivery, row.reason);
   }
   let outcome: CommitOutcome;
   try {
     outcome = await commits.add(row, delivery.isAbandoned);
   } catch (error) {
     // Refused to its face, it would come back as head of its sender's queue for ever: MQTT 3.1.1 has no negative acknowledgement.
-    if (!isPermanent(error)) throw error;
+    if (!isRowFault(error)) throw error;
     await commits.add(quarantineRow(delivery, 'refused-by-storage'), delivery.isAbandoned);
-    return kept(delivery, 'refused-by-storage', metrics, log);
+    return keep(delivery, 'refused-by-storage');
   }
   metrics.rows.inc({ outcome });
   if (outcome === 'committed' || outcome === 'duplicate') return 'route';
-  if (outcome === 'conflict') return kept(delivery, 'conflict', metrics, log);
-  log.warn(
-    { sender: delivery.sender.id, recordingId: row.recordingId, seq: row.seq },
-    'a second, different result for the same window: the first stays',
-  );
-  return 'keep';
-}
-
-function kept(delivery: Delivery, reason: string, metrics: IngestMetrics, log: Log): Acceptance {
-  metrics.quarantined.inc({ reason });
-  log.warn(
-    { sender: delivery.sender.id, topic: delivery.topicText, reason, bytes: delivery.payload.byteLength },
-    'a message went to quarantine',
-  );
-  return 'keep';
+  if (outcome === 'conflict') return keep(delivery, 'conflict');
+  return 'keep'; // a second, different result for one window: counted, and the first stays
 }
 
 /** Live messages are not stored, so a look at whose they claim to be is enough; their readers decode them anyway. */

@@ -1,6 +1,7 @@
 import { type Clock, fullJitter, isCodedError, type Lifecycle, type Log } from '@vitalwire/runtime';
 import { type ChunkStore, type CommitOutcome, type CommitRow, openChunkStore } from '@vitalwire/storage/commit';
 import { IngestError } from './errors.ts';
+import { isRowFault } from './group-commit.ts';
 
 export type DatabaseLinkOptions = {
   readonly database: string;
@@ -58,7 +59,7 @@ export class DatabaseLink implements Lifecycle {
       this.#answered();
       return outcomes;
     } catch (error) {
-      if (isCodedError(error) && error.retry) this.#failed(error);
+      if (!isRowFault(error)) this.#failed(error);
       throw error;
     }
   }

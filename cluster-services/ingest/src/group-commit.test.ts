@@ -4,7 +4,11 @@ import { VirtualClock } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts';
 
-class FakeError extends defineErrors('fake', { DOWN: { retry: 'yes', summary: 'down' }, BAD_ROW: { retry: 'no', summary: 'bad row' } }) {}
+class FakeError extends defineErrors('fake', {
+  DOWN: { retry: 'yes', summary: 'down' },
+  BAD_ROW: { retry: 'no', summary: 'bad row' },
+  DAMAGED: { retry: 'no', summary: 'damaged' },
+}) {}
 
 function row(seq: number, bytes = 10): CommitRow {
   return {
@@ -132,6 +136,18 @@ test('a row the database will never take fails alone', async () => {
   await turn();
   all(calls[3]);
   expect(await Promise.all(outcomes)).toEqual(['committed', 'bad row', 'committed']);
+});
+
+test('a database that is broken as a whole is no fault of a row: nothing is tried singly, the rows wait for their deadline', async () => {
+  const { calls, clock, commits } = setUp({ deadlineMs: 1_000 });
+  const failed = [0, 1].map((seq) => expect(commits.add(row(seq))).rejects.toThrow(/did not commit/));
+  for (let ms = 0; ms < 2_000; ms += 100) {
+    await turn();
+    for (const call of calls) call.reject(new FakeError('DAMAGED'));
+    await clock.advance(100);
+  }
+  await Promise.all(failed);
+  expect(calls.every((call) => call.seqs.length === 2)).toBe(true);
 });
 
 test('nobody commits for a sender that has gone, and memory has a bound', async () => {

@@ -77,7 +77,7 @@ export class GroupCommit {
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       const error = await this.#commit(batch);
       if (error === null) backoff.reset();
-      else if (isPermanent(error)) await this.#commitSingly(batch);
+      else if (isRowFault(error)) await this.#commitSingly(batch);
       else {
         this.#putBack(batch);
         await this.#options.clock.sleep(backoff.nextMs());
@@ -138,16 +138,16 @@ export class GroupCommit {
     for (const [index, waiting] of batch.entries()) {
       const error = await this.#commit([waiting]);
       if (error === null) continue;
-      if (!isPermanent(error)) return this.#putBack(batch.slice(index));
+      if (!isRowFault(error)) return this.#putBack(batch.slice(index));
       this.#options.log.error({ err: error, recordingId: waiting.row.recordingId, seq: waiting.row.seq }, 'the database refused a row');
       waiting.reject(error);
     }
   }
 }
 
-/** True for errors that the same rows would meet again. */
-export function isPermanent(error: unknown): boolean {
-  return isCodedError(error) && !error.retry;
+/** True for errors that lie with a row, not with the database: the same row would meet them again, another would not. */
+export function isRowFault(error: unknown): boolean {
+  return isCodedError(error) && (error.code === 'BAD_ROW' || error.code === 'REFUSED');
 }
 
 async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {

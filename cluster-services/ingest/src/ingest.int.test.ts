@@ -14,7 +14,7 @@ import {
   subscribePacket,
   TestPki,
   tempDir,
-  until,
+  until as untilWithin,
 } from '@vitalwire/testkit';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -24,6 +24,11 @@ type Readings = ReturnType<typeof openReadings>;
 
 const topic = formatTopic('gw-1', 'dev-1', 'eeg');
 const repository = new URL('../../..', import.meta.url);
+/** Long enough for a busy machine: what is tested is that it happens, bounds that matter are measured. */
+function until<T>(fn: () => T | Promise<T>, what = fn.toString()): ReturnType<typeof untilWithin<T>> {
+  return untilWithin(fn, { timeoutMs: 20_000, what });
+}
+
 let pki: TestPki;
 let gateway: Identity;
 let dir: string;
@@ -59,6 +64,12 @@ async function start(changes: Record<string, unknown> = {}): Promise<Ingest> {
   const ingest = createIngest(await config(changes), { log: createLog({ name: 'test', level: 'silent' }), clock: systemClock });
   ends.push(() => ingest.stop());
   await ingest.start(new AbortController().signal);
+  return ingest;
+}
+
+/** With a short deadline, a busy machine may need longer than it to open the database for the first time. */
+async function answering(ingest: Ingest): Promise<Ingest> {
+  await until(async () => !(await probe(ingest, '/readyz')).text.includes('"degraded":true'), 'the database answers');
   return ingest;
 }
 
@@ -185,13 +196,13 @@ describe('an acknowledgement means that the row is there', () => {
     expect(await storedSeqs(readings, recordingId)).toEqual([0]);
   });
 
-  test('killed in the middle of a stream: every acknowledged chunk is stored', { timeout: 30_000 }, async () => {
+  test('killed in the middle of a stream: every acknowledged chunk is stored', { timeout: 60_000 }, async () => {
     const readings = await migrated();
     const { port, kill } = await startChild();
     const recordingId = newRecording();
     const client = await connected(port);
     for (let seq = 0; seq < 3_000; seq += 1) client.send(publishPacket(topic, chunk(recordingId, seq), seq + 1));
-    await until(() => client.acks.length > 300, 10_000);
+    await until(() => client.acks.length > 300);
     await kill();
     await client.closed();
     const acked = client.acks.map((id) => id - 1);
@@ -291,13 +302,14 @@ describe('without its database the front door stays in use', () => {
       publishPacket(`${topic}/live`, chunk(newRecording('gw-2'), 1), null),
     );
     await until(() => web.packets.filter((packet) => packet.first === 0x30).length === 1);
-    await durable.closed(5_000);
+    await durable.closed();
     expect(durable.acks).toEqual([]);
     expect(live.isClosed).toBe(false);
     const readings = await migrated();
-    await until(() => live.packets.some((packet) => packet.first === 0x30), 10_000);
+    await until(() => live.packets.some((packet) => packet.first === 0x30));
     const hello = live.packets.find((packet) => packet.first === 0x30)?.body;
     expect(decodeHello(hello?.subarray(2 + commandTopic('gw-1').length) ?? new Uint8Array())).toMatchObject({ ok: true });
+    await answering(ingest);
     const again = await connected(ingest.door.port);
     again.send(publishPacket(topic, chunk(recordingId, 0), 1));
     await until(() => again.acks.length === 1);
@@ -309,7 +321,7 @@ describe('without its database the front door stays in use', () => {
     timeout: 30_000,
   }, async () => {
     const readings = await migrated();
-    const ingest = await start({ commitDeadlineMs: 1_500 });
+    const ingest = await answering(await start({ commitDeadlineMs: 1_500 }));
     const recordingId = newRecording();
     const before = await connected(ingest.door.port);
     before.send(publishPacket(topic, chunk(recordingId, 0), 1));
@@ -320,13 +332,14 @@ describe('without its database the front door stays in use', () => {
     const identity = await pki.gateway('gw-2');
     const newcomer = await connected(ingest.door.port, 'gw-2', identity);
     expect(newcomer.isClosed).toBe(false);
-    await before.closed(8_000);
+    await before.closed();
     expect(performance.now() - beganMs).toBeGreaterThan(1_400);
     expect((await probe(ingest, '/readyz')).status).toBe(200);
     await unlock();
+    await answering(ingest);
     const after = await connected(ingest.door.port);
     after.send(publishPacket(topic, chunk(recordingId, 1), 1), publishPacket(topic, chunk(recordingId, 2), 2));
-    await until(() => after.acks.length === 2, 10_000);
+    await until(() => after.acks.length === 2);
     expect(await storedSeqs(readings, recordingId)).toEqual([0, 1, 2]);
     expect((await probe(ingest, '/metrics')).text).toMatch(/vitalwire_clients_dropped_total{reason="storage-behind"} 1/);
   });
@@ -350,7 +363,7 @@ describe.skipIf(!hasMariaDb())('on MariaDB, with a user that may only insert', (
     ends.push(() => readings.db.destroy());
     await migrateReadings(readings.db, readings.dialect, systemClock.nowUs(), readings.where);
     const database = await server.createUser('writer', writerGrants('writer@%', server.database));
-    const ingest = await start({ database, commitDeadlineMs: 1_500 });
+    const ingest = await answering(await start({ database, commitDeadlineMs: 1_500 }));
     const recordingId = newRecording();
     expect(await mosquittoPub(ingest.door.port, chunk(recordingId, 0))).toBe(0);
     expect(await storedSeqs(readings, recordingId)).toEqual([0]);
@@ -362,20 +375,22 @@ describe.skipIf(!hasMariaDb())('on MariaDB, with a user that may only insert', (
       const durable = await connected(ingest.door.port);
       durable.send(publishPacket(topic, chunk(recordingId, 1), 1));
       for (let index = 0; index < 10; index += 1) {
+        const sentMs = performance.now();
         live.send(publishPacket(`${topic}/live`, chunk(recordingId, 2 + index), null));
-        await until(() => web.packets.filter((packet) => packet.first === 0x30).length === index + 1, 1_000);
+        await until(() => web.packets.filter((packet) => packet.first === 0x30).length === index + 1);
+        expect(performance.now() - sentMs).toBeLessThan(5_000);
       }
-      await durable.closed(8_000);
+      await durable.closed();
       expect(durable.acks).toEqual([]);
       expect((await probe(ingest, '/readyz')).text).toContain('"degraded":true');
     } finally {
       server.resume();
     }
+    await answering(ingest);
     const again = await connected(ingest.door.port);
     again.send(publishPacket(topic, chunk(recordingId, 1), 1), publishPacket(topic, chunk(recordingId, 2), 2));
-    await until(() => again.acks.length === 2, 15_000);
+    await until(() => again.acks.length === 2);
     expect(await storedSeqs(readings, recordingId)).toEqual([0, 1, 2]);
-    await until(async () => !(await probe(ingest, '/readyz')).text.includes('"degraded":true'), 10_000);
   });
 });
 

@@ -34,7 +34,7 @@ export function createIngest(config: IngestConfig, deps: { readonly log: Log; re
       host: config.host,
       port: config.port,
       identity: { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath },
-      accept: createAccept(commits, metrics, log),
+      accept: createAccept({ clock, commits, log, metrics }),
       hello: async () => {
         if (database.generation === null) throw new IngestError('DATABASE_NOT_OPEN');
         return { generation: database.generation, nowUs: clock.nowUs(), version };
