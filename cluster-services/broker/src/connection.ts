@@ -13,6 +13,7 @@ export type Connection = {
   client: Client | null; // once it is connected
   wantsHello: boolean;
   isGreeting: boolean;
+  wasRefused: boolean; // a subscription: told once, however often it is tried
 };
 
 /** The open connections, found by the stream that the broker knows them by, and counted by certificate. */
@@ -51,6 +52,7 @@ export class Connections {
       client: null,
       wantsHello: false,
       isGreeting: false,
+      wasRefused: false,
     };
     this.#byStream.set(gate, connection);
     const name = certificateName(identity);

@@ -3,7 +3,16 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandTopic, decodeHello, decodeLiveStatus, encodeLiveStatus, formatTopic, newRecordingId } from '@vitalwire/contract';
 import { connectOnce, createLog, type Identity, Pki, Registry, systemClock } from '@vitalwire/runtime';
-import { publishPacket, RawMqtt, rawPacket, removeTempDir, subscribePacket, TestPki, tempDir, until } from '@vitalwire/testkit';
+import {
+  publishPacket,
+  RawMqtt,
+  rawPacket,
+  removeTempDir,
+  subscribePacket,
+  TestPki,
+  tempDir,
+  until as untilWithin,
+} from '@vitalwire/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Acceptance,
@@ -19,6 +28,11 @@ type Bus = Awaited<ReturnType<typeof connectOnce>>;
 
 const topic = formatTopic('gw-1', 'dev-1', 'eeg');
 const liveTopic = formatTopic('gw-1', 'dev-1', 'eeg', true);
+/** Long enough for a busy machine: what is tested is that it happens, bounds that matter are measured. */
+function until<T>(fn: () => T | Promise<T>, what = fn.toString()): ReturnType<typeof untilWithin<T>> {
+  return untilWithin(fn, { timeoutMs: 20_000, what });
+}
+
 let pki: TestPki;
 let door: FrontDoor | null = null;
 const ends: (() => unknown)[] = [];
@@ -237,7 +251,7 @@ describe('a certificate decides who one is and what one may', () => {
     for (const [what, who, bytes] of forbidden) {
       const client = await raw(on, who === 'gw-1' ? await pki.gateway(who) : await pki.service(who), { clientId: `${who}-x` });
       client.send(bytes);
-      await until(() => client.isClosed, { what });
+      await until(() => client.isClosed, what);
       expect(client.acks, what).toEqual([]);
     }
     expect(commits.taken).toEqual([]);
@@ -346,7 +360,7 @@ describe('the live lane', () => {
     const began = performance.now();
     for (let round = 0; round < 40; round += 1)
       await Promise.all(Array.from({ length: 20 }, () => gateway.publishAsync(topic, payload, { qos: 1 })));
-    await until(() => received.length === 800, 10_000);
+    await until(() => received.length === 800);
     expect(performance.now() - began).toBeLessThan(15_000);
     await until(() => on.openConnections === 2);
   });
@@ -378,9 +392,9 @@ describe('what the front door says itself', () => {
 
   test('that a gateway is offline, with what it last said, after twice its keepalive', async () => {
     const changes: PresenceChange[] = [];
-    const on = await openDoor({ limits: { minKeepaliveS: 1, maxKeepaliveS: 1 }, onPresence: (change) => changes.push(change) });
+    const on = await openDoor({ limits: { minKeepaliveS: 2, maxKeepaliveS: 2 }, onPresence: (change) => changes.push(change) });
     const received = await listenRaw(on, 'vw/1/+/gw-1/gw-1/status/live');
-    const gateway = await raw(on, await pki.gateway('gw-1'), { clientId: 'gw-1', keepaliveS: 1 });
+    const gateway = await raw(on, await pki.gateway('gw-1'), { clientId: 'gw-1', keepaliveS: 2 });
     await until(() => changes.length === 1);
     const session = newRecordingId('gw-1', systemClock.nowMs(), crypto.getRandomValues(new Uint8Array(6)));
     const status = {
@@ -405,7 +419,7 @@ describe('what the front door says itself', () => {
     gateway.end();
     const endedMs = performance.now();
     await until(() => changes.length === 2);
-    expect(performance.now() - endedMs).toBeGreaterThan(1_800);
+    expect(performance.now() - endedMs).toBeGreaterThan(3_800);
     await until(() => received().length === 2);
     const last = decodeLiveStatus(received()[1] ?? new Uint8Array());
     expect(last).toMatchObject({
@@ -416,17 +430,17 @@ describe('what the front door says itself', () => {
 
   test('a will counts only when its gateway stays away', async () => {
     const commits = new Commits();
-    const on = await openDoor({ accept: { durable: commits.durable, live: () => null }, limits: { minKeepaliveS: 1, maxKeepaliveS: 1 } });
+    const on = await openDoor({ accept: { durable: commits.durable, live: () => null }, limits: { minKeepaliveS: 2, maxKeepaliveS: 2 } });
     const will = { topic: formatTopic('gw-1', 'gw-1', 'status'), payload: Buffer.from('gone'), qos: 1 };
     const identity = await pki.gateway('gw-1');
-    (await raw(on, identity, { clientId: 'gw-1', keepaliveS: 1, will })).end();
+    (await raw(on, identity, { clientId: 'gw-1', keepaliveS: 2, will })).end();
     await systemClock.sleep(500);
-    const back = await raw(on, identity, { clientId: 'gw-1', keepaliveS: 1 });
+    const back = await raw(on, identity, { clientId: 'gw-1', keepaliveS: 2 });
     const pinging = setInterval(() => back.send([0xc0, 0]), 300);
     ends.push(() => clearInterval(pinging));
-    await systemClock.sleep(2_500);
+    await systemClock.sleep(4_500);
     expect(commits.taken).toEqual([]);
-    const again = await raw(on, identity, { clientId: 'gw-1-x', keepaliveS: 1, will });
+    const again = await raw(on, identity, { clientId: 'gw-1-x', keepaliveS: 2, will });
     clearInterval(pinging);
     back.send([0xe0, 0]);
     again.end();
@@ -436,16 +450,16 @@ describe('what the front door says itself', () => {
 
   test('a client that says DISCONNECT leaves no will, and neither does a front door that stops', async () => {
     const commits = new Commits();
-    const on = await openDoor({ accept: { durable: commits.durable, live: () => null }, limits: { minKeepaliveS: 1, maxKeepaliveS: 1 } });
+    const on = await openDoor({ accept: { durable: commits.durable, live: () => null }, limits: { minKeepaliveS: 2, maxKeepaliveS: 2 } });
     const will = { topic: formatTopic('gw-1', 'gw-1', 'status'), payload: Buffer.from('gone'), qos: 1 };
-    const polite = await raw(on, await pki.gateway('gw-1'), { clientId: 'gw-1', keepaliveS: 1, will });
+    const polite = await raw(on, await pki.gateway('gw-1'), { clientId: 'gw-1', keepaliveS: 2, will });
     polite.send([0xe0, 0]);
     await polite.closed();
-    await systemClock.sleep(2_300);
+    await systemClock.sleep(4_300);
     expect(commits.taken).toEqual([]);
-    await raw(on, await pki.gateway('gw-1'), { clientId: 'gw-1', keepaliveS: 1, will });
+    await raw(on, await pki.gateway('gw-1'), { clientId: 'gw-1', keepaliveS: 2, will });
     await on.stop();
-    await systemClock.sleep(2_300);
+    await systemClock.sleep(4_300);
     expect(commits.taken).toEqual([]);
   });
 });
@@ -469,7 +483,7 @@ test('mosquitto_pub with its own certificate: exit 0 after the commit, another e
 
 /** A service that listens with a keepalive no library offers, and keeps itself alive. */
 async function listenRaw(on: FrontDoor, filter: string): Promise<() => Buffer[]> {
-  const client = await raw(on, await pki.service('web'), { clientId: 'web-sub', keepaliveS: 1 });
+  const client = await raw(on, await pki.service('web'), { clientId: 'web-sub', keepaliveS: 2 });
   const pinging = setInterval(() => client.send([0xc0, 0]), 300);
   ends.push(() => clearInterval(pinging));
   client.send(subscribePacket(1, filter));

@@ -263,7 +263,8 @@ export class FrontDoor implements Lifecycle {
     if (connection === undefined) return false;
     const held = Object.keys((client as Client & { readonly subscriptions: object }).subscriptions).length;
     if (held < this.#limits.maxSubscriptions && maySubscribe(connection.identity, topic)) return true;
-    this.#log.warn({ sender: connection.identity, filter: topic }, 'subscription refused');
+    if (!connection.wasRefused) this.#log.warn({ sender: connection.identity, filter: topic }, 'subscription refused');
+    connection.wasRefused = true;
     return false;
   }
 

@@ -1,11 +1,25 @@
 import { formatTopic } from '@vitalwire/contract';
 import { createLog, type Identity, Registry, systemClock } from '@vitalwire/runtime';
-import { connectPacket, mqttText, publishPacket, RawMqtt, rawPacket, subscribePacket, TestPki, until } from '@vitalwire/testkit';
+import {
+  connectPacket,
+  mqttText,
+  publishPacket,
+  RawMqtt,
+  rawPacket,
+  subscribePacket,
+  TestPki,
+  until as untilWithin,
+} from '@vitalwire/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createFrontDoor, type Delivery, type FrontDoor, type FrontDoorLimits } from './index.ts';
 
 const topic = formatTopic('gw-1', 'dev-1', 'eeg');
 const liveTopic = formatTopic('gw-1', 'dev-1', 'eeg', true);
+/** Long enough for a busy machine: what is tested is that it happens, bounds that matter are measured. */
+function until<T>(fn: () => T | Promise<T>, what = fn.toString()): ReturnType<typeof untilWithin<T>> {
+  return untilWithin(fn, { timeoutMs: 20_000, what });
+}
+
 let pki: TestPki;
 let gateway: Identity;
 let door: FrontDoor | null = null;
@@ -84,7 +98,7 @@ describe('a packet that breaks a rule ends its connection, and nobody else notic
     for (const [what, bytes] of malformed) {
       const client = await connected(on, 'gw-1');
       client.send(bytes);
-      await until(() => client.isClosed, { timeoutMs: 2_000, what });
+      await until(() => client.isClosed, what);
       expect(client.acks, what).toEqual([]);
     }
     bystander.send(publishPacket(topic, Buffer.from('still here'), 5));
@@ -105,7 +119,7 @@ describe('a packet that breaks a rule ends its connection, and nobody else notic
     for (const bytes of first) {
       const client = await open(on);
       client.send(bytes);
-      await client.closed(2_000);
+      await client.closed();
       expect(client.packets).toEqual([]);
     }
   });
@@ -117,8 +131,8 @@ describe('CONNECT', () => {
     const silent = await open(on);
     const slow = await open(on);
     slow.send(connectPacket().subarray(0, 10));
-    await silent.closed(1_500);
-    await slow.closed(1_500);
+    await silent.closed();
+    await slow.closed();
     await until(() => on.openConnections === 0);
   });
 
@@ -165,12 +179,12 @@ describe('CONNECT', () => {
   });
 
   test('over the rate waits for its turn, and hears code 3 when its turn is too far', async () => {
-    const on = await openDoor({ connectsPerSecond: 10, connectBurst: 2, connectWaitMs: 250, maxConnectionsPerCertificate: 10 });
+    const on = await openDoor({ connectsPerSecond: 1, connectBurst: 2, connectWaitMs: 2_100, maxConnectionsPerCertificate: 10 });
     const began = performance.now();
     const raws = await Promise.all(Array.from({ length: 6 }, () => open(on)));
     const codes = await Promise.all(raws.map((client, index) => client.connect({ clientId: `c${index}` })));
     expect(codes.toSorted()).toEqual([0, 0, 0, 0, 3, 3]);
-    expect(performance.now() - began).toBeGreaterThan(150);
+    expect(performance.now() - began).toBeGreaterThan(1_500);
   });
 });
 

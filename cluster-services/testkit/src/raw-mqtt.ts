@@ -52,11 +52,11 @@ export class RawMqtt {
   /** Sends CONNECT and returns the code of the CONNACK, or 'closed'. */
   async connect(options: ConnectBytes = {}): Promise<number | 'closed'> {
     this.send(connectPacket(options));
-    const answer = await until(() => this.packets.find((packet) => packet.first === 0x20) ?? (this.#isClosed ? 'closed' : null));
+    const answer = await until(() => this.packets.find((packet) => packet.first === 0x20) ?? (this.#isClosed ? 'closed' : null), 20_000);
     return answer === 'closed' ? answer : answer.body.readUInt8(1);
   }
 
-  async closed(timeoutMs = 5_000): Promise<void> {
+  async closed(timeoutMs = 20_000): Promise<void> {
     await until(() => this.#isClosed, { timeoutMs, what: 'the connection is closed' });
   }
 
@@ -95,11 +95,21 @@ export type ConnectBytes = {
 export function connectPacket({ clientId = 'raw', clean = true, keepaliveS = 30, level = 4, will }: ConnectBytes = {}): Buffer {
   const willFlags = will === undefined ? 0 : 0x04 | (will.qos << 3) | (will.retain === true ? 0x20 : 0);
   const rest = will === undefined ? [] : [mqttText(will.topic), mqttText(Buffer.from(will.payload))];
-  return rawPacket(0x10, [mqttText('MQTT'), [level, willFlags | (clean ? 2 : 0), keepaliveS >> 8, keepaliveS & 0xff], mqttText(clientId), ...rest]);
+  return rawPacket(0x10, [
+    mqttText('MQTT'),
+    [level, willFlags | (clean ? 2 : 0), keepaliveS >> 8, keepaliveS & 0xff],
+    mqttText(clientId),
+    ...rest,
+  ]);
 }
 
 /** The bytes of a PUBLISH; QoS 1 unless `packetId` is null, then 0. */
-export function publishPacket(topic: string, payload: Uint8Array, packetId: number | null, first = packetId === null ? 0x30 : 0x32): Buffer {
+export function publishPacket(
+  topic: string,
+  payload: Uint8Array,
+  packetId: number | null,
+  first = packetId === null ? 0x30 : 0x32,
+): Buffer {
   const id = packetId === null ? [] : [packetId >> 8, packetId & 0xff];
   return rawPacket(first, [mqttText(topic), id, payload]);
 }
