@@ -281,6 +281,18 @@ describe.each(kinds)('a chunk store on $name', ({ make, skip }) => {
     await bench.admin.db.updateTable('generation').set({ generation }).execute();
   });
 
+  test('a schema that changes under an open store is told as such, never as a fault of the row', async () => {
+    const one = store();
+    const recordingId = testRecordingId(nowUs);
+    await one.commit([eegRow({ recordingId, seq: 0 })], DEADLINE_MS);
+    await sql`ALTER TABLE chunk RENAME COLUMN clock_quality TO clock_state`.execute(bench.admin.db);
+    if (bench.server !== null) await sql`ALTER TABLE chunk ADD COLUMN more INT NULL`.execute(bench.admin.db);
+    await expect(one.commit([eegRow({ recordingId, seq: 1 })], DEADLINE_MS)).rejects.toMatchObject({ retry: true });
+    await sql`ALTER TABLE chunk RENAME COLUMN clock_state TO clock_quality`.execute(bench.admin.db);
+    if (bench.server !== null) await sql`ALTER TABLE chunk DROP COLUMN more`.execute(bench.admin.db);
+    expect(await one.commit([eegRow({ recordingId, seq: 1 })], DEADLINE_MS)).toEqual(['committed']);
+  });
+
   test('a schema of a newer release is refused in one sentence, a missing one can be waited for', async () => {
     await sql`UPDATE readings_migration SET name = '9999-later'`.execute(bench.admin.db);
     await expect(store().open()).rejects.toMatchObject({ code: 'SCHEMA_NEWER', retry: false });
@@ -526,7 +538,7 @@ describe.skipIf(!hasMariaDb())('MariaDB only', () => {
     const url = new URL(bench.database);
     url.password = 'wrong';
     const stranger = openChunkStore({ database: url.href, clock: systemClock, log });
-    await expect(stranger.open()).rejects.toMatchObject({ code: 'REFUSED' });
+    await expect(stranger.open()).rejects.toMatchObject({ code: 'DENIED', retry: false });
     await expect(stranger.open()).rejects.not.toMatchObject({ message: expect.stringContaining('wrong') });
     await stranger.close();
   });

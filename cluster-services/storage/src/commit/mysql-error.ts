@@ -5,10 +5,11 @@ export type SortedMysqlError = { readonly error: StorageError; readonly lockConf
 
 const LOCK_CONFLICTS = new Set([1213, 1205]); // deadlock; waited too long for a lock
 const NOT_THERE_YET = new Set([1049, 1146, 1044, 1142, 1143]); // database, table or the rights on it: storage makes them
-// Shutting down, too many connections, out of memory, disk full, read-only (a standby): all pass.
-const PASSING = new Set([
-  1021, 1030, 1040, 1041, 1053, 1077, 1114, 1152, 1159, 1160, 1161, 1184, 1203, 1290, 1317, 1792, 1836, 1927, 3032, 3169,
-]);
+// Another number of columns, an unknown column: the schema changed under us, which says nothing about the row.
+const OTHER_SCHEMA = new Set([1054, 1136]);
+const DENIED = new Set([1045, 1698]);
+// What a row itself can be guilty of: a value that does not fit, a constraint, no partition. Only this may end in quarantine.
+const ROW_FAULTS = new Set([1048, 1264, 1265, 1292, 1366, 1406, 1526, 1690, 3819, 4025]);
 
 export function mysqlError(cause: unknown, where: string): SortedMysqlError {
   if (StorageError.is(cause)) return { error: cause, lockConflict: false };
@@ -18,8 +19,7 @@ export function mysqlError(cause: unknown, where: string): SortedMysqlError {
   const make = (name: ConstructorParameters<typeof StorageError>[0]): StorageError =>
     new StorageError(name, `${where} (${code || 'error'}: ${message})`, { cause });
   if (LOCK_CONFLICTS.has(errno)) return { error: make('UNAVAILABLE'), lockConflict: true };
-  if (NOT_THERE_YET.has(errno)) return { error: make('NOT_MIGRATED'), lockConflict: false };
-  // Errors of the server have an ER_ code; everything else comes from the network or the driver.
-  const refused = code.startsWith('ER_') && !PASSING.has(errno);
-  return { error: make(refused ? 'REFUSED' : 'UNAVAILABLE'), lockConflict: false };
+  if (NOT_THERE_YET.has(errno) || OTHER_SCHEMA.has(errno)) return { error: make('NOT_MIGRATED'), lockConflict: false };
+  if (DENIED.has(errno)) return { error: make('DENIED'), lockConflict: false };
+  return { error: make(ROW_FAULTS.has(errno) ? 'REFUSED' : 'UNAVAILABLE'), lockConflict: false };
 }

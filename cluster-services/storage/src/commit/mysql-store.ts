@@ -355,7 +355,7 @@ function judge(
     const kept: Stored | undefined =
       stored === null && first !== undefined ? { crc32: first.crc32, bytes: first.message.byteLength, committedAtUs } : stored?.get(key);
     if (kept === undefined)
-      throw new StorageError('REFUSED', `a row just inserted cannot be read back (recording ${row.recordingId}, seq ${row.seq})`);
+      throw new StorageError('UNAVAILABLE', `a row just inserted cannot be read back (recording ${row.recordingId}, seq ${row.seq})`);
     if (isFirst && kept.committedAtUs === committedAtUs) return 'committed';
     if (kept.crc32 === row.crc32 && kept.bytes === row.message.byteLength) return 'duplicate';
     return row.firstWriteWins ? 'repeat-differs' : 'conflict';

@@ -38,19 +38,6 @@ export function openSqlite({ path, create, busyTimeoutMs }: OpenSqlite): SqliteD
   }
 }
 
-/** Opens a database file for reading; every statement is its own short transaction, so that the WAL never grows behind a reader. */
-export function openSqliteReader(path: string, busyTimeoutMs: number): SqliteDatabase {
-  if (!existsSync(path)) throw new StorageError('NOT_MIGRATED', `${path} does not exist yet`);
-  try {
-    const db = new Sqlite(path, { fileMustExist: true, timeout: busyTimeoutMs });
-    db.pragma('query_only = ON');
-    db.pragma('trusted_schema = OFF');
-    return db;
-  } catch (error) {
-    throw sqliteError(error, path);
-  }
-}
-
 /** What makes two files the same file: a database that was moved away or replaced under us must not take another commit. */
 export function fileIdentity(path: string): string | null {
   const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
@@ -63,8 +50,7 @@ export function sqliteError(error: unknown, path: string): StorageError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new StorageError('DAMAGED', `${path} (${message})`, { cause: error });
-  if (/^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE|ERROR)/.test(code))
-    return new StorageError('REFUSED', `${path} (${message})`, { cause: error });
+  if (/^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/.test(code)) return new StorageError('REFUSED', `${path} (${message})`, { cause: error });
   if (code.startsWith('SQLITE_FULL')) return new StorageError('UNAVAILABLE', `the disk of ${path} is full`, { cause: error });
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return new StorageError('UNAVAILABLE', `another process holds ${path} locked`, { cause: error });
   return new StorageError('UNAVAILABLE', `${path} (${message})`, { cause: error });
@@ -72,5 +58,5 @@ export function sqliteError(error: unknown, path: string): StorageError {
 
 function expectPragma(db: SqliteDatabase, path: string, name: string, expected: string | number): void {
   const actual = db.pragma(name, { simple: true });
-  if (actual !== expected) throw new StorageError('REFUSED', `${path} does not keep ${name} = ${expected} (it says ${String(actual)})`);
+  if (actual !== expected) throw new StorageError('UNAVAILABLE', `${path} does not keep ${name} = ${expected} (it says ${String(actual)})`);
 }

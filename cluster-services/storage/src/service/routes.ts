@@ -32,6 +32,7 @@ import {
   SamplesQuery,
   Stats,
   StoredGateways,
+  TimeAnswer,
   Unscored,
   UnscoredQuery,
 } from '@vitalwire/contract';
@@ -258,6 +259,7 @@ function addLedgerRoute(api: Api, deps: RouteDeps): void {
 
 function addOverviewRoutes(api: Api, deps: RouteDeps): void {
   const { readings, registry, readers, clock } = deps;
+  api.get('/v1/time', { schema: { querystring: NoQuery, response: { 200: TimeAnswer } } }, () => ({ nowUs: clock.nowUs() }));
   api.get('/v1/generation', { schema: { querystring: NoQuery, response: { 200: Generation } } }, () => readings.use(readGeneration));
   api.post('/v1/generation', { schema: { body: GenerationPost, response: { 200: Generation } } }, async (request) => {
     const made = await readings.use((db) => renewGeneration(db, clock.nowUs(), request.body.reason));
