@@ -36,7 +36,7 @@ export function layOut(view: View): Layout {
       ...patientPart(left, body.top, width - left - 1, body.height, true),
     };
   }
-  const listRows = detail ? 2 : Math.min(view.patients + 1, Math.max(3, body.height - 9));
+  const listRows = detail ? 2 : Math.min(view.patients + 1, Math.max(3, body.height - 7));
   const list = { left: 0, top: body.top, width, height: Math.min(listRows, body.height) };
   const top = list.top + list.height + 1;
   return { header, footer, list, ...patientPart(1, top, width - 2, body.top + body.height - top, detail) };

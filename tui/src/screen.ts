@@ -45,27 +45,6 @@ const plainTags: Partial<Record<Tone, string>> = {
   replay: '{bold}',
 };
 
-const keys = [
-  'up',
-  'down',
-  'left',
-  'right',
-  'j',
-  'k',
-  'h',
-  'l',
-  'g',
-  'S-g',
-  'home',
-  'end',
-  'enter',
-  'escape',
-  '?',
-  'q',
-  'C-c',
-  'C-z',
-  'C-l',
-];
 const RESIZE_MS = 50;
 
 type Digits = { readonly rect: Rect; readonly box: ReturnType<typeof contribLcd>; readonly text: string };
@@ -124,8 +103,15 @@ export class WallScreen {
       height: 20,
       style: options.look.colour ? { border: { fg: '#5f87af' } } : {},
     });
-    this.#screen.key(keys, (_ch: unknown, key: Widgets.Events.IKeyEventArg) => this.#onKey(key));
+    this.#screen.on('keypress', (ch: string | undefined, key: Widgets.Events.IKeyEventArg) =>
+      this.#onKey(key.full ?? key.name ?? ch ?? ''),
+    );
     this.#screen.on('resize', options.onResize);
+  }
+
+  // What blessed's types leave out.
+  get #program(): { flush(): void; sigtstp(onContinue: () => void): void } {
+    return this.#screen.program as unknown as { flush(): void; sigtstp(onContinue: () => void): void };
   }
 
   get width(): number {
@@ -158,12 +144,11 @@ export class WallScreen {
     this.#show(this.#trend, layout.trend, drawTrend(model, layout.trend, look).join('\n'));
     this.#show(this.#heartTitle, { ...layout.heart, height: Math.min(1, layout.heart.height) }, this.#tagged([texts.heartTitle]));
     this.#drawDigits(model, layout.heart, nowUs);
-    if (model.help) {
-      this.#help.setContent(composeHelp(look).join('\n'));
-      this.#help.setFront();
-    }
-    this.#help.hidden = !model.help;
-    this.#output.frame(() => this.#screen.render());
+    this.#showHelp(model.help);
+    this.#output.frame(() => {
+      this.#screen.render();
+      this.#program.flush(); // blessed keeps small writes for later; here they belong to the frame
+    });
   }
 
   /** Gives the terminal back as it was. */
@@ -172,24 +157,35 @@ export class WallScreen {
     this.#output.release();
   }
 
-  #onKey(key: Widgets.Events.IKeyEventArg): void {
-    const name = key.full ?? key.name;
+  #showHelp(isWanted: boolean): void {
+    if (this.#help.hidden !== isWanted) return;
+    if (isWanted) {
+      this.#help.setContent(composeHelp(this.#options.look).join('\n'));
+      this.#help.show();
+      this.#help.setFront();
+    } else this.#help.hide();
+  }
+
+  #onKey(name: string): void {
+    if (name === 'return') return; // blessed says 'enter' too
     if (name === 'C-z') this.#suspend();
     else if (name === 'C-l') this.#screen.realloc();
     this.#options.onKey(name);
   }
 
   #suspend(): void {
-    const program = this.#screen.program as unknown as { sigtstp(onContinue: () => void): void };
-    program.sigtstp(() => {
+    this.#program.sigtstp(() => {
       this.#screen.realloc();
       this.#options.onResize();
     });
   }
 
   #show(box: Widgets.BoxElement, rect: Rect, content: string): void {
-    box.hidden = rect.height < 1 || rect.width < 1;
-    if (box.hidden) return;
+    if (rect.height < 1 || rect.width < 1) {
+      if (!box.hidden) box.hide(); // also clears the cells it covered
+      return;
+    }
+    if (box.hidden) box.show();
     box.left = rect.left;
     box.top = rect.top;
     box.width = rect.width;

@@ -41,10 +41,10 @@ export function clean(text: string): string {
   return safe;
 }
 
-/** Exactly `width` cells: cut with an ellipsis, or filled with spaces. */
+/** Exactly `width` cells: cut with a `~`, or filled with spaces. */
 export function fit(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   if (width <= 0) return '';
-  if (text.length > width) return width === 1 ? text.slice(0, 1) : `${text.slice(0, width - 1)}…`;
+  if (text.length > width) return width === 1 ? text.slice(0, 1) : `${text.slice(0, width - 1)}~`;
   return align === 'left' ? text.padEnd(width) : text.padStart(width);
 }
 

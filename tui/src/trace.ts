@@ -47,7 +47,7 @@ function drawBraille(sweep: Sweep, width: number, height: number, halfRange: num
 }
 
 function drawAscii(sweep: Sweep, width: number, height: number, halfRange: number): string[] {
-  const rows = Array.from({ length: height }, () => new Array<string>(width).fill(' '));
+  const rows = Array.from({ length: height }, () => Array.from({ length: width }, () => ' '));
   for (let slot = 0; slot < Math.min(sweep.columns, width); slot++) {
     const column = sweep.column(slot);
     if (column === null) continue;

@@ -1,0 +1,214 @@
+import type { EegChunk, PatientState } from '@vitalwire/contract';
+import { expect, test } from 'vitest';
+import { drawFrame } from './frame.ts';
+import { WallModel } from './wall-model.ts';
+
+const nowUs = Date.UTC(2026, 10, 22, 14, 3, 7) * 1000;
+const second = 1_000_000;
+const look = { unicode: true, colour: false };
+const links = { storage: 'ok', frontDoor: 'ok', registryRevision: '1' } as const;
+
+type Detected = NonNullable<PatientState['detection']>;
+
+function at(ageSeconds: number, clockOffsetUs: number | null = 0) {
+  return { measuredAtUs: nowUs - ageSeconds * second - (clockOffsetUs ?? 0), clockOffsetUs, receivedAtUs: nowUs - ageSeconds * second };
+}
+
+function patient(
+  key: string,
+  {
+    state = 'quiet',
+    probability = 0.04,
+    eegAge = 0.2,
+    heart = 72,
+    heartAge = 1,
+    ...rest
+  }: {
+    state?: Detected['state'];
+    probability?: number | null;
+    eegAge?: number;
+    heart?: number | null;
+    heartAge?: number;
+  } & Partial<PatientState> = {},
+): PatientState {
+  return {
+    key,
+    patient: key,
+    label: `Bed ${key}`,
+    devices: [`eeg-${key}`],
+    eeg: {
+      device: `eeg-${key}`,
+      gateway: 'g1',
+      recordingId: 'r',
+      rate: { num: 17361, den: 100 },
+      channels: 1,
+      montageHash: 'a'.repeat(16),
+      lane: 'durable',
+      at: at(eegAge),
+    },
+    heartRate: heart === null ? null : { device: `hr-${key}`, kind: 'ecg', bpm: heart, at: at(heartAge) },
+    detection: {
+      device: `eeg-${key}`,
+      channel: 0,
+      state,
+      verdict: state,
+      probability,
+      reason: null,
+      modelVersion: 'bonn-1',
+      modelHash: 'h',
+      provisional: false,
+      at: at(eegAge),
+    },
+    replay: null,
+    ...rest,
+  };
+}
+
+function wall(patients: PatientState[]): WallModel {
+  const model = new WallModel(100);
+  model.link = 'live';
+  model.takeState({ whole: true, links, patients });
+  return model;
+}
+
+function rowOf(model: WallModel, name: string, width = 100): string {
+  const row = drawFrame(model, width, 30, nowUs, look).find((line) => line.includes(name));
+  return (row ?? '').replace(/\s+/g, ' ').trim();
+}
+
+test('a row leads with the state word, then probability and model, patient, ages and heart rate', () => {
+  const model = wall([patient('1', { state: 'seizure', probability: 0.968, replay: { speed: 1, source: 'Bonn' } })]);
+  expect(rowOf(model, 'Bed 1')).toBe('▸ ▲ seizure pattern 97 % bonn-1 Bed 1 <1 s 72 1 s REPLAY');
+});
+
+test.each([
+  ['seizure', '▲ seizure pattern'],
+  ['quiet', '● quiet'],
+  ['unsure', '◆ unsure'],
+  ['not-scorable', '✕ not scorable'],
+  ['calibrating', '○ calibrating'],
+] as const)('%s has its word and its symbol', (state, words) => {
+  expect(rowOf(wall([patient('1', { state })]), 'Bed 1')).toContain(words);
+});
+
+test('old values: the age is always there, the state becomes no data after 60 s, the heart rate -- after 5 min', () => {
+  const model = wall([patient('1', { eegAge: 59, heartAge: 299 }), patient('2', { eegAge: 60, heartAge: 300 })]);
+  expect(rowOf(model, 'Bed 1')).toBe('▸ ● quiet 4 % bonn-1 Bed 1 59 s 72 4 min');
+  expect(rowOf(model, 'Bed 2')).toBe('– no data -- Bed 2 1 min -- 5 min');
+});
+
+test('missing is --, never 0; a phone export is history without a live value; no measured clock is no age', () => {
+  const nothing = patient('1', { heart: null, detection: null, eeg: null });
+  expect(rowOf(wall([nothing]), 'Bed 1')).toBe('▸ – no data -- Bed 1 -- --');
+  const phone = patient('2', { heartRate: { device: 'p', kind: 'phone', bpm: 55, at: at(7_200) } });
+  expect(rowOf(wall([phone]), 'Bed 2')).toMatch(/-- 2 h$/);
+  const unknown = patient('3');
+  const clockless = { ...unknown, eeg: unknown.eeg && { ...unknown.eeg, at: at(0, null) } };
+  expect(rowOf(wall([clockless]), 'Bed 3')).toContain('Bed 3 ? ');
+});
+
+test('no model is ever certain: 0 and 1 are shown as 1 % and 99 %', () => {
+  expect(rowOf(wall([patient('1', { probability: 0 })]), 'Bed 1')).toContain(' 1 %');
+  expect(rowOf(wall([patient('1', { probability: 1 })]), 'Bed 1')).toContain(' 99 %');
+});
+
+test('seizure patterns come first, the others keep the order of the registry, the selection stays with its patient', () => {
+  const model = wall([patient('1'), patient('2'), patient('3')]);
+  const names = () => model.patients(nowUs).map(({ key }) => key);
+  model.select('2');
+  model.takeState({ whole: false, links, patients: [patient('3', { state: 'seizure' })] });
+  expect(names()).toEqual(['3', '1', '2']);
+  expect(model.selected()?.key).toBe('2');
+  model.takeState({ whole: false, links, patients: [patient('3')] });
+  expect(names()).toEqual(['1', '2', '3']);
+  expect(drawFrame(model, 100, 30, nowUs, look)[0]).not.toContain('seizure');
+});
+
+test('what the wall itself lacks is said in its header and never looks like a patient', () => {
+  const model = wall([patient('1')]);
+  const header = () => drawFrame(model, 120, 30, nowUs, look)[0] ?? '';
+  expect(header()).toMatch(/VITALWIRE {2}1 patient .*● live {3}\d\d:\d\d:\d\d$/);
+  model.takeState({ whole: false, links: { ...links, storage: 'down' }, patients: [] });
+  expect(header()).toContain('● live, database down');
+  model.takeBehind(17, nowUs / 1000);
+  expect(header()).toContain('behind, 17 chunks not shown');
+  model.link = 'lost';
+  expect(header()).toContain('connection lost');
+});
+
+test('every frame is exactly as large as asked, from 40x10 to 200x60, and the label is always on it', () => {
+  const model = wall(Array.from({ length: 40 }, (_, index) => patient(`${index}`)));
+  for (const detail of [false, true]) {
+    model.detail = detail;
+    for (const [width, height] of [
+      [40, 10],
+      [60, 15],
+      [80, 24],
+      [100, 30],
+      [131, 40],
+      [132, 40],
+      [200, 60],
+    ] as const) {
+      const frame = drawFrame(model, width, height, nowUs, look);
+      expect(frame).toHaveLength(height);
+      for (const line of frame) expect(line.length).toBeLessThanOrEqual(width);
+      expect(frame.at(-1)).toContain('Research and education software. Not a'.slice(0, width - 4));
+    }
+  }
+});
+
+test('more patients than rows: the selected one is always in sight, and the rest is counted', () => {
+  const model = wall(Array.from({ length: 40 }, (_, index) => patient(`${index + 100}`)));
+  for (const key of ['100', '120', '139']) {
+    model.select(key);
+    const frame = drawFrame(model, 80, 24, nowUs, look);
+    expect(frame.some((line) => line.startsWith('▸') && line.includes(`Bed ${key}`))).toBe(true);
+    expect(frame.some((line) => /more (above|below)/.test(line))).toBe(true);
+  }
+});
+
+test('what comes from outside cannot move the cursor, colour the screen or shift a column', () => {
+  const evil = patient('1', { label: '\u001b[2J{red-bg}漢字\u202e\u0000Bed\u0301' });
+  const frame = drawFrame(wall([evil]), 100, 30, nowUs, look).join('\n');
+  const unsafe = [...frame].filter(
+    (character) =>
+      character !== '\n' && (character < ' ' || (character >= '\u007f' && character < '\u00a0') || '\u202e\u0301'.includes(character)),
+  );
+  expect(unsafe).toEqual([]);
+  expect(frame).toContain('[2J{red-bg}··Bed');
+});
+
+test('the strip draws physical units once the scale is known, and says counts until then', () => {
+  const model = wall([patient('1')]);
+  const chunk: EegChunk = {
+    stream: 'eeg',
+    recordingId: 'r',
+    seq: 0,
+    measuredAtUs: nowUs - second,
+    clock: { offsetUs: 0, uncertaintyUs: 0, source: 'front-door' },
+    firstSample: 0,
+    channels: 1,
+    samplesPerChannel: 100,
+    rate: { num: 100, den: 1 },
+    montageHash: 'a'.repeat(16),
+    sampleBits: 16,
+    codec: 0,
+    crc32: 0,
+    samples: Int16Array.from({ length: 100 }, (_, index) => Math.round(1_000 * Math.sin(index / 5))),
+  };
+  expect(model.takeChunk(chunk, { shard: 0, gateway: 'g1', device: 'eeg-1', stream: 'eeg', live: false }, 0)).toBe(true);
+  expect(drawFrame(model, 100, 30, nowUs, look).join('\n')).toContain('±1000 counts');
+  model.trace.useScales('a'.repeat(16), [
+    { label: 'Fp1', unit: 'uV', digitalMin: -1_000, digitalMax: 1_000, physicalMin: -100, physicalMax: 100, reference: '' },
+  ]);
+  expect(drawFrame(model, 100, 30, nowUs, look).join('\n')).toContain('Fp1 · ±100 uV, negative up');
+  expect(model.takeChunk(chunk, { shard: 0, gateway: 'g1', device: 'eeg-2', stream: 'eeg', live: false }, 0)).toBe(false);
+});
+
+test('without Unicode there is not one character beyond ASCII', () => {
+  const model = wall([patient('1', { state: 'seizure' }), patient('2')]);
+  for (const detail of [false, true]) {
+    model.detail = detail;
+    expect(drawFrame(model, 140, 40, nowUs, { unicode: false, colour: false }).join('\n')).toMatch(/^[\x20-\x7e\n]*$/);
+  }
+});

@@ -1,0 +1,254 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import type { ReadStream, WriteStream } from 'node:tty';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@vitalwire/client';
+import { removeTempDir, tempDir, until } from '@vitalwire/testkit';
+import { ScreenWorld } from '@vitalwire/testkit/screen-world';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { runWall, takeSnapshot } from './index.ts';
+
+const socket = `vw-wall-${process.pid}`;
+const node = process.execPath;
+let world: ScreenWorld;
+let dir: string;
+let sending: NodeJS.Timeout;
+
+beforeAll(async () => {
+  dir = tempDir('vw-wall-');
+  world = await ScreenWorld.start();
+  for (let bed = 1; bed <= 3; bed++) world.addPatient(`p${bed}`, `Bed ${bed}`, [`eeg-${bed}`, `hr-${bed}`]);
+  await world.ready();
+  const gateway = await world.gateway();
+  const devices = [1, 2, 3].map((bed) => gateway.device(`eeg-${bed}`, { replay: { speed: 1, source: 'Bonn' }, channels: 23 }));
+  const watches = [1, 2, 3].map((bed) => gateway.device(`hr-${bed}`));
+  for (const device of devices) await device.announce();
+  let count = 0;
+  sending = setInterval(() => {
+    for (const [index, device] of devices.entries()) {
+      void device
+        .sendEeg(
+          Array.from({ length: 44 }, (_, sample) => 90 * Math.sin((count * 44 + sample) / 9) + 20 * Math.sin((count * 44 + sample) * 1.7)),
+        )
+        .catch(() => {});
+      if (count % 4 === 0)
+        void device.sendDetection(count / 4, index === 1 ? 'seizure' : 'quiet', index === 1 ? 0.97 : 0.03).catch(() => {});
+    }
+    if (count % 8 === 0) for (const watch of watches) void watch.sendHeartRate(72).catch(() => {});
+    count += 1;
+  }, 253);
+  // A program as a person starts it: signals stop it cleanly, and on request it crashes.
+  writeFileSync(
+    join(dir, 'watch.mjs'),
+    `import { Client } from ${JSON.stringify(fileURLToPath(import.meta.resolve('@vitalwire/client')))};
+import { runWall } from ${JSON.stringify(fileURLToPath(new URL('./index.ts', import.meta.url)))};
+const client = await Client.connect(${JSON.stringify({ url: world.url, token: world.token, caPath: world.caPath })});
+const abort = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => abort.abort());
+process.on('SIGUSR2', () => { throw new Error('crashed on purpose'); });
+await runWall({ client, env: process.env, signal: abort.signal });
+await client.close();
+`,
+  );
+});
+
+afterAll(async () => {
+  clearInterval(sending);
+  await world.stop();
+  removeTempDir(dir);
+});
+
+afterEach(() => {
+  try {
+    tmux('kill-server');
+  } catch {
+    // it was not started
+  }
+});
+
+function tmux(...args: string[]): string {
+  return execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+function screen(...options: string[]): string {
+  return tmux('capture-pane', '-p', ...options);
+}
+
+function open(width: number, height: number, env = ''): void {
+  const command = `echo before; TERM=tmux-256color LANG=C.UTF-8 ${env} ${node} --conditions=source ${join(dir, 'watch.mjs')}; echo "exit=$?"; stty -a | tr ' ;' '\\n\\n' | grep -E '^-?(icanon|echo)$' | tr '\\n' ' '; sleep 60`;
+  tmux('new-session', '-d', '-x', String(width), '-y', String(height), command);
+}
+
+async function seen(pattern: RegExp, timeoutMs = 15_000): Promise<string> {
+  let last = '';
+  return until(
+    () => {
+      last = screen();
+      return pattern.test(last) ? last : null;
+    },
+    { timeoutMs, everyMs: 100, what: `${pattern} on the screen` },
+  ).catch((cause: unknown) => {
+    throw new Error(`the screen was:\n${last}`, { cause });
+  });
+}
+
+// The node process of the wall.
+function wallPid(): number {
+  const shell = tmux('list-panes', '-F', '#{pane_pid}').trim();
+  return Number(execFileSync('pgrep', ['-P', shell], { encoding: 'utf8' }).trim().split('\n')[0]);
+}
+
+// The terminal is given back: the main screen with what stood there, a cursor, and a shell that echoes.
+async function expectGivenBack(exit: RegExp): Promise<string> {
+  const after = await seen(/icanon echo|echo icanon/);
+  expect(after).toMatch(/^before/);
+  expect(after).toMatch(exit);
+  expect(after).not.toContain('VITALWIRE');
+  expect(tmux('display-message', '-p', '#{cursor_flag} #{alternate_on} #{mouse_any_flag}').trim()).toBe('1 0 0');
+  return after;
+}
+
+test('in a real terminal: patients led by their state, a trace that moves, a ticking clock, keys, and a clean end', async () => {
+  open(100, 30);
+  const first = await seen(/▲ seizure pattern +97 % bonn-1 +Bed 2[\s\S]*[\u2801-\u28ff]{3}/);
+  expect(first).toMatch(/^ VITALWIRE {2}3 patients · 1 seizure pattern .*● live {3}\d\d:\d\d:\d\d/);
+  expect(first).toMatch(/● quiet +3 % bonn-1 +Bed 1 +(<1|1) s +72 +(<1|[123]) s {2}REPLAY/);
+  expect(first).toContain('±150 uV, negative up');
+  expect(first).toContain('Research and education software. Not a medical device.');
+  expect(first.split('\n').findIndex((line) => line.includes('Bed 2'))).toBe(3); // first row: the seizure pattern
+  const clock = (text: string) => /\d\d:\d\d:\d\d/.exec(text)?.[0];
+  await until(() => clock(screen()) !== clock(first), 3_000);
+  await until(() => screen() !== first, 3_000);
+
+  tmux('send-keys', 'g');
+  await seen(/▸ ▲ seizure pattern .*Bed 2/);
+  tmux('send-keys', 'j');
+  await seen(/▸ ● quiet .*Bed 1/);
+  await seen(/─ Bed 1 · EEG 1 \(1\/23\)/);
+  tmux('send-keys', 'l');
+  await seen(/─ Bed 1 · EEG 2 \(2\/23\)/);
+  tmux('send-keys', 'Enter');
+  const detail = await seen(/seizure probability, latest/);
+  expect(detail).not.toContain('Bed 2');
+  expect(detail).toMatch(/heart rate, 1\/min/);
+  tmux('send-keys', '?');
+  await seen(/select a patient[\s\S]*Alarms may be late, false or missing/);
+  tmux('send-keys', 'x');
+  await seen(/─ Bed 1 · EEG 2 \(2\/23\)/);
+  expect(screen()).not.toMatch(/[│┌┐└┘]/);
+  tmux('send-keys', 'Escape');
+  await seen(/Bed 2/);
+  tmux('send-keys', 'q');
+  await expectGivenBack(/exit=0/);
+});
+
+test.each([
+  ['SIGTERM', /exit=0/],
+  ['SIGHUP', /exit=0/],
+  ['SIGINT', /exit=0/],
+  ['SIGUSR2', /crashed on purpose[\s\S]*exit=1/],
+] as const)('after %s the terminal is as it was', async (signal, exit) => {
+  open(90, 28);
+  await seen(/Bed 1/);
+  process.kill(wallPid(), signal);
+  await expectGivenBack(exit);
+});
+
+test('NO_COLOR means no colour at all; words, symbols and inverse carry the meaning', async () => {
+  open(100, 30, 'NO_COLOR=1');
+  await seen(/seizure pattern +97 %/);
+  const escaped = screen('-e');
+  const colours = [...escaped.replaceAll('\u001b', '<esc>').matchAll(/<esc>\[([\d;:]*)m/g)]
+    .flatMap(([, codes]) => (codes ?? '').split(';'))
+    .filter((code) => /^(3[0-8]|4[0-8]|9[0-7]|10[0-7])$/.test(code) && code !== '39' && code !== '49');
+  expect(colours.filter((code) => code !== '37')).toEqual([]);
+  expect(escaped.replaceAll('\u001b', '<esc>')).toMatch(/<esc>\[[\d;]*7[\d;]*m▲ seizure pattern/);
+});
+
+test('a storm of sizes leaves nothing behind, and the label is always on the screen', async () => {
+  open(100, 30);
+  await seen(/Bed 1/);
+  for (let step = 0; step < 30; step++) tmux('resize-window', '-x', String(60 + ((step * 37) % 100)), '-y', String(14 + ((step * 7) % 30)));
+  for (const [width, height] of [
+    [80, 24],
+    [160, 44],
+    [60, 15],
+  ] as const) {
+    tmux('resize-window', '-x', String(width), '-y', String(height));
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    const lines = screen().split('\n');
+    expect(lines.filter((line) => line.includes('VITALWIRE'))).toHaveLength(1);
+    expect(lines[height - 1]).toContain('Research and education software.');
+    expect(lines.filter((line) => line.includes('Bed 2')).length).toBe(1);
+  }
+});
+
+/** A terminal that counts what it is sent and can stop taking it. */
+class CountingTerminal extends PassThrough {
+  readonly isTTY = true;
+  readonly columns = 190;
+  readonly rows = 50;
+  bytes = 0;
+  writes = 0;
+  isStuck = false;
+
+  override write(text: string | Uint8Array): boolean {
+    this.bytes += text.length;
+    this.writes += 1;
+    return !this.isStuck;
+  }
+
+  setRawMode(): this {
+    return this;
+  }
+}
+
+test('23 channels cost at most 20 KB/s and 15 frames/s, and a terminal that is stuck gets nothing until it takes again', async () => {
+  const client = await Client.connect({ url: world.url, token: world.token, caPath: world.caPath });
+  const output = new CountingTerminal();
+  const abort = new AbortController();
+  const terminal = { input: new CountingTerminal() as unknown as ReadStream, output: output as unknown as WriteStream };
+  const wall = runWall({ client, env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' }, signal: abort.signal, terminal, unicode: true });
+  try {
+    await until(() => output.bytes > 4_000, 10_000);
+    const seconds = 4;
+    output.bytes = 0;
+    output.writes = 0;
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+    expect(output.bytes / seconds).toBeLessThan(20_000);
+    expect(output.bytes).toBeGreaterThan(500);
+    expect(output.writes / seconds).toBeLessThan(15);
+
+    output.isStuck = true;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const stuckAt = output.writes;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(output.writes).toBe(stuckAt);
+    output.isStuck = false;
+    output.emit('drain');
+    await until(() => output.writes > stuckAt, 3_000);
+  } finally {
+    abort.abort();
+    await wall;
+    await client.close();
+  }
+});
+
+test('a snapshot is one frame as text, with something on the strip', async () => {
+  const client = await Client.connect({ url: world.url, token: world.token, caPath: world.caPath });
+  const text = await takeSnapshot({
+    client,
+    env: { LANG: 'C.UTF-8' },
+    signal: new AbortController().signal,
+    width: 100,
+    height: 30,
+    waitMs: 1_500,
+  });
+  await client.close();
+  expect(text.split('\n')).toHaveLength(31);
+  expect(text).toMatch(/▲ seizure pattern +97 % bonn-1 +Bed 2/);
+  expect(text).toMatch(/[\u2801-\u28ff]{5}/);
+  expect(text).not.toContain('\u001b');
+});
