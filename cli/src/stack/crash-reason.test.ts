@@ -3,7 +3,7 @@ import { crashReason } from './crash-reason.ts';
 
 test('a killed child is named by its signal, and by what it said last', () => {
   expect(crashReason({ code: null, signal: 'SIGKILL', lastLines: [] })).toBe('SIGKILL');
-  expect(crashReason({ code: null, signal: 'SIGKILL', lastLines: ['listening'] })).toBe('SIGKILL: listening');
+  expect(crashReason({ code: null, signal: 'SIGKILL', lastLines: ['listening'] })).toBe('SIGKILL (last said: listening)');
 });
 
 test('of a log line the message and the error are told, not the JSON', () => {

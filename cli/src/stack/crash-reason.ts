@@ -7,7 +7,9 @@ const LONGEST_REASON = 300;
 export function crashReason(exit: Exit): string {
   const how = exit.signal ?? `exit code ${exit.code ?? 'unknown'}`;
   const said = exit.lastLines.findLast(isTelling);
-  return said === undefined ? how : `${how}: ${shorten(textOf(said))}`;
+  if (said === undefined) return how;
+  // A signal comes from outside: what was said before it is a hint, not the reason.
+  return exit.signal === null ? `${how}: ${shorten(textOf(said))}` : `${how} (last said: ${shorten(textOf(said))})`;
 }
 
 // Node ends an uncaught error with a blank line and its own version, after the stack: none of it says what happened.
