@@ -20,7 +20,7 @@ const DEADLINE_MS = 10_000;
 type Bench = {
   readonly database: string;
   readonly admin: OpenDatabase<ReadingsTables>;
-  readonly server: MariaDb | null;
+  readonly server?: MariaDb;
   stop(): Promise<void>;
 };
 
@@ -31,7 +31,6 @@ async function sqliteBench(): Promise<Bench> {
   return {
     database: `sqlite:${dir}`,
     admin,
-    server: null,
     stop: async () => {
       await admin.db.destroy();
       removeTempDir(dir);
@@ -286,10 +285,10 @@ describe.each(kinds)('a chunk store on $name', ({ make, skip }) => {
     const recordingId = testRecordingId(nowUs);
     await one.commit([eegRow({ recordingId, seq: 0 })], DEADLINE_MS);
     await sql`ALTER TABLE chunk RENAME COLUMN clock_quality TO clock_state`.execute(bench.admin.db);
-    if (bench.server !== null) await sql`ALTER TABLE chunk ADD COLUMN more INT NULL`.execute(bench.admin.db);
+    if (bench.server !== undefined) await sql`ALTER TABLE chunk ADD COLUMN more INT NULL`.execute(bench.admin.db);
     await expect(one.commit([eegRow({ recordingId, seq: 1 })], DEADLINE_MS)).rejects.toMatchObject({ retry: true });
     await sql`ALTER TABLE chunk RENAME COLUMN clock_state TO clock_quality`.execute(bench.admin.db);
-    if (bench.server !== null) await sql`ALTER TABLE chunk DROP COLUMN more`.execute(bench.admin.db);
+    if (bench.server !== undefined) await sql`ALTER TABLE chunk DROP COLUMN more`.execute(bench.admin.db);
     expect(await one.commit([eegRow({ recordingId, seq: 1 })], DEADLINE_MS)).toEqual(['committed']);
   });
 
@@ -404,7 +403,7 @@ describe.skipIf(!hasMariaDb())('MariaDB only', () => {
 
   beforeAll(async () => {
     bench = await mariaDbBench();
-    if (bench.server === null) throw new Error('no server');
+    if (bench.server === undefined) throw new Error('no server');
     server = bench.server;
   });
   afterAll(async () => {

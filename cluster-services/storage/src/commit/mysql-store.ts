@@ -325,7 +325,8 @@ type Stored = { readonly crc32: number; readonly bytes: number; readonly committ
 async function readChecksums(connection: Connection, rows: readonly ChunkRow[]): Promise<Map<string, Stored>> {
   const stored = new Map<string, Stored>();
   for (const piece of pieces(sortById(rows).map((row) => [idBytes(row.recordingId), row.seq]))) {
-    const text = `SELECT recording_id, seq, crc32, message_bytes, committed_at_us FROM chunk WHERE ${piece.map(() => '(recording_id = ? AND seq = ?)').join(' OR ')}`;
+    // As a list of pairs: the same keys joined by OR took five times as long to plan.
+    const text = `SELECT recording_id, seq, crc32, message_bytes, committed_at_us FROM chunk WHERE (recording_id, seq) IN (${piece.map(() => '(?,?)').join(',')})`;
     const [found] = await connection.execute<RowDataPacket[]>(text, piece.flat());
     for (const row of found) {
       const id: Buffer = row['recording_id'];
