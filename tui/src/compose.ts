@@ -67,7 +67,7 @@ type Columns = {
 /** What fits: the state word, heart rate and ages always; the model and the replay mark give way to a mark in a narrow list. */
 function columnsOf(width: number): Columns {
   const narrow = width < 72;
-  const fixed = { state: 18, probability: 6, model: narrow ? 0 : 10, eegAge: 8, heart: 7, heartAge: 8, replay: narrow ? 3 : 8 };
+  const fixed = { state: 17, probability: 5, model: narrow ? 0 : 12, eegAge: 8, heart: 6, heartAge: 7, replay: narrow ? 3 : 8 };
   const used = 2 + Object.values(fixed).reduce((sum, one) => sum + one, 0);
   return { ...fixed, patient: Math.max(6, width - used) };
 }
