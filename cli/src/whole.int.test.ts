@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeMessage, encodeMessage } from '@vitalwire/contract';
-import { removeTempDir, tempDir, until } from '@vitalwire/testkit';
+import { hasMariaDb, removeTempDir, startMariaDb, tempDir, until } from '@vitalwire/testkit';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
 import type { DemoSummary } from './compare/demo-summary.ts';
@@ -108,6 +108,29 @@ test('a demo of 8 s loses, doubles and changes nothing; verify says the same, an
   up.child.kill('SIGINT');
   expect(await up.exited).toBe(0);
 }, 120_000);
+
+test.skipIf(!hasMariaDb())(
+  'on MariaDB the same: nothing lost, doubled or changed, and verify agrees',
+  async () => {
+    const database = await startMariaDb();
+    ends.push(() => database.stop());
+    const data = directory();
+    const demo = start('demo', '--for', '5s', '--json', '--patients', '2', '--keep', data, '--database', database.adminUrl);
+    expect(await demo.exited, demo.stderr()).toBe(0);
+    const summary = JSON.parse(demo.lastLine()) as DemoSummary;
+    expect(summary).toMatchObject({ lost: 0, duplicated: 0, different: 0, drained: true });
+    expect(existsSync(path.join(data, 'readings.sqlite'))).toBe(false);
+
+    const up = start('up', '--data', data, '--database', database.adminUrl, '--json');
+    await up.event((event) => event['type'] === 'ready');
+    const verify = start('verify', '--data', data, '--json');
+    expect(await verify.exited, verify.stderr()).toBe(0);
+    expect(verify.events[0]).toMatchObject({ same: true, compared: summary.samplesStored + summary.readingsStored });
+    up.child.kill('SIGTERM');
+    expect(await up.exited).toBe(0);
+  },
+  180_000,
+);
 
 test('a demo leaves no temporary directory behind', async () => {
   const data = directory();

@@ -8,6 +8,7 @@ import { expectationOf } from '../compare/expectation.ts';
 import { countDetections, type DetectionCount } from '../compare/ictal.ts';
 import { quantile } from '../compare/quantile.ts';
 import { type CaptureReport, readDetections, readStoredCapture } from '../compare/stored-capture.ts';
+import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
@@ -20,7 +21,7 @@ import { type ReplayLine, type ReplayProcess, startReplay } from '../stack/repla
 import { Stack } from '../stack/stack.ts';
 import { pageUrl, readToken } from '../stack/stack-file.ts';
 
-type Options = { for?: number; json?: boolean; patients: number; seed: number; keep?: string };
+type Options = { for?: number; json?: boolean; patients: number; seed: number; keep?: string; database?: string };
 
 const DRAIN_MS = 15_000;
 const POLL_MS = 250;
@@ -38,6 +39,7 @@ export const addCommand: AddCommand = (program, io) => {
     .option('--patients <n>', 'made-up patients', parseWhole(1, 99), 8)
     .option('--seed <n>', 'chooses the segments and their order', parseWhole(0, 2 ** 31 - 1), 1)
     .option('--keep <dir>', 'use this data directory and keep it, for verify')
+    .option('--database <where>', 'sqlite:DIR or mysql://user:password@host:port/name (default: SQLite in the directory)', parseDatabase)
     .option('--json', 'the result as one JSON object in the last line of stdout')
     .addHelpText(
       'after',
@@ -69,6 +71,7 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
   const startedMs = clock.monotonicMs();
   const stack = new Stack({
     dirs,
+    database: options.database,
     env: io.env,
     clock,
     onChange: ({ name, state, lastCrash }) => {

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs } from '../duration.ts';
 import { type AddCommand, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { label, labelShort } from '../label.ts';
@@ -136,9 +136,4 @@ function lineTeller(io: Io): Teller {
     },
     end: () => noteLine(io, 'stopped'),
   };
-}
-
-function parseDatabase(text: string): string {
-  if (!/^(sqlite:.+|mysql:\/\/.+)$/.test(text)) throw new InvalidArgumentError('Give sqlite:DIR or mysql://user:password@host:port/name.');
-  return text;
 }
