@@ -1,4 +1,4 @@
-import { defineErrors, type ErrorTable } from '@vitalwire/runtime';
+import { defineErrors, type ErrorTable } from '@vitalwire/runtime/errors';
 
 /** What the durable sender can fail with. Only the first three end a program; the rest is answered to whoever appends. */
 export const outboxErrors = {

@@ -1,4 +1,4 @@
-import { defineErrors } from '@vitalwire/runtime';
+import { defineErrors } from '@vitalwire/runtime/errors';
 
 /** Everything that can go wrong between us and the database, and whether trying again is safe. */
 export const storageErrors = {

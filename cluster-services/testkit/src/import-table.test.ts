@@ -59,8 +59,9 @@ function complaint({ from, file, specifier, dynamic, isTest }: Import): string[]
   if (testOnly.includes(target)) return say('it is for tests only');
   const rule = importTable[from];
   if (rule === undefined) return say(`the package ${from} is not in the import table`);
-  if (rule.may.includes(target)) return [];
-  if (dynamic && (rule.dynamically ?? []).includes(target)) return [];
+  const isIn = (places: readonly string[]): boolean => places.some((place) => target === place || target.startsWith(`${place}/`));
+  if (isIn(rule.may)) return [];
+  if (dynamic && isIn(rule.dynamically ?? [])) return [];
   return say('not in the import table');
 }
 
