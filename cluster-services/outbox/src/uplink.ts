@@ -209,17 +209,21 @@ export class Uplink implements Lifecycle {
 
   async #close(): Promise<void> {
     if (this.#running === null) return;
-    const { clock, drainMs = 5_000 } = this.#options;
-    if (this.connected && drainMs > 0) {
-      const enough = new AbortController();
-      const timer = clock.setTimer(drainMs, () => enough.abort(new DOMException('not drained in time', 'AbortError')));
-      await this.drained(enough.signal).catch(() => {});
-      timer.cancel();
-    }
+    await this.#deliverRest().catch((error: unknown) => this.#options.log.error({ err: error }, 'the last chunks wait for the next start'));
     this.#sendStatus(false);
     this.#tickTimer?.cancel();
     this.#abort.abort(new DOMException('stopped', 'AbortError'));
     await Promise.all([this.#running, this.#lane.stop()]);
+  }
+
+  /** While it makes sense: connected, or still at the very first attempt. */
+  async #deliverRest(): Promise<void> {
+    const { clock, outbox, drainMs = 5_000 } = this.#options;
+    const endMs = clock.monotonicMs() + drainMs;
+    while (clock.monotonicMs() < endMs && (this.connected || (this.#connects === 0 && this.#lastProblem === null))) {
+      if ((await outbox.state()).pendingChunks === 0) return;
+      await clock.sleep(20);
+    }
   }
 
   async #run(): Promise<void> {
