@@ -1,4 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writePrivate } from './device-tokens.ts';
@@ -10,6 +11,7 @@ export const AgentFile = z.object({
   url: z.string(),
   probes: z.string(),
   caPath: z.string(),
+  tokensDir: z.string(),
   version: z.string(),
 });
 export type AgentFile = z.infer<typeof AgentFile>;
@@ -34,6 +36,11 @@ export async function readAgentFile(dataDir: string): Promise<AgentFile | null> 
   } catch {
     return null;
   }
+}
+
+/** `~` is the home directory of whoever runs this. */
+export function expandHome(path: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path;
 }
 
 export function operatorTokenPath(dataDir: string): string {

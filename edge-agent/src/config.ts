@@ -20,7 +20,7 @@ export const EdgeConfig = z.strictObject({
   intakePort: z.coerce.number().int().min(0).max(65_535).default(8443).describe('its port; 0 takes a free one'),
   intakeCertPath: z.string().optional().describe("certificate of the intake; default: the gateway's"),
   intakeKeyPath: z.string().optional().describe("key of the intake's certificate; default: the gateway's"),
-  dataDir: z.string().default('vitalwire-edge').describe('where the agent keeps its outbox and device tokens'),
+  dataDir: z.string().default('~/.vitalwire/edge').describe('where the agent keeps its outbox and device tokens'),
   outboxPath: z.string().optional().describe('the outbox file; default: outbox.sqlite in dataDir'),
   outboxMaxMb: z.coerce
     .number()

@@ -41,6 +41,7 @@ export class DeviceTokens {
   /** The device a token belongs to, or null. Looked up by hash, so the time it takes tells nothing about a token. */
   async deviceOf(token: string): Promise<string | null> {
     if (this.#clock.monotonicMs() - this.#scannedMs > RESCAN_MS) await this.#scan();
+    await this.#scanning; // of several requests at once the first one reads: the others must not answer from before
     return this.#devices.get(hash(token)) ?? null;
   }
 
@@ -102,11 +103,11 @@ export async function ensureDeviceToken(dir: string, device: string, rotate = fa
   return { token, made: true };
 }
 
-/** The operator's token: made at the first start. */
-export async function ensureOperatorToken(path: string): Promise<string> {
+/** The operator's token: the one that is set, or one made at the first start. Its file is what `vitalwire edge status` reads. */
+export async function ensureOperatorToken(path: string, given: string | undefined): Promise<string> {
   const known = (await readFile(path, 'utf8').catch(() => '')).trim();
-  if (known.length >= LEAST_TOKEN_CHARS) return known;
-  const token = randomBytes(32).toString('base64url');
+  if (known.length >= LEAST_TOKEN_CHARS && (given === undefined || given === known)) return known;
+  const token = given ?? randomBytes(32).toString('base64url');
   await writePrivate(path, `${token}\n`);
   return token;
 }

@@ -1,105 +1,549 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { decodeMessage, type Message, parseTopic } from '@vitalwire/contract';
-import { createLog, HttpClient, type Identity, systemClock } from '@vitalwire/runtime';
+import {
+  decodeMessage,
+  type EegChunk,
+  encodeSampleBlock,
+  type HeartRateChunk,
+  type IntakeAnswer,
+  type Message,
+  parseTopic,
+  type RecordingEnd,
+  type RecordingStart,
+  sampleBlockMediaType,
+} from '@vitalwire/contract';
+import { type Clock, createLog, type Identity, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, TestPki, tempDir, until } from '@vitalwire/testkit';
 import { Aedes } from 'aedes';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { createEdgeAgent, EdgeConfig } from './index.ts';
+import { Agent as HttpAgent, request } from 'undici';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createEdgeAgent, type EdgeAgent, EdgeConfig, ensureDeviceToken, operatorTokenPath } from './index.ts';
+
+const channel = { label: 'Cz', unit: 'uV', digitalMin: -2048, digitalMax: 2047, physicalMin: -200, physicalMax: 200, reference: '' };
+const rate = { num: 256, den: 1 };
+const startUs = 1_767_225_600_000_000;
 
 let pki: TestPki;
 let gateway: Identity;
 let service: Identity;
+let http: HttpAgent;
+let dir: string;
+let broker: Broker;
+let agent: EdgeAgent;
+let lines: string[];
+let offsetMs: number;
+let tokens: Record<string, string>;
 
 beforeAll(async () => {
   pki = await TestPki.create();
   gateway = await pki.gateway('gateway-1');
   service = await pki.service('broker');
+  http = new HttpAgent({ connect: { ca: readFileSync(pki.caPath, 'utf8') } });
 });
-afterAll(() => pki.remove());
+afterAll(async () => {
+  await http.close();
+  pki.remove();
+});
+beforeEach(async () => {
+  dir = tempDir('vw-edge-');
+  lines = [];
+  offsetMs = 0;
+  tokens = {};
+  for (const device of ['eeg-1', 'phone-1']) tokens[device] = (await ensureDeviceToken(join(dir, 'tokens'), device)).token;
+  broker = await Broker.start();
+  agent = await startAgent();
+});
+afterEach(async () => {
+  await agent.stop();
+  await broker.stop();
+  removeTempDir(dir);
+});
 
-test('a block of EEG is committed, sent and acknowledged', async () => {
-  const broker = await startBroker();
-  const dir = tempDir('vw-edge-');
+describe('EEG', () => {
+  test('JSON and CBOR become the same chunks, answered with their seqs, and reach the cluster bit for bit', async () => {
+    const json = await post('/v1/eeg', eeg(0, 256));
+    expect(json.status).toBe(201);
+    expect(json.body).toMatchObject({ accepted: 256, repeated: 0, nextSample: 256, recordings: [{ firstSeq: 0, lastSeq: 3 }] });
+    const cbor = await postBlock(256, 256);
+    expect(cbor.status).toBe(201);
+    expect(cbor.body).toMatchObject({ accepted: 256, nextSample: 512, recordings: [{ firstSeq: 4, lastSeq: 7 }] });
+    await agent.stop();
+    expect(samplesOf('eeg-1')).toEqual(Array.from({ length: 512 }, (_, index) => valueAt(index)));
+    expect(broker.topics.filter((topic) => topic.endsWith('/eeg'))).toHaveLength(8);
+    expect(starts()).toMatchObject([
+      { device: 'eeg-1', of: 'eeg', captureId: 'c1', captureFirstSample: 0, predecessor: null, channels: [channel] },
+    ]);
+    expect(ends()).toMatchObject([{ reason: 'stopped', lastSeq: 7, readings: 512 }]);
+  });
+
+  test('a repeat is answered and not stored; of an overlap only the new tail is', async () => {
+    await post('/v1/eeg', eeg(0, 256));
+    const repeat = await post('/v1/eeg', eeg(0, 256));
+    expect(repeat).toMatchObject({ status: 200, body: { accepted: 0, repeated: 256, nextSample: 256, recordings: [] } });
+    const overlap = await post('/v1/eeg', eeg(128, 256));
+    expect(overlap).toMatchObject({ status: 201, body: { accepted: 128, repeated: 128, nextSample: 384 } });
+    await agent.stop();
+    expect(samplesOf('eeg-1')).toHaveLength(384);
+  });
+
+  test('one short request alone is committed within moments', async () => {
+    const began = performance.now();
+    expect(await post('/v1/eeg', eeg(0, 3))).toMatchObject({
+      status: 201,
+      body: { accepted: 3, recordings: [{ firstSeq: 0, lastSeq: 0 }] },
+    });
+    expect(performance.now() - began).toBeGreaterThanOrEqual(90);
+    const repeatOfHeld = await Promise.all([post('/v1/eeg', eeg(3, 3)), pause(20).then(() => post('/v1/eeg', eeg(3, 3)))]);
+    expect(repeatOfHeld.map(({ body }) => (body as IntakeAnswer).accepted)).toEqual([3, 0]);
+    await agent.stop();
+    expect(samplesOf('eeg-1')).toHaveLength(6);
+  });
+
+  test('a jump ends the recording; the next names it, and a gap says what the device left out', async () => {
+    await post('/v1/eeg', eeg(0, 256));
+    expect(await post('/v1/eeg', eeg(1_000, 256))).toMatchObject({ status: 201, body: { nextSample: 1_256 } });
+    await agent.stop();
+    const [first, second] = starts();
+    expect(second).toMatchObject({ captureFirstSample: 1_000, predecessor: first?.subject });
+    expect(ends()[0]).toMatchObject({ subject: first?.subject, reason: 'device-gap' });
+    expect(eegChunks().filter(({ recordingId }) => recordingId === second?.subject)[0]).toMatchObject({ seq: 0, firstSample: 0 });
+    expect(broker.messages.find(({ stream }) => stream === 'gap')).toMatchObject({
+      subject: first?.subject,
+      reason: 'device-off',
+      fromUs: startUs + 1_000_000,
+      toUs: startUs + Math.round((1_000 * 1e6) / 256),
+    });
+  });
+
+  test('samples that were passed over are refused when they come after all, not taken for repeats, also after a restart', async () => {
+    await post('/v1/eeg', eeg(1_000, 256));
+    expect(await post('/v1/eeg', eeg(0, 256))).toMatchObject({ status: 409, body: { error: { code: 'SAMPLES_SKIPPED' } } });
+    await agent.stop();
+    agent = await startAgent();
+    expect(await post('/v1/eeg', eeg(900, 200))).toMatchObject({ status: 409 });
+    expect(await post('/v1/eeg', eeg(1_000, 256))).toMatchObject({ status: 200, body: { repeated: 256 } });
+  });
+
+  test('another montage, rate or width begins a new recording, and so do another capture and midnight', async () => {
+    await post('/v1/eeg', eeg(0, 64));
+    await post('/v1/eeg', { ...eeg(64, 64), channels: [{ ...channel, physicalMax: 400 }] });
+    await post('/v1/eeg', { ...eeg(128, 64), channels: [{ ...channel, physicalMax: 400 }], rate: { num: 512, den: 1 } });
+    await post('/v1/eeg', { ...eeg(192, 64), channels: [{ ...channel, physicalMax: 400 }], rate: { num: 512, den: 1 }, sampleBits: 24 });
+    await post('/v1/eeg', { ...eeg(0, 64), captureId: 'c2', end: true });
+    await post('/v1/eeg', { ...eeg(0, 64), captureId: 'c3' });
+    offsetMs = 86_400_000;
+    await post('/v1/eeg', { ...eeg(64, 64), captureId: 'c3' });
+    await agent.stop();
+    expect(ends().map(({ reason }) => reason)).toEqual([
+      'montage-changed',
+      'montage-changed',
+      'montage-changed',
+      'capture-ended',
+      'capture-ended',
+      'midnight',
+      'stopped',
+    ]);
+    const all = starts();
+    for (const [index, one] of all.entries()) expect(one.predecessor).toBe(all[index - 1]?.subject ?? null);
+  });
+
+  test('after a restart a repeat is still a repeat, and the new recording says that the agent was down', async () => {
+    await post('/v1/eeg', eeg(0, 256));
+    await agent.stop();
+    agent = await startAgent();
+    expect(await post('/v1/eeg', eeg(0, 256))).toMatchObject({ status: 200, body: { repeated: 256 } });
+    expect(await post('/v1/eeg', { ...eeg(256, 256), measuredAtUs: startUs + 60_000_000 })).toMatchObject({ status: 201 });
+    await until(() => starts().length === 2, 10_000);
+    await agent.stop();
+    const [first, second] = starts();
+    expect(second).toMatchObject({ captureFirstSample: 256, predecessor: first?.subject });
+    expect(broker.messages.find(({ stream }) => stream === 'gap')).toMatchObject({
+      reason: 'agent-down',
+      fromUs: startUs + 1_000_000,
+      toUs: startUs + 60_000_000,
+    });
+    const statuses = broker.messages.flatMap((one) => (one.stream === 'status' ? [`${one.kind} ${one.reason}`] : []));
+    expect(statuses).toEqual(['birth first start', 'death stopped', 'birth start', 'death stopped']);
+  });
+
+  test('replay is marked in the start record', async () => {
+    await post('/v1/eeg', { ...eeg(0, 64), replay: { speed: 4, source: 'bonn' }, source: 'Z001' });
+    await agent.stop();
+    expect(starts()[0]).toMatchObject({ replay: { speed: 4, source: 'bonn' }, source: 'Z001' });
+  });
+});
+
+describe('heart rate and events', () => {
+  test('both are stored, repeats of them once', async () => {
+    const readings = Array.from({ length: 700 }, (_, index) => ({ atUs: startUs + index * 1e6, bpm: 60 + (index % 20) }));
+    const body = { device: 'eeg-1', captureId: 'h', firstSample: 0, kind: 'ecg', readings };
+    expect(await post('/v1/heart-rate', body)).toMatchObject({
+      status: 201,
+      body: { accepted: 700, recordings: [{ firstSeq: 0, lastSeq: 1 }] },
+    });
+    expect(await post('/v1/heart-rate', body)).toMatchObject({ status: 200, body: { repeated: 700 } });
+    const event = { atUs: startUs, durationUs: 5e6, type: 'seizure', text: 'S001', source: 'bonn' };
+    const events = { device: 'eeg-1', captureId: 'h', firstSample: 0, events: [event, { atUs: startUs, type: 'segment' }], end: true };
+    expect(await post('/v1/events', events)).toMatchObject({ status: 201, body: { accepted: 2 } });
+    await agent.stop();
+    expect(heartRates()).toEqual(readings.map((reading) => ({ ...reading, minBpm: null, maxBpm: null })));
+    expect(broker.messages.find(({ stream }) => stream === 'event')).toMatchObject({
+      events: [event, { atUs: startUs, durationUs: null, type: 'segment', text: '', source: '' }],
+    });
+  });
+});
+
+describe('the phone export', () => {
+  const real = readFileSync(new URL('../../datasets/data/heart-rate/hae-metrics-2024-03-13_15.json', import.meta.url), 'utf8');
+
+  test('the real payload, sent eight times side by side and once more, is stored once; no name leaves the body', async () => {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => postText('/v1/intake/health-auto-export', real, 'phone-1')));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    expect(answers.reduce((sum, { body }) => sum + (body as IntakeAnswer).accepted, 0)).toBe(592);
+    await agent.stop();
+    agent = await startAgent();
+    expect(await postText('/v1/intake/health-auto-export', real, 'phone-1')).toMatchObject({
+      body: { accepted: 0, repeated: 592, ignoredMetrics: 26 },
+    });
+    await agent.stop();
+    expect(heartRates()).toHaveLength(592);
+    expect(new Set(heartRates().map(({ atUs }) => atUs)).size).toBe(592);
+    expect(broker.messages.find((one) => one.stream === 'heart-rate')).toMatchObject({ kind: 'phone' });
+    expect(`${lines.join('')}${JSON.stringify(broker.messages)}${broker.raw.join('')}`).not.toMatch(/Owner|Apple Watch/);
+  });
+
+  test('a corrected point is a new reading of the same instant; sent again it is a repeat', async () => {
+    const body = (max: number): object => ({
+      data: {
+        metrics: [{ name: 'heart_rate', units: 'count/min', data: [{ Min: 60, Avg: 61, Max: max, date: '2024-03-14 00:02:00 -0400' }] }],
+      },
+    });
+    const send = async (max: number): Promise<number> =>
+      ((await post('/v1/intake/health-auto-export', body(max), 'phone-1')).body as IntakeAnswer).accepted;
+    expect([await send(63), await send(63), await send(70), await send(70)]).toEqual([1, 0, 1, 0]);
+    await agent.stop();
+    expect(heartRates().map(({ maxBpm }) => maxBpm)).toEqual([63, 70]);
+    expect(new Set(heartRates().map(({ atUs }) => atUs)).size).toBe(1);
+  });
+
+  test('points that cannot be used are counted by reason and do not hold up the others', async () => {
+    const data = [
+      { Avg: 60, date: '2024-03-14 00:02:00 -0400' },
+      { Avg: 60, date: 'yesterday' },
+      { Avg: 5, date: '2024-03-14 00:03:00 -0400' },
+    ];
+    const answer = await post(
+      '/v1/intake/health-auto-export',
+      { data: { metrics: [{ name: 'heart_rate', units: 'bpm', data }] } },
+      'phone-1',
+    );
+    expect(answer).toMatchObject({ status: 200, body: { accepted: 1, rejected: { 'unreadable-date': 1, 'out-of-range': 1 } } });
+  });
+});
+
+describe('bad input', () => {
+  const good = eeg(0, 4);
+  test.each<[what: string, path: string, body: unknown, status: number, said: RegExp]>([
+    ['no JSON', '/v1/eeg', '{"device":', 400, /JSON/i],
+    ['an empty body', '/v1/eeg', '', 400, /./],
+    ['a missing field', '/v1/eeg', { ...good, rate: undefined }, 400, /rate/],
+    ['an unknown field', '/v1/eeg', { ...good, patient: 'x' }, 400, /patient/],
+    ['a device that is no id', '/v1/eeg', { ...good, device: 'a/b' }, 400, /device/],
+    ['the device of another token', '/v1/eeg', { ...good, device: 'eeg-2' }, 403, /another device/],
+    ['a negative first sample', '/v1/eeg', { ...good, firstSample: -1 }, 400, /firstSample/],
+    ['a rate of 0', '/v1/eeg', { ...good, rate: { num: 0, den: 1 } }, 400, /rate\.num/],
+    ['a sample that is no integer', '/v1/eeg', { ...good, samples: [[1.5]] }, 400, /channel 0/],
+    ['a sample beyond 16 bits', '/v1/eeg', { ...good, samples: [[40_000]] }, 400, /16-bit/],
+    ['rows of different length', '/v1/eeg', { ...good, channels: [channel, channel], samples: [[1, 2], [1]] }, 400, /channel 1 has 1/],
+    ['fewer rows than channels', '/v1/eeg', { ...good, channels: [channel, channel] }, 400, /2 channels/],
+    ['no channels', '/v1/eeg', { ...good, channels: [], samples: [] }, 400, /channels/],
+    ['an inverted digital range', '/v1/eeg', { ...good, channels: [{ ...channel, digitalMin: 5, digitalMax: 5 }] }, 400, /digitalMin/],
+    ['a label that is too long', '/v1/eeg', { ...good, channels: [{ ...channel, label: 'x'.repeat(100) }] }, 400, /label/],
+    [
+      'an unknown kind of heart rate',
+      '/v1/heart-rate',
+      { device: 'eeg-1', captureId: 'h', firstSample: 0, kind: 'guess', readings: [] },
+      400,
+      /kind/,
+    ],
+    [
+      'a heart rate that is no number',
+      '/v1/heart-rate',
+      { device: 'eeg-1', captureId: 'h', firstSample: 0, kind: 'ecg', readings: [{ atUs: 1, bpm: 'x' }] },
+      400,
+      /readings\.0\.bpm/,
+    ],
+    [
+      'an event without a type',
+      '/v1/events',
+      { device: 'eeg-1', captureId: 'e', firstSample: 0, events: [{ atUs: 1 }] },
+      400,
+      /events\.0\.type/,
+    ],
+    ['an export that is a list', '/v1/intake/health-auto-export', [], 400, /./],
+    ['an export whose metrics are no list', '/v1/intake/health-auto-export', { data: { metrics: 3 } }, 400, /metrics/],
+  ])('%s is refused with what, where and what next', async (_what, path, body, status, said) => {
+    const answer = await (typeof body === 'string' ? postText(path, body) : post(path, body));
+    expect(answer.status).toBe(status);
+    const { error } = answer.body as { error: { code: string; message: string; next: string } };
+    expect(error.message).toMatch(said);
+    expect(error.next.length).toBeGreaterThan(10);
+    expect(await post('/v1/eeg', good)).toMatchObject({ status: 201 }); // and the next good request gets through
+  });
+
+  test.each<[string, string, string, number]>([
+    ['bytes that are no sample block', sampleBlockMediaType, 'not cbor', 400],
+    ['a content type nobody reads', 'text/csv', 'a,b', 415],
+    ['CSV from the phone app', 'multipart/form-data; boundary=x', '--x--', 415],
+  ])('%s is refused', async (_what, contentType, body, status) => {
+    const path = contentType.startsWith('multipart') ? '/v1/intake/health-auto-export' : '/v1/eeg';
+    const answer = await send(path, body, contentType, 'eeg-1');
+    expect(answer.status).toBe(status);
+    expect(answer.body).toMatchObject({ error: { next: expect.stringMatching(/./) } });
+  });
+
+  test('a request without a token, with a wrong one, or with one of the wrong sort is refused', async () => {
+    const operatorToken = readFileSync(operatorTokenPath(dir), 'utf8').trim();
+    expect((await send('/v1/eeg', '{}', 'application/json', null)).status).toBe(401);
+    expect((await send('/v1/eeg', '{}', 'application/json', { token: 'x'.repeat(32) })).status).toBe(401);
+    expect((await send('/v1/eeg', '{}', 'application/json', { token: operatorToken })).status).toBe(403);
+    expect((await get('/v1/status', tokens['eeg-1'] ?? '')).status).toBe(403);
+    expect((await get('/v1/status', operatorToken)).status).toBe(200);
+  });
+
+  test('bodies that would not fit into memory together are told to wait before they are read', async () => {
+    const url = new URL(String(agent.addresses()['intakeUrl']));
+    const open = (): ReturnType<typeof httpsRequest> => {
+      const started = httpsRequest({
+        host: url.hostname,
+        port: url.port,
+        path: '/v1/intake/health-auto-export',
+        method: 'POST',
+        ca: readFileSync(pki.caPath),
+        headers: {
+          authorization: `Bearer ${tokens['phone-1']}`,
+          'content-type': 'application/json',
+          'content-length': String(60 * 1024 * 1024),
+        },
+      });
+      started.on('error', () => {});
+      started.flushHeaders();
+      started.write('{');
+      return started;
+    };
+    const held = [open(), open()];
+    await pause(300);
+    const third = open();
+    const answer = await new Promise<{ status: number; retryAfter: string | undefined }>((resolve) =>
+      third.on('response', (response) => resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] })),
+    );
+    expect(answer).toEqual({ status: 429, retryAfter: '1' });
+    for (const one of [...held, third]) one.destroy();
+    await until(async () => (await post('/v1/eeg', good)).status === 201); // what was given up no longer counts
+  });
+});
+
+describe('operation', () => {
+  test('drain closes the intake and ends the recordings; resume opens it again', async () => {
+    const token = readFileSync(operatorTokenPath(dir), 'utf8').trim();
+    await post('/v1/eeg', eeg(0, 256));
+    expect((await send('/v1/drain', '{"on":true}', 'application/json', { token })).status).toBe(200);
+    const refused = await post('/v1/eeg', eeg(256, 256));
+    expect(refused).toMatchObject({ status: 503, retryAfter: '1', body: { error: { code: 'DRAINING' } } });
+    await until(async () => ((await get('/v1/status', token)).body as { depthChunks: number }).depthChunks === 0);
+    expect(ends()).toMatchObject([{ reason: 'stopped' }]);
+    await send('/v1/drain', '{"on":false}', 'application/json', { token });
+    expect(await post('/v1/eeg', eeg(256, 256))).toMatchObject({ status: 201 });
+  });
+
+  test('without a front door the agent takes readings in, is degraded and not unready, and delivers later', async () => {
+    await agent.stop();
+    const { port, url } = broker;
+    await broker.stop();
+    agent = await startAgent(url);
+    expect(await post('/v1/eeg', eeg(0, 256))).toMatchObject({ status: 201 });
+    const ready = await request(`http://127.0.0.1:${agent.addresses()['probes']}/readyz`);
+    expect(ready.statusCode).toBe(200);
+    expect(await ready.body.json()).toMatchObject({ status: 'degraded' });
+    const metrics = await (await request(`http://127.0.0.1:${agent.addresses()['probes']}/metrics`)).body.text();
+    expect(metrics).toMatch(/vitalwire_edge_outbox_pending_chunks [1-9]/);
+    expect(metrics).toMatch(/vitalwire_edge_intake_readings_total\{path="\/v1\/eeg",outcome="accepted"\} 256/);
+    broker = await Broker.start(port);
+    await until(() => samplesOf('eeg-1').length === 256, 15_000);
+  }, 30_000);
+});
+
+async function startAgent(frontDoorUrl = broker.url): Promise<EdgeAgent> {
   const config = EdgeConfig.parse({
     certPath: gateway.certPath,
     keyPath: gateway.keyPath,
     caPath: gateway.caPath,
-    frontDoorUrl: broker.url,
+    frontDoorUrl,
     intakePort: 0,
     dataDir: dir,
-    logLevel: 'warn',
+    minFreeMb: 0,
   });
-  mkdirSync(join(dir, 'tokens'));
-  writeFileSync(join(dir, 'tokens', 'eeg-1'), 'a-token-of-the-device');
-  const agent = createEdgeAgent(config, { log: createLog({ name: 'edge', level: 'warn' }), clock: systemClock });
-  await agent.start(new AbortController().signal);
-  try {
-    const answer = await fetchJson(String(agent.addresses()['intakeUrl']), 'a-token-of-the-device', '/v1/eeg', eeg(0, 256));
-    console.log(answer);
-    await until(() => broker.messages.length >= 3);
-    console.log(broker.messages.map((m) => m.stream));
-  } finally {
-    await agent.stop();
-    await broker.stop();
-    removeTempDir(dir);
-  }
-  console.log(broker.messages.map((m) => [m.stream, m.seq, 'kind' in m ? m.kind : '']));
-});
+  const clock: Clock = { ...systemClock, nowMs: () => systemClock.nowMs() + offsetMs, nowUs: () => systemClock.nowUs() + offsetMs * 1000 };
+  const log = createLog({ name: 'edge', level: 'debug', destination: { write: (line) => void lines.push(line) } });
+  const started = createEdgeAgent(config, { log, clock });
+  await started.start(new AbortController().signal);
+  return started;
+}
 
 function eeg(firstSample: number, count: number): object {
   return {
     device: 'eeg-1',
     captureId: 'c1',
     firstSample,
-    measuredAtUs: 1_700_000_000_000_000 + Math.round((firstSample * 1e6) / 256),
-    rate: { num: 256, den: 1 },
-    channels: [{ label: 'Cz', unit: 'uV', digitalMin: -2048, digitalMax: 2047, physicalMin: -200, physicalMax: 200 }],
-    samples: [Array.from({ length: count }, (_, i) => (firstSample + i) % 1000)],
+    measuredAtUs: startUs + Math.round((firstSample * 1e6) / 256),
+    rate,
+    channels: [channel],
+    samples: [Array.from({ length: count }, (_, index) => valueAt(firstSample + index))],
   };
 }
 
-async function fetchJson(url: string, token: string, path: string, body: object): Promise<unknown> {
-  const client = new HttpClient({ baseUrl: url, token, caPath: pki.caPath, timeoutMs: 5000 });
-  const { z } = await import('zod');
-  try {
-    return await client.postJson(path, body, z.unknown());
-  } finally {
-    await client.close();
+function valueAt(index: number): number {
+  return ((index * 37) % 4_000) - 2_000;
+}
+
+function postBlock(firstSample: number, count: number): Promise<Answer> {
+  const bytes = encodeSampleBlock({
+    device: 'eeg-1',
+    captureId: 'c1',
+    firstSample,
+    rate,
+    channels: [channel],
+    sampleBits: 16,
+    samplesPerChannel: count,
+    measuredAtUs: startUs + Math.round((firstSample * 1e6) / 256),
+    samples: Int16Array.from({ length: count }, (_, index) => valueAt(firstSample + index)),
+    replay: null,
+    source: '',
+    end: false,
+  });
+  return send('/v1/eeg', bytes, sampleBlockMediaType, 'eeg-1');
+}
+
+type Answer = { status: number; body: unknown; retryAfter: string | undefined };
+
+function post(path: string, body: unknown, device = 'eeg-1'): Promise<Answer> {
+  return postText(path, JSON.stringify(body), device);
+}
+
+function postText(path: string, body: string, device = 'eeg-1'): Promise<Answer> {
+  return send(path, body, 'application/json', device);
+}
+
+async function send(path: string, body: string | Uint8Array, contentType: string, who: string | { token: string } | null): Promise<Answer> {
+  const token = typeof who === 'string' ? tokens[who] : who?.token;
+  const answer = await request(`${String(agent.addresses()['intakeUrl'])}${path}`, {
+    method: 'POST',
+    dispatcher: http,
+    headers: { 'content-type': contentType, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+    body,
+  });
+  const retryAfter = answer.headers['retry-after'];
+  return { status: answer.statusCode, body: await answer.body.json(), retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined };
+}
+
+async function get(path: string, token: string): Promise<{ status: number; body: unknown }> {
+  const answer = await request(`${String(agent.addresses()['intakeUrl'])}${path}`, {
+    dispatcher: http,
+    headers: { authorization: `Bearer ${token}` },
+  });
+  return { status: answer.statusCode, body: await answer.body.json() };
+}
+
+function starts(): RecordingStart[] {
+  return broker.messages.filter((one): one is RecordingStart => one.stream === 'recording' && one.kind === 'start');
+}
+
+function ends(): RecordingEnd[] {
+  return broker.messages.filter((one): one is RecordingEnd => one.stream === 'recording' && one.kind === 'end');
+}
+
+function eegChunks(): EegChunk[] {
+  return broker.messages.filter((one): one is EegChunk => one.stream === 'eeg');
+}
+
+function heartRates(): HeartRateChunk['readings'][number][] {
+  return broker.messages.flatMap((one) => (one.stream === 'heart-rate' ? one.readings : []));
+}
+
+/** All samples of a device in the order of its capture, from whatever recordings hold them. */
+function samplesOf(device: string): number[] {
+  const placed = starts()
+    .filter((one) => one.device === device)
+    .flatMap((one) =>
+      eegChunks()
+        .filter(({ recordingId }) => recordingId === one.subject)
+        .map((chunk) => ({ at: one.captureFirstSample + chunk.firstSample, samples: [...chunk.samples] })),
+    );
+  return placed.toSorted((a, b) => a.at - b.at).flatMap(({ samples }) => samples);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** A broker over TLS that acknowledges everything and keeps each identity once, as a set of committed messages would. */
+class Broker {
+  readonly messages: Message[] = [];
+  readonly topics: string[] = [];
+  readonly raw: string[] = [];
+  readonly #known = new Set<string>();
+  readonly #aedes: Aedes;
+  readonly #server: Server;
+  #stopped = false;
+
+  private constructor(aedes: Aedes, server: Server) {
+    this.#aedes = aedes;
+    this.#server = server;
   }
-}
 
-async function startBroker() {
-  const messages: Message[] = [];
-  const aedes = await Aedes.createBroker();
-  aedes.authorizePublish = (_client, packet, done) => {
-    const topic = parseTopic(packet.topic);
-    if (topic.ok && !topic.value.live) {
-      const decoded = decodeMessage(packet.payload as Buffer);
-      if (decoded.ok) messages.push(decoded.value);
-    }
-    done(null);
-  };
-  const server: Server = createServer(
-    {
-      key: readFileSync(service.keyPath),
-      cert: readFileSync(service.certPath),
-      ca: readFileSync(service.caPath),
-      requestCert: true,
-      rejectUnauthorized: true,
-    },
-    (socket: TLSSocket) => aedes.handle(socket),
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  return {
-    messages,
-    url: `mqtts://127.0.0.1:${port}`,
-    stop: async () => {
-      await new Promise<void>((r) => aedes.close(() => r()));
-      server.close();
-    },
-  };
+  static async start(port = 0): Promise<Broker> {
+    const aedes = await Aedes.createBroker();
+    const tls = { key: readFileSync(service.keyPath), cert: readFileSync(service.certPath), ca: readFileSync(service.caPath) };
+    const server = createServer({ ...tls, requestCert: true, rejectUnauthorized: true }, (socket: TLSSocket) => aedes.handle(socket));
+    const self = new Broker(aedes, server);
+    aedes.on('clientError', () => {});
+    aedes.authorizePublish = (_client, packet, done) => {
+      self.#take(packet.topic, packet.payload as Buffer);
+      done(null);
+    };
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    return self;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  get url(): string {
+    return `mqtts://127.0.0.1:${this.port}`;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #take(topic: string, payload: Buffer): void {
+    this.raw.push(topic, payload.toString('latin1'));
+    const parsed = parseTopic(topic);
+    if (!parsed.ok) throw new Error(parsed.reason);
+    if (parsed.value.live) return;
+    const decoded = decodeMessage(payload);
+    if (!decoded.ok) throw new Error(decoded.reason);
+    const key = `${decoded.value.recordingId} ${decoded.value.seq}`;
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    this.topics.push(topic);
+    this.messages.push(decoded.value);
+  }
 }

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { AgentStatus } from '@vitalwire/contract';
 import { Outbox, Uplink } from '@vitalwire/outbox';
 import {
@@ -14,7 +14,7 @@ import {
   type TokenCheck,
   version,
 } from '@vitalwire/runtime';
-import { operatorTokenPath, removeAgentFile, writeAgentFile } from './agent-file.ts';
+import { expandHome, operatorTokenPath, removeAgentFile, writeAgentFile } from './agent-file.ts';
 import type { EdgeConfig } from './config.ts';
 import { DeviceTokens, ensureOperatorToken } from './device-tokens.ts';
 import { EdgeError } from './errors.ts';
@@ -27,8 +27,8 @@ export type EdgeAgent = Lifecycle & { addresses(): Record<string, number | strin
 
 const MB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
-const SWEEP_MS = 60_000;
-const HUNG_MS = 15_000;
+const SWEEP_MS = 5_000;
+const HUNG_MS = 30_000;
 
 /** The agent on the gateway: intake → outbox → uplink. */
 export function createEdgeAgent(config: EdgeConfig, { log, clock }: EdgeEnv): EdgeAgent {
@@ -46,7 +46,8 @@ class Agent implements EdgeAgent {
   readonly #probes: Probes;
   readonly #intake: Intake;
   readonly #watchdog: Watchdog;
-  readonly #caPath: string;
+  readonly #dataDir: string;
+  readonly #tokensDir: string;
   #operatorToken = '';
   #sweep: Timer | null = null;
   #stopped: Promise<void> | null = null;
@@ -58,9 +59,10 @@ class Agent implements EdgeAgent {
     this.#log = log;
     this.#clock = clock;
     const identity: Identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
-    this.#caPath = config.caPath;
+    this.#dataDir = expandHome(config.dataDir);
+    this.#tokensDir = expandHome(config.tokensDir ?? join(this.#dataDir, 'tokens'));
     this.#outbox = new Outbox({
-      path: config.outboxPath ?? join(config.dataDir, 'outbox.sqlite'),
+      path: expandHome(config.outboxPath ?? join(this.#dataDir, 'outbox.sqlite')),
       owner: config.gatewayId,
       version,
       maxBytes: config.outboxMaxMb * MB,
@@ -81,7 +83,7 @@ class Agent implements EdgeAgent {
       drainMs: config.drainMs,
     });
     this.#sessions = new Sessions({ gateway: config.gatewayId, outbox: this.#outbox, clock, clockState: () => this.#uplink.clock });
-    this.#tokens = new DeviceTokens(config.tokensDir ?? join(config.dataDir, 'tokens'), clock, log);
+    this.#tokens = new DeviceTokens(this.#tokensDir, clock, log);
     this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
     this.#intake = new Intake({
       gateway: config.gatewayId,
@@ -104,10 +106,11 @@ class Agent implements EdgeAgent {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { dataDir, gatewayId, token } = this.#config;
+    const { gatewayId, token } = this.#config;
+    const dataDir = this.#dataDir;
     this.#started = true;
     await makeDir(dataDir);
-    this.#operatorToken = token ?? (await ensureOperatorToken(operatorTokenPath(dataDir)));
+    this.#operatorToken = await ensureOperatorToken(operatorTokenPath(dataDir), token);
     await this.#outbox.start();
     await this.#uplink.start();
     await this.#tokens.start();
@@ -123,7 +126,8 @@ class Agent implements EdgeAgent {
       pid: process.pid,
       url: this.#intake.url,
       probes: `http://${this.#config.probeHost}:${this.#probes.port}`,
-      caPath: this.#caPath,
+      caPath: resolve(this.#config.caPath),
+      tokensDir: resolve(this.#tokensDir),
       version,
     });
     this.#watchdog.start();
@@ -147,7 +151,7 @@ class Agent implements EdgeAgent {
     await this.#uplink.stop();
     await this.#outbox.stop();
     await this.#probes.stop();
-    await removeAgentFile(this.#config.dataDir).catch(() => {});
+    await removeAgentFile(this.#dataDir).catch(() => {});
   }
 
   #tokenCheck(): TokenCheck {
@@ -178,8 +182,13 @@ class Agent implements EdgeAgent {
 
   #sweepLater(): void {
     this.#sweep = this.#clock.setTimer(SWEEP_MS, () => {
-      Promise.all([this.#sessions.endOld(), this.#intake.reloadTls()])
-        .catch((error: unknown) => this.#log.error({ err: error }, 'a recording could not be ended at midnight'))
+      Promise.all([this.#sessions.endOld(), this.#intake.reloadTls(), this.#outbox.state()])
+        .then(() => {
+          this.#lastAnswerMs = this.#clock.monotonicMs();
+        })
+        .catch((error: unknown) =>
+          this.#log.error({ err: error }, 'the outbox did not answer, or a recording could not be ended at midnight'),
+        )
         .finally(() => {
           if (this.#stopped === null) this.#sweepLater();
         });

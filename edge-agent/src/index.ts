@@ -1,4 +1,4 @@
-export { type AgentFile, operatorTokenPath, readAgentFile } from './agent-file.ts';
+export { type AgentFile, expandHome, operatorTokenPath, readAgentFile } from './agent-file.ts';
 export { EdgeConfig, edgePrefix } from './config.ts';
 export { ensureDeviceToken, revokeDeviceToken } from './device-tokens.ts';
 export { createEdgeAgent, createEdgeAgent as createEdge, type EdgeAgent, type EdgeEnv } from './edge-agent.ts';

@@ -72,6 +72,7 @@ type Held = { readonly ranges: SeqRange[]; resolve: () => void; reject: (error: 
 const DAY_MS = 86_400_000;
 const MAX_HELD = 1_024;
 const MAX_TOLD = 16;
+const OVERTAKE_MS = 60_000;
 
 /** Samples that come after later ones of the same capture: they were passed over, and a recording cannot go back. */
 export class SkippedSamples extends Error {
@@ -96,6 +97,8 @@ export class StreamSession {
   #timer: Timer | null = null;
   #tail: Promise<unknown> = Promise.resolve();
   #epoch = 0;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #failed: { readonly captureId: string; readonly untilMs: number } | null = null;
   readonly #unended = new Map<string, AppendStep>(); // end records whose append failed
   readonly #told = new Map<string, number>(); // how much of a capture devices know to be committed: a repair must not forget it
 
@@ -140,6 +143,7 @@ export class StreamSession {
     const firstSample = request.firstSample === 'next' ? capture.taken : request.firstSample;
     const hole = capture.holes.find((one) => firstSample < one.to && one.from < firstSample + count);
     if (hole !== undefined) throw new SkippedSamples(request.captureId, hole);
+    this.#refuseOvertaking(request.captureId, firstSample, capture.taken);
     const repeated = Math.min(count, Math.max(0, capture.taken - firstSample));
     const fresh = count - repeated;
 
@@ -177,6 +181,7 @@ export class StreamSession {
   async #positionOf(captureId: string): Promise<Capture> {
     if (this.#capture !== null) return this.#capture;
     const { device, stream, outbox } = this.#options;
+    await Promise.allSettled(this.#underWay); // an append on its way would move the position we are about to read
     const told = this.#told.get(captureId) ?? 0;
     const position = await outbox.capturePosition(device, stream, captureId, told);
     this.#predecessor ??= position.predecessor;
@@ -191,6 +196,19 @@ export class StreamSession {
     else if (open.form.key !== request.form.key) steps.push(...this.#endSteps('montage-changed'));
     else if (from > capture.taken) steps.push(...this.#endSteps('device-gap'));
     else if (open.day !== this.#today()) steps.push(...this.#endSteps('midnight'));
+  }
+
+  /**
+   * A request could not be kept, and its device may already have sent the next: taken as a jump that one would shut the first out for
+   * good. So for a while only what begins where the capture stands is taken.
+   */
+  #refuseOvertaking(captureId: string, firstSample: number, expected: number): void {
+    const failed = this.#failed;
+    if (failed === null) return;
+    const isOver = failed.captureId !== captureId || this.#options.clock.monotonicMs() > failed.untilMs;
+    if (isOver || firstSample <= expected) this.#failed = null;
+    else
+      throw new OutboxError('CAPTURE_MOVED', `capture '${captureId}' goes on at sample ${expected}; the request begins at ${firstSample}`);
   }
 
   #begin(request: StreamRequest, from: number, skipped: number, steps: AppendStep[]): Open {
@@ -268,13 +286,13 @@ export class StreamSession {
   #append(steps: readonly AppendStep[]): Promise<Appended> {
     const epoch = this.#epoch;
     const open = this.#open;
-    const capture = this.#capture;
-    const cut = capture?.cut ?? 0;
     const held = steps.some((step) => step.step === 'chunk') && (open === null || open.cutter.waiting === 0) ? this.#release() : [];
     const appended = this.#options.outbox.append(steps).then(
       (value) => {
-        if (open !== null) open.started = true;
-        if (capture !== null) this.#remember(capture.id, cut);
+        for (const step of steps) {
+          if (step.step === 'start' && step.start.subject === open?.id) open.started = true;
+          if (step.step === 'capture') this.#remember(step.captureId, step.nextSample);
+        }
         for (const one of held) {
           one.ranges.push(...value.recordings);
           one.resolve();
@@ -290,7 +308,11 @@ export class StreamSession {
       },
     );
     this.#tail = appended;
-    appended.catch(() => {}); // whoever waits for it is told; nobody may
+    const settled: Promise<unknown> = appended.then(
+      () => this.#underWay.delete(settled),
+      () => this.#underWay.delete(settled), // whoever waits for it is told; nobody may
+    );
+    this.#underWay.add(settled);
     return appended;
   }
 
@@ -300,6 +322,7 @@ export class StreamSession {
     this.#timer?.cancel();
     this.#timer = null;
     for (const one of this.#release()) one.reject(cause);
+    if (this.#capture !== null) this.#failed = { captureId: this.#capture.id, untilMs: this.#options.clock.monotonicMs() + OVERTAKE_MS };
     this.#capture = null;
     const open = this.#open;
     open?.cutter.reset();

@@ -1,6 +1,5 @@
 export type UnitOptions = {
   readonly user: string;
-  readonly node: string;
   readonly script: string; // bin/vitalwire.js
   readonly configPath: string;
   readonly dataDir: string;
@@ -9,7 +8,7 @@ export type UnitOptions = {
 
 /** The text of a systemd unit that runs the agent as its own user, within its memory, restarted when it falls silent. */
 export function systemdUnit(options: UnitOptions): string {
-  const { user, node, script, configPath, dataDir, memoryMaxMb } = options;
+  const { user, script, configPath, dataDir, memoryMaxMb } = options;
   return `[Unit]
 Description=Vitalwire edge agent (research and education software, not a medical device)
 Wants=network-online.target
@@ -21,7 +20,7 @@ Type=notify
 NotifyAccess=all
 User=${user}
 Group=${user}
-ExecStart=${quoted(node)} ${quoted(script)} edge run --config ${quoted(configPath)}
+ExecStart=/usr/bin/env node ${quoted(script)} edge run --config ${quoted(configPath)}
 Restart=always
 RestartSec=2
 WatchdogSec=60
@@ -31,7 +30,7 @@ UMask=0077
 NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectSystem=strict
-ProtectHome=yes
+ProtectHome=read-only
 ReadWritePaths=${quoted(dataDir)}
 
 [Install]

@@ -15,6 +15,7 @@ import {
   type TokenCheck,
 } from '@vitalwire/runtime';
 import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { Sessions } from '../sessions.ts';
 import { SkippedSamples, type StreamAnswer } from '../stream-session.ts';
 import { BodyBudget, tooBusy } from './body-budget.ts';
@@ -34,6 +35,8 @@ export type IntakeOptions = {
   readonly status: () => Promise<AgentStatus>;
   readonly drain: (on: boolean) => Promise<AgentStatus>;
 };
+
+const DrainRequest = z.strictObject({ on: z.boolean() });
 
 export const operator = { id: 'operator', role: 'operator' } as const;
 
@@ -145,11 +148,7 @@ export class Intake implements Lifecycle {
     });
     api.post('/v1/drain', (request) => {
       onlyOperator(request);
-      return this.#options.drain(true);
-    });
-    api.delete('/v1/drain', (request) => {
-      onlyOperator(request);
-      return this.#options.drain(false);
+      return this.#options.drain(check(DrainRequest, request.body, '/v1/drain').on);
     });
   }
 

@@ -80,11 +80,17 @@ export function heartRateForm(kind: string, replay: ReplayMark | null, source: s
 export function check<Schema extends z.ZodType>(schema: Schema, body: unknown, path: string): z.output<Schema> {
   const checked = schema.safeParse(body);
   if (checked.success) return checked.data;
-  const problems = checked.error.issues
-    .slice(0, MAX_PROBLEMS)
-    .map(({ path: at, message }) => `${at.map(String).join('.') || 'body'}: ${message}`);
-  const more = checked.error.issues.length - problems.length;
+  const issues = checked.error.issues.flatMap(likeliest);
+  const problems = issues.slice(0, MAX_PROBLEMS).map(({ path: at, message }) => `${at.map(String).join('.') || 'body'}: ${message}`);
+  const more = issues.length - problems.length;
   throw invalid(`POST ${path}: ${problems.join('; ')}${more > 0 ? `; and ${more} more` : ''}`);
+}
+
+/** Of the forms a body may have, the one it came closest to: the one whose first problem lies deepest. */
+function likeliest(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const [closest] = issue.errors.toSorted((a, b) => (b[0]?.path.length ?? 0) - (a[0]?.path.length ?? 0));
+  return closest === undefined ? [issue] : closest.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
 }
 
 export function invalid(message: string, code = 'INVALID_REQUEST', status = 400): ApiError {

@@ -1,0 +1,163 @@
+import { join } from 'node:path';
+import { type ClockState, decodeMessage, type Message } from '@vitalwire/contract';
+import { type Appended, type AppendStep, Outbox, OutboxError } from '@vitalwire/outbox';
+import { createLog, systemClock } from '@vitalwire/runtime';
+import { removeTempDir, tempDir } from '@vitalwire/testkit';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EegCutter } from './cutter.ts';
+import { type StreamRequest, StreamSession } from './stream-session.ts';
+
+const rate = { num: 256, den: 1 };
+const clockState: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
+const form = { rate, channels: [], montageHash: '0000000000000000', replay: null, source: '', key: 'a' };
+
+let dir: string;
+let outbox: Outbox;
+let fail: () => boolean;
+let session: StreamSession;
+
+beforeEach(async () => {
+  dir = tempDir('vw-session-');
+  outbox = new Outbox({
+    path: join(dir, 'outbox.sqlite'),
+    owner: 'gateway-1',
+    version: '1',
+    maxBytes: 1e9,
+    ringMs: 1e9,
+    minFreeBytes: 0,
+    announce: false,
+    log: createLog({ name: 'test', level: 'fatal' }),
+    clock: systemClock,
+  });
+  await outbox.start();
+  fail = () => false;
+  const append = (steps: readonly AppendStep[]): Promise<Appended> =>
+    fail() ? Promise.reject(new OutboxError('DISK_FULL', 'by the test')) : outbox.append(steps);
+  session = new StreamSession({
+    gateway: 'gateway-1',
+    device: 'eeg-1',
+    stream: 'eeg',
+    clock: systemClock,
+    clockState: () => clockState,
+    outbox: { append, capturePosition: (...args) => outbox.capturePosition(...args) },
+  });
+});
+afterEach(async () => {
+  await outbox.stop();
+  removeTempDir(dir);
+});
+
+test('short requests side by side share one chunk, and all are answered with it', async () => {
+  const answers = await Promise.all([0, 8, 16, 24].map((first) => session.submit(eeg(first, 8))));
+  expect(answers.map(({ nextSample }) => nextSample)).toEqual([8, 16, 24, 32]);
+  const ranges = answers.map(({ recordings }) => recordings);
+  for (const one of ranges) expect(one).toMatchObject([{ firstSeq: 0, lastSeq: 0 }]);
+  expect((await chunks()).map(({ samples }) => samples.length)).toEqual([32]);
+});
+
+test('what is held back when the session ends is committed first', async () => {
+  const answer = session.submit(eeg(0, 5));
+  await session.end('stopped');
+  expect(await answer).toMatchObject({ accepted: 5 });
+  expect(await chunks()).toHaveLength(1);
+});
+
+test('when an append fails, its request and those behind it fail, and all are stored once when they come again', async () => {
+  fail = () => true;
+  const first = session.submit(eeg(0, 64));
+  const second = session.submit(eeg(64, 64));
+  await expect(first).rejects.toMatchObject({ code: 'DISK_FULL' });
+  await expect(second).rejects.toMatchObject({ retry: true });
+  fail = () => false;
+  await expect(session.submit(eeg(64, 64))).rejects.toMatchObject({ code: 'CAPTURE_MOVED' }); // a jump now would shut the first out
+  await session.submit(eeg(0, 64));
+  await session.submit(eeg(64, 64));
+  expect(await stored()).toEqual(Array.from({ length: 128 }, (_, index) => index));
+});
+
+test.each([1, 2, 3])(
+  'a device that sends several requests at once through a failing outbox loses nothing and repeats nothing (seed %i)',
+  async (seed) => {
+    const random = seeded(seed);
+    let failures = 0;
+    fail = () => {
+      const yes = random() < 0.15;
+      if (yes) failures += 1;
+      return yes;
+    };
+    const total = 3_000;
+    let answered = 0;
+    for (let round = 0; answered < total && round < 2_000; round += 1) {
+      const requests: StreamRequest[] = [];
+      let at = answered;
+      for (let index = 0; index < 4 && at < total; index += 1) {
+        const count = Math.min(total - at, 1 + Math.floor(random() * 90));
+        const overlap = Math.min(at, random() < 0.2 ? 7 : 0);
+        requests.push(eeg(at - overlap, count + overlap));
+        at += count;
+      }
+      const results = await Promise.allSettled(requests.map((request) => session.submit(request)));
+      for (const result of results) {
+        if (result.status === 'rejected') {
+          expect(result.reason).toMatchObject({ retry: true });
+          break;
+        }
+        answered = result.value.nextSample;
+      }
+    }
+    expect(answered).toBe(total);
+    expect(failures).toBeGreaterThan(3);
+    fail = () => false;
+    await session.end('stopped');
+    expect(await stored()).toEqual(Array.from({ length: total }, (_, index) => index));
+    const all = await messages();
+    const started = all.filter((one) => one.stream === 'recording' && one.kind === 'start').length;
+    const ended = all.filter((one) => one.stream === 'recording' && one.kind === 'end').length;
+    expect(ended).toBe(started);
+  },
+);
+
+function eeg(firstSample: number, count: number): StreamRequest {
+  return {
+    captureId: 'c',
+    firstSample,
+    readings: {
+      stream: 'eeg',
+      channels: 1,
+      rate,
+      stretch: {
+        measuredAtUs: Math.round((firstSample * 1e6) / 256),
+        samplesPerChannel: count,
+        samples: Int16Array.from({ length: count }, (_, index) => firstSample + index),
+      },
+    },
+    form,
+    makeCutter: () => new EegCutter({ channels: 1, sampleBits: 16, rate, montageHash: form.montageHash }, 250),
+    end: false,
+  };
+}
+
+async function messages(): Promise<Message[]> {
+  return (await outbox.read(0, 100_000, 1e9)).map(({ message }) => {
+    const decoded = decodeMessage(message);
+    if (!decoded.ok) throw new Error(decoded.reason);
+    return decoded.value;
+  });
+}
+
+async function chunks() {
+  return (await messages()).flatMap((one) => (one.stream === 'eeg' ? [one] : []));
+}
+
+/** The samples of all chunks as the device would place them; their value is their place. */
+async function stored(): Promise<number[]> {
+  return (await chunks()).flatMap(({ samples }) => [...samples]).toSorted((a, b) => a - b);
+}
+
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
