@@ -1,0 +1,223 @@
+import { existsSync } from 'node:fs';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AgentStatus } from '@vitalwire/contract';
+import { createLog, HttpClient, printConfig, readConfig, startAll } from '@vitalwire/runtime';
+import { Argument, type Command } from 'commander';
+import { parseDurationMs, parseWhole } from '../duration.ts';
+import { CliError } from '../errors.ts';
+import { type AddCommand, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { drainLine, statusLines } from './edge-view.ts';
+
+const ASK_MS = 5_000;
+const WATCH_MS = 1_000;
+const POLL_MS = 500;
+
+type Place = { data?: string };
+
+/** `vitalwire edge …`: the agent on a gateway, run and looked after. */
+export function registerEdge(program: Command, io: Io): void {
+  const edge = program.command('edge').description('the agent beside the patient: run it, look at it, empty it, give devices their tokens');
+  const dataOption = [
+    '--data <dir>',
+    "data directory of the agent, or of a stack made with 'vitalwire up' (default: VITALWIRE_EDGE_DATA_DIR, else ~/.vitalwire/edge)",
+  ] as const;
+
+  edge
+    .command('run')
+    .description('run the agent in the foreground until it is asked to stop')
+    .option('--config <file>', 'settings from a YAML file; environment variables win over it')
+    .option('--print-config', 'print the settings in force as YAML, secrets masked, and end')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  vitalwire edge run --config /etc/vitalwire/edge.yaml\n  VITALWIRE_EDGE_CHUNK_MS=500 vitalwire edge run --print-config',
+    )
+    .action((options: { config?: string; printConfig?: boolean }) => run(io, options));
+
+  edge
+    .command('status')
+    .description('how the agent is: outbox depth, oldest chunk, rates, forecast, certificate, clock')
+    .option(...dataOption)
+    .option('--json', 'as one JSON object')
+    .option('--watch', 'again every second, until Ctrl-C')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  vitalwire edge status\n  vitalwire edge status --data ./ward --json\n  vitalwire edge status --watch',
+    )
+    .action((options: Place & { json?: boolean; watch?: boolean }) => status(io, options));
+
+  edge
+    .command('drain')
+    .description('close the intake, end the recordings and wait until the cluster has acknowledged everything')
+    .option(...dataOption)
+    .option('--timeout <duration>', 'give up waiting after this; the intake stays closed', parseDurationMs)
+    .option('--resume', 'open the intake again')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  vitalwire edge drain\n  vitalwire edge drain --timeout 10m\n  vitalwire edge drain --resume\n\nExit code 3 if the outbox is not empty when it ends.',
+    )
+    .action((options: Place & { timeout?: number; resume?: boolean }) => drain(io, options));
+
+  edge
+    .command('token')
+    .description("print a device's token, making one if it has none; the agent notices within a second")
+    .addArgument(new Argument('<device>', 'id of the device: letters, digits, dots, hyphens, underscores'))
+    .option(...dataOption)
+    .option('--rotate', 'make a new one; the old one is worthless at once')
+    .option('--revoke', 'take it away')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  vitalwire edge token eeg-7\n  vitalwire edge token eeg-7 --rotate\n  vitalwire edge token eeg-7 --revoke',
+    )
+    .action((device: string, options: Place & { rotate?: boolean; revoke?: boolean }) => token(io, device, options));
+
+  edge
+    .command('install')
+    .description('print a systemd unit for the agent (own user, watchdog, memory limit), or write it')
+    .option('--config <file>', 'settings of the agent', '/etc/vitalwire/edge.yaml')
+    .option('--data <dir>', 'data directory of the agent, writable for its user', '/var/lib/vitalwire/edge')
+    .option('--user <name>', 'user and group the agent runs as', 'vitalwire')
+    .option('--memory-max <mb>', 'memory limit in MB; beyond it the agent is killed and started again', parseWhole(128, 1_048_576), 768)
+    .option('--write [file]', 'write it, by default to /etc/systemd/system/vitalwire-edge.service')
+    .addHelpText('after', '\nExamples:\n  vitalwire edge install\n  sudo vitalwire edge install --config /etc/vitalwire/edge.yaml --write')
+    .action((options: InstallOptions) => install(io, options));
+}
+
+export const addCommand: AddCommand = registerEdge;
+
+async function run(io: Io, options: { config?: string; printConfig?: boolean }): Promise<void> {
+  const { EdgeConfig, edgePrefix, createEdgeAgent } = await import('@vitalwire/edge-agent');
+  const config = readConfig(EdgeConfig, { prefix: edgePrefix, env: io.env, file: options.config, configName: 'edge' });
+  if (options.printConfig === true) {
+    printLine(io, printConfig(EdgeConfig, config).trimEnd());
+    return;
+  }
+  const agent = createEdgeAgent(config, { log: createLog({ name: 'edge', level: config.logLevel }), clock: io.clock });
+  const running = await startAll([agent], io.signal);
+  io.reportReady?.(agent.addresses());
+  await new Promise<void>((done) => {
+    if (io.signal.aborted) done();
+    else io.signal.addEventListener('abort', () => done(), { once: true });
+  });
+  await running.stop();
+}
+
+async function status(io: Io, options: Place & { json?: boolean; watch?: boolean }): Promise<void> {
+  if (options.watch !== true) {
+    await withAgent(io, options, async (ask) => printStatus(io, options, await ask()));
+    return;
+  }
+  while (!io.signal.aborted) {
+    try {
+      await withAgent(io, options, async (ask) => {
+        const answer = await ask();
+        if (io.isTerminal && options.json !== true) io.stdout.write('\u001b[2J\u001b[H'); // a fresh screen
+        printStatus(io, options, answer);
+      });
+    } catch (error) {
+      if (io.signal.aborted) return;
+      noteLine(io, error instanceof Error ? error.message : String(error)); // an agent that restarts is worth waiting for
+    }
+    await io.clock.sleep(WATCH_MS, io.signal).catch(() => {});
+  }
+}
+
+function printStatus(io: Io, options: { json?: boolean }, answer: AgentStatus): void {
+  if (options.json === true) printJson(io, answer);
+  else for (const line of statusLines(answer, io.clock.nowUs())) printLine(io, line);
+}
+
+async function drain(io: Io, options: Place & { timeout?: number; resume?: boolean }): Promise<void> {
+  await withAgent(io, options, async (ask, post) => {
+    if (options.resume === true) {
+      await post('/v1/drain', { on: false });
+      printLine(io, 'The intake is open again.');
+      return;
+    }
+    let answer = await post('/v1/drain', { on: true });
+    noteLine(io, "The intake is closed ('vitalwire edge drain --resume' opens it again).");
+    const giveUpMs = io.clock.monotonicMs() + (options.timeout ?? Number.POSITIVE_INFINITY);
+    while (answer.depthChunks > 0) {
+      if (io.signal.aborted || io.clock.monotonicMs() > giveUpMs)
+        throw new CliError('UNREACHABLE', `${drainLine(answer)}; the intake stays closed`);
+      noteLine(io, drainLine(answer));
+      await io.clock.sleep(POLL_MS, io.signal).catch(() => {});
+      answer = await ask();
+    }
+    printLine(io, 'The outbox is empty: everything this gateway took in is committed in the cluster.');
+  });
+}
+
+async function token(io: Io, device: string, options: Place & { rotate?: boolean; revoke?: boolean }): Promise<void> {
+  const { ensureDeviceToken, readAgentFile, revokeDeviceToken } = await import('@vitalwire/edge-agent');
+  const dataDir = await agentDir(io, options);
+  const dir = (await readAgentFile(dataDir))?.tokensDir ?? io.env['VITALWIRE_EDGE_TOKENS_DIR'] ?? join(dataDir, 'tokens');
+  if (options.revoke === true) {
+    const revoked = await revokeDeviceToken(dir, device);
+    printLine(io, revoked ? `${device} has no token any more.` : `${device} had no token.`);
+    return;
+  }
+  const { token: text, made } = await ensureDeviceToken(dir, device, options.rotate === true);
+  noteLine(io, made ? `New token of ${device}, kept in ${join(dir, device)}:` : `Token of ${device} (--rotate makes a new one):`);
+  printLine(io, text);
+}
+
+type InstallOptions = { config: string; data: string; user: string; memoryMax: number; write?: string | true };
+
+async function install(io: Io, options: InstallOptions): Promise<void> {
+  const { systemdUnit } = await import('@vitalwire/edge-agent');
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(options.user)) throw new CliError('WRONG_ARGUMENT', `--user ${options.user}: not a user name`);
+  const unit = systemdUnit({
+    user: options.user,
+    script: fileURLToPath(new URL('../../bin/vitalwire.js', import.meta.url)),
+    configPath: resolve(options.config),
+    dataDir: resolve(options.data),
+    memoryMaxMb: options.memoryMax,
+  });
+  if (options.write === undefined) {
+    printLine(io, unit.trimEnd());
+    return;
+  }
+  const path = options.write === true ? '/etc/systemd/system/vitalwire-edge.service' : resolve(options.write);
+  await writeFile(path, unit);
+  await chmod(path, 0o644);
+  printLine(io, `Written to ${path}. Next, as root:`);
+  printLine(io, `  useradd --system --home-dir ${resolve(options.data)} ${options.user}`);
+  printLine(io, `  install -d -o ${options.user} -g ${options.user} -m 700 ${resolve(options.data)}`);
+  printLine(io, `  systemctl daemon-reload && systemctl enable --now ${path.split('/').at(-1) ?? ''}`);
+  if (!existsSync(options.config))
+    printLine(io, `${resolve(options.config)} is not there yet: see 'vitalwire settings' for what it may hold.`);
+}
+
+type Ask = () => Promise<AgentStatus>;
+type Post = (path: string, body: object) => Promise<AgentStatus>;
+
+async function withAgent<T>(io: Io, options: Place, work: (ask: Ask, post: Post) => Promise<T>): Promise<T> {
+  const { operatorTokenPath, readAgentFile } = await import('@vitalwire/edge-agent');
+  const dataDir = await agentDir(io, options);
+  const agent = await readAgentFile(dataDir);
+  if (agent === null)
+    throw new CliError(
+      'UNREACHABLE',
+      `no edge agent runs on ${dataDir}; start it with 'vitalwire edge run', or name its directory with --data`,
+    );
+  const secret = await readFile(operatorTokenPath(dataDir), 'utf8');
+  const client = new HttpClient({ baseUrl: agent.url, token: secret.trim(), caPath: agent.caPath, timeoutMs: ASK_MS });
+  try {
+    return await work(
+      () => client.getJson('/v1/status', AgentStatus),
+      (path, body) => client.postJson(path, body, AgentStatus),
+    );
+  } finally {
+    await client.close();
+  }
+}
+
+/** The agent's own directory; a stack keeps it in `edge`. */
+async function agentDir(io: Io, options: Place): Promise<string> {
+  const { expandHome } = await import('@vitalwire/edge-agent');
+  const dir = resolve(expandHome(options.data ?? io.env['VITALWIRE_EDGE_DATA_DIR'] ?? '~/.vitalwire/edge'));
+  const inside = join(dir, 'edge');
+  return existsSync(join(inside, 'tokens')) ? inside : dir;
+}
