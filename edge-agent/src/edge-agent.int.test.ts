@@ -19,7 +19,7 @@ import { removeTempDir, TestPki, tempDir, until } from '@vitalwire/testkit';
 import { Aedes } from 'aedes';
 import { Agent as HttpAgent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createEdgeAgent, type EdgeAgent, EdgeConfig, ensureDeviceToken, operatorTokenPath } from './index.ts';
+import { createEdgeAgent, type EdgeAgent, EdgeConfig, ensureDeviceToken, operatorTokenPath, readAgentFile } from './index.ts';
 
 const channel = { label: 'Cz', unit: 'uV', digitalMin: -2048, digitalMax: 2047, physicalMin: -200, physicalMax: 200, reference: '' };
 const rate = { num: 256, den: 1 };
@@ -356,6 +356,12 @@ describe('operation', () => {
     expect(ends()).toMatchObject([{ reason: 'stopped' }]);
     await send('/v1/drain', '{"on":false}', 'application/json', { token });
     expect(await post('/v1/eeg', eeg(256, 256))).toMatchObject({ status: 201 });
+  });
+
+  test('a second agent on the same data directory is refused in one sentence and leaves the first alone', async () => {
+    await expect(startAgent()).rejects.toThrow(/another program has the outbox open/);
+    expect(await readAgentFile(dir)).toMatchObject({ gateway: 'gateway-1', url: agent.addresses()['intakeUrl'] });
+    expect(await post('/v1/eeg', eeg(0, 64))).toMatchObject({ status: 201 });
   });
 
   test('without a front door the agent takes readings in, is degraded and not unready, and delivers later', async () => {

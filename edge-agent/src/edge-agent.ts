@@ -52,6 +52,7 @@ class Agent implements EdgeAgent {
   #sweep: Timer | null = null;
   #stopped: Promise<void> | null = null;
   #started = false;
+  #announced = false;
   #lastAnswerMs = 0;
 
   constructor(config: EdgeConfig, log: Log, clock: Clock) {
@@ -121,6 +122,7 @@ class Agent implements EdgeAgent {
     await this.#intake.start();
     this.#lastAnswerMs = this.#clock.monotonicMs();
     this.#sweepLater();
+    this.#announced = true;
     await writeAgentFile(dataDir, {
       gateway: gatewayId,
       pid: process.pid,
@@ -151,7 +153,7 @@ class Agent implements EdgeAgent {
     await this.#uplink.stop();
     await this.#outbox.stop();
     await this.#probes.stop();
-    await removeAgentFile(this.#dataDir).catch(() => {});
+    if (this.#announced) await removeAgentFile(this.#dataDir).catch(() => {}); // never that of another agent
   }
 
   #tokenCheck(): TokenCheck {
