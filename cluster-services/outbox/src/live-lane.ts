@@ -98,7 +98,7 @@ export class LiveLane implements Lifecycle {
         if (!stop.aborted && this.#wanted) log.warn({ clientId }, 'the live connection was lost');
       } catch (error) {
         this.#mayTry = false; // until the durable connection has been made again
-        if (!stop.aborted) log.warn({ err: error, clientId }, 'no live connection');
+        if (!stop.aborted) log.warn({ reason: error instanceof Error ? error.message : String(error), clientId }, 'no live connection');
       }
       if (this.#wanted) await clock.sleep(backoff.nextMs(), stop).catch(() => {});
     }

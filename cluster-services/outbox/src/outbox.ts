@@ -209,7 +209,7 @@ export class Outbox implements Lifecycle {
         for (const [index, waiting] of group.entries()) {
           const result = results[index];
           if (result?.ok === true) {
-            this.#appended += waiting.steps.length;
+            this.#appended += waiting.steps.filter(isMessage).length;
             waiting.resolve(result.value);
           } else waiting.reject(new OutboxError(result?.code ?? 'OUTBOX_FAILED', result?.detail));
         }
@@ -316,6 +316,11 @@ export class Outbox implements Lifecycle {
   #tell<Name extends keyof OutboxEvents>(name: Name, ...args: Parameters<OutboxEvents[Name]>): void {
     for (const listener of this.#listeners) (listener[name] as ((...args: Parameters<OutboxEvents[Name]>) => void) | undefined)?.(...args);
   }
+}
+
+/** Steps that put a message into the outbox; the others only note something. */
+function isMessage({ step }: AppendStep): boolean {
+  return step !== 'capture' && step !== 'seen';
 }
 
 function bytesOf(steps: readonly AppendStep[]): number {

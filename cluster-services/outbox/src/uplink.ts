@@ -235,7 +235,8 @@ export class Uplink implements Lifecycle {
         await this.#connectAndStay(backoff);
         if (!stop.aborted) this.#note('the connection was lost', () => log.warn({ url }, 'the connection to the front door was lost'));
       } catch (error) {
-        if (!stop.aborted) this.#note(messageOf(error), () => log.warn({ err: error, url }, 'cannot connect to the front door'));
+        if (!stop.aborted)
+          this.#note(messageOf(error), () => log.warn({ reason: messageOf(error), url }, 'cannot connect to the front door'));
       }
       await clock.sleep(backoff.nextMs(), stop).catch(() => {});
     }
