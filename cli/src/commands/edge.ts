@@ -129,6 +129,7 @@ function printStatus(io: Io, options: { json?: boolean }, answer: AgentStatus): 
 }
 
 async function drain(io: Io, options: Place & { timeout?: number; resume?: boolean }): Promise<void> {
+  const { EdgeError } = await import('@vitalwire/edge-agent');
   await withAgent(io, options, async (ask, post) => {
     if (options.resume === true) {
       await post('/v1/drain', { on: false });
@@ -140,7 +141,7 @@ async function drain(io: Io, options: Place & { timeout?: number; resume?: boole
     const giveUpMs = io.clock.monotonicMs() + (options.timeout ?? Number.POSITIVE_INFINITY);
     while (answer.depthChunks > 0) {
       if (io.signal.aborted || io.clock.monotonicMs() > giveUpMs)
-        throw new CliError('UNREACHABLE', `${drainLine(answer)}; the intake stays closed`);
+        throw new EdgeError('DRAIN_UNFINISHED', `${drainLine(answer)}; the intake stays closed`);
       noteLine(io, drainLine(answer));
       await io.clock.sleep(POLL_MS, io.signal).catch(() => {});
       answer = await ask();
@@ -194,14 +195,11 @@ type Ask = () => Promise<AgentStatus>;
 type Post = (path: string, body: object) => Promise<AgentStatus>;
 
 async function withAgent<T>(io: Io, options: Place, work: (ask: Ask, post: Post) => Promise<T>): Promise<T> {
-  const { operatorTokenPath, readAgentFile } = await import('@vitalwire/edge-agent');
+  const { EdgeError, operatorTokenPath, readAgentFile } = await import('@vitalwire/edge-agent');
   const dataDir = await agentDir(io, options);
   const agent = await readAgentFile(dataDir);
   if (agent === null)
-    throw new CliError(
-      'UNREACHABLE',
-      `no edge agent runs on ${dataDir}; start it with 'vitalwire edge run', or name its directory with --data`,
-    );
+    throw new EdgeError('NOT_RUNNING', `nothing runs on ${dataDir}; start it with 'vitalwire edge run', or name its directory with --data`);
   const secret = await readFile(operatorTokenPath(dataDir), 'utf8');
   const client = new HttpClient({ baseUrl: agent.url, token: secret.trim(), caPath: agent.caPath, timeoutMs: ASK_MS });
   try {
