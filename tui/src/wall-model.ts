@@ -1,7 +1,6 @@
 import type { LinkCondition } from '@vitalwire/client';
 import type { EegChunk, PatientState, Topic, WallState } from '@vitalwire/contract';
-import { ageMs, freshnessOf, stateWord } from '@vitalwire/vitals';
-import { EegTrace } from './eeg-trace.ts';
+import { ageMs, EegTrace, freshnessOf, stateWord } from '@vitalwire/vitals';
 
 /** One window's probability for the trend; null where there was none. */
 export type TrendPoint = { readonly atUs: number; readonly probability: number | null };

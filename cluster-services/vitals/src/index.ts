@@ -1,4 +1,5 @@
 export * from './decimate.ts';
+export { EegTrace, PAGE_SECONDS } from './eeg-trace.ts';
 export * from './freshness.ts';
 export * from './label.ts';
 export * from './quality.ts';

@@ -2,6 +2,7 @@ import { decodeLiveStatus, decodeMessage, encodeLiveFrame, type Message, parseTo
 import type { Clock } from '@vitalwire/runtime';
 import type { LiveHub } from './live-hub.ts';
 import type { Montages } from './montages.ts';
+import type { RecentFrames } from './recent-frames.ts';
 import { SeenSeqs } from './seen-seqs.ts';
 import { binaryFrame, textFrame } from './socket-frame.ts';
 import type { Ward } from './ward.ts';
@@ -11,7 +12,14 @@ const BACKLOG_MS = 10_000;
 
 export type FeedCounts = { messages: number; repeats: number; undecodable: number };
 
-export type LiveFeedOptions = { ward: Ward; hub: LiveHub; montages: Montages; clock: Clock; onNewMontage: () => void };
+export type LiveFeedOptions = {
+  ward: Ward;
+  hub: LiveHub;
+  montages: Montages;
+  recent: RecentFrames;
+  clock: Clock;
+  onNewMontage: () => void;
+};
 
 /** Takes what the front door routes and hands it to memory and viewers: once per (recording, seq), on whichever lane it came first. */
 export class LiveFeed {
@@ -64,14 +72,17 @@ export class LiveFeed {
     if (message.value.stream === 'recording' && message.value.kind === 'start' && montages.remember(message.value))
       this.#options.onNewMontage();
     ward.apply(topic, message.value, receivedAtUs);
-    if (hub.counts().viewers === 0) return;
-    hub.publish({
+    const isEeg = message.value.stream === 'eeg';
+    if (!isEeg && hub.counts().viewers === 0) return;
+    const outgoing = {
       device: topic.device,
       patient: ward.patientOf(topic.device),
       stream: topic.stream,
       isBacklog: !topic.live && isHistory(message.value, receivedAtUs),
       frame: binaryFrame(encodeLiveFrame(topicText, topic.live, receivedAtUs, payload)),
-    });
+    };
+    if (isEeg && !outgoing.isBacklog) this.#options.recent.keep(outgoing, this.#options.clock.monotonicMs());
+    hub.publish(outgoing);
   }
 
   // A provisional detection is settled by the stored one of the same identity, so that one passes; a repeat of either does not.

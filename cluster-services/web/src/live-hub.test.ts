@@ -133,3 +133,18 @@ test('the room has a limit: who comes later is refused, who leaves makes room', 
   expect(hub.join(new FakeSocket())).not.toBeNull();
   expect(hub.counts()).toMatchObject({ viewers: 2, viewersRefused: 1 });
 });
+
+test('a strip that is opened begins with the last seconds, once; who sees everything gets each chunk once', () => {
+  const hub = new LiveHub(hubLimits, new VirtualClock(), log);
+  const { viewer, socket } = joined(hub, 100);
+  const recent = [chunk('d1'), chunk('d2'), chunk('d1')];
+  hub.subscribe(viewer, everything, 100, recent);
+  expect(socket.binaries()).toHaveLength(0);
+  const other = new FakeSocket();
+  const strip = hub.join(other) as Viewer;
+  const wish = { devices: new Set(['d1']), patients: new Set<string>(), streams: new Set(['eeg'] as const) };
+  hub.subscribe(strip, wish, 100, recent);
+  expect(other.binaries()).toHaveLength(2);
+  hub.subscribe(strip, wish, 100, recent);
+  expect(other.binaries()).toHaveLength(2);
+});

@@ -86,10 +86,18 @@ export class LiveHub {
     this.#viewers.delete(viewer);
   }
 
-  subscribe(viewer: Viewer, wish: Wish, credit: number): void {
+  /**
+   * From now on the viewer gets what it wishes for. Devices it names and had not named before begin with what is `recent` of them;
+   * who wishes for everything gets each chunk once.
+   */
+  subscribe(viewer: Viewer, wish: Wish, credit: number, recent: Iterable<Outgoing> = []): void {
+    const before = viewer.wish;
     viewer.wish = wish;
     viewer.credit = Math.min(credit, this.#limits.maxCredit);
     viewer.creditWindow = Math.max(1, viewer.credit);
+    if (wish.devices === null) return;
+    for (const outgoing of recent)
+      if (wants(wish, outgoing) && !wants(before, outgoing)) this.offer(viewer, { ...outgoing, isBacklog: true });
   }
 
   unsubscribe(viewer: Viewer): void {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type LiveRequest, parseLiveRequest, type Stream } from '@vitalwire/contract';
 import type { WebSocket } from 'ws';
-import type { LiveHub, Viewer, ViewerSocket, Wish } from './live-hub.ts';
+import type { LiveHub, Outgoing, Viewer, ViewerSocket, Wish } from './live-hub.ts';
 import { textFrame } from './socket-frame.ts';
 
 /** Close codes a viewer may see; the 4xxx are ours. */
@@ -11,11 +11,12 @@ export type LiveSocketOptions = {
   socket: WebSocket;
   raw: Socket; // the connection beneath, for frames that are shared between viewers
   hub: LiveHub;
+  recent: () => Iterable<Outgoing>; // the last seconds, for a strip that is opened
   greeting: () => object[];
 };
 
 /** Joins one browser or terminal to the hub. What it sends is checked; anything we do not understand ends the connection with a reason. */
-export function serveViewer({ socket, raw, hub, greeting }: LiveSocketOptions): void {
+export function serveViewer({ socket, raw, hub, recent, greeting }: LiveSocketOptions): void {
   socket.on('error', () => {}); // 'close' follows
   const viewer = hub.join(viewerSocket(socket, raw));
   if (viewer === null) {
@@ -26,15 +27,15 @@ export function serveViewer({ socket, raw, hub, greeting }: LiveSocketOptions): 
   socket.on('message', (data, isBinary) => {
     const wish = isBinary || !Buffer.isBuffer(data) ? null : parseLiveRequest(data.toString('utf8'));
     if (wish === null) socket.close(closeCodes.badMessage, 'message not understood');
-    else obey(hub, viewer, wish);
+    else obey(hub, viewer, wish, recent);
   });
   for (const message of greeting()) viewer.socket.write(textFrame(JSON.stringify(message)));
 }
 
-function obey(hub: LiveHub, viewer: Viewer, wish: LiveRequest): void {
+function obey(hub: LiveHub, viewer: Viewer, wish: LiveRequest, recent: () => Iterable<Outgoing>): void {
   if (wish.type === 'credit') hub.addCredit(viewer, wish.frames);
   else if (wish.type === 'unsubscribe') hub.unsubscribe(viewer);
-  else hub.subscribe(viewer, wishOf(wish.devices, wish.patients, wish.streams), wish.credit);
+  else hub.subscribe(viewer, wishOf(wish.devices, wish.patients, wish.streams), wish.credit, recent());
 }
 
 function wishOf(devices: string[] | undefined, patients: string[] | undefined, wanted: Stream[]): Wish {

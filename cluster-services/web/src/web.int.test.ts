@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { Client, HttpError } from '@vitalwire/client';
 import type { Message } from '@vitalwire/contract';
 import { until } from '@vitalwire/testkit';
@@ -250,4 +252,19 @@ test('a patient put through web is on every screen at once', async () => {
   await until(() => states.some((state) => state.includes('Bed 7')), 2_000);
   await expect(client.putPatient('p7', { label: 'x'.repeat(41) })).rejects.toMatchObject({ status: 400 });
   await expect(client.recordings({ limit: 0 })).rejects.toMatchObject({ status: 400 });
+});
+
+test('it stops within a moment, also while a viewer is live and another is still in its TLS handshake', async () => {
+  world = await ScreenWorld.start();
+  await world.ready();
+  const client = await connected();
+  const live = client.live({ streams: [] }, {});
+  await until(() => live.condition === 'live');
+  const halfOpen = connect(Number(new URL(world.url).port), '127.0.0.1');
+  halfOpen.on('error', () => {});
+  closers.push(() => void halfOpen.destroy());
+  await once(halfOpen, 'connect');
+  const beforeMs = performance.now();
+  await world.stopWeb();
+  expect(performance.now() - beforeMs).toBeLessThan(3_000);
 });

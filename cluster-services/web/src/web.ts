@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import fastifyWebsocket from '@fastify/websocket';
 import {
   type GatewayState,
@@ -33,8 +34,10 @@ import { mergeGateways } from './gateways.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type HubCounts, hubLimits, LiveHub } from './live-hub.ts';
 import { serveViewer } from './live-socket.ts';
+import { addWebMetrics, type WebCounts } from './metrics.ts';
 import { Montages } from './montages.ts';
 import { addPageRoutes, builtPageDir } from './page-routes.ts';
+import { RecentFrames } from './recent-frames.ts';
 import { RegistryKeeper } from './registry-keeper.ts';
 import { SnapshotFile } from './snapshot.ts';
 import { textFrame } from './socket-frame.ts';
@@ -65,12 +68,14 @@ class WebService implements Web {
   readonly #ward = new Ward();
   readonly #montages = new Montages();
   readonly #hub: LiveHub;
+  readonly #recent = new RecentFrames();
   readonly #storage: StorageLink;
   readonly #keeper: RegistryKeeper;
   readonly #feed: LiveFeed;
   readonly #subscriber: Subscriber;
   readonly #probes: Probes;
   readonly #api: Api;
+  readonly #connections = new Set<Socket>();
   #running: Running | null = null;
   #listening: Listening | null = null;
   #stateTimer: Timer | null = null;
@@ -103,6 +108,7 @@ class WebService implements Web {
       ward: this.#ward,
       hub: this.#hub,
       montages: this.#montages,
+      recent: this.#recent,
       clock,
       onNewMontage: () => this.#keeper.saveSoon(),
     });
@@ -118,6 +124,10 @@ class WebService implements Web {
     });
     this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
     this.#api = createApi({ log, tls: identity, tokens: fixedToken(config.token, { id: 'viewer' }) });
+    this.#api.server.on('connection', (connection: Socket) => {
+      this.#connections.add(connection);
+      connection.once('close', () => this.#connections.delete(connection));
+    });
   }
 
   addresses(): Record<string, number | string> {
@@ -131,6 +141,7 @@ class WebService implements Web {
   async start(signal: AbortSignal): Promise<void> {
     await this.#addRoutes();
     this.#addChecks();
+    addWebMetrics(this.#probes.registry, () => this.#counts());
     this.#running = await startAll([this.#probes, this.#keeper, this.#subscriber], signal);
     this.#listening = await listen(this.#api, this.#config.host, this.#config.port);
     this.#publishState();
@@ -140,9 +151,18 @@ class WebService implements Web {
   async stop(): Promise<void> {
     this.#stateTimer?.cancel();
     this.#stateTimer = null;
-    await this.#api.close();
+    await this.#closeApi();
     await this.#running?.stop();
     await this.#storage.close();
+  }
+
+  // A connection that is still in its TLS handshake belongs to no request, so the server would wait a minute for it.
+  async #closeApi(): Promise<void> {
+    const cut = this.#clock.setTimer(CLOSE_WAIT_MS, () => {
+      for (const connection of this.#connections) connection.destroy();
+    });
+    await this.#api.close();
+    cut.cancel();
   }
 
   async #addRoutes(): Promise<void> {
@@ -175,7 +195,13 @@ class WebService implements Web {
       (request) => this.#montage(request.params.hash),
     );
     api.get('/v1/live', { websocket: true }, (socket, request) => {
-      serveViewer({ socket, raw: request.raw.socket, hub: this.#hub, greeting: () => [this.#hello()] });
+      serveViewer({
+        socket,
+        raw: request.raw.socket,
+        hub: this.#hub,
+        recent: () => this.#recent.since(this.#clock.monotonicMs()),
+        greeting: () => [this.#hello()],
+      });
     });
   }
 
@@ -185,6 +211,15 @@ class WebService implements Web {
 
   #wallState(): WallState {
     return { nowUs: this.#clock.nowUs(), links: this.#linkState(), patients: this.#ward.patients() };
+  }
+
+  #counts(): WebCounts {
+    return {
+      ...this.#hub.counts(),
+      ...this.#feed.counts,
+      queueDropped: this.#subscriber.dropped,
+      devicesRefused: this.#ward.devicesRefused(),
+    };
   }
 
   #linkState(): WallState['links'] {
@@ -255,7 +290,7 @@ class WebService implements Web {
     this.#probes.check('storage', () => ({ ok: true, degraded: this.#storage.health === 'down', detail: this.#storage.health }));
     this.#probes.check('live', () => ({
       ok: true,
-      detail: { ...this.#hub.counts(), ...this.#feed.counts, dropped: this.#subscriber.dropped },
+      detail: this.#counts(),
     }));
   }
 }

@@ -181,7 +181,7 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
         )}
       </header>
       <figure class="strip">
-        <SweepCanvas store={store} isFresh={isFresh} description={`EEG of ${reading.name}, last 10 seconds, ${reading.eegAge} old`} />
+        <SweepCanvas trace={store.trace} isFresh={isFresh} description={`EEG of ${reading.name}, last 10 seconds, ${reading.eegAge} old`} />
         {isFresh ? null : <span class="veil">{eeg === null ? 'no EEG' : `no EEG for ${reading.eegAge}`}</span>}
       </figure>
       <dl class="facts">

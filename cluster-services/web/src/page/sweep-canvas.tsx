@@ -1,8 +1,8 @@
+import { type EegTrace, PAGE_SECONDS } from '@vitalwire/vitals';
 import { useEffect, useRef } from 'preact/hooks';
-import { PAGE_SECONDS, type Strip, type WardStore } from './ward-store.ts';
 
 /** The strip: one canvas, redrawn on animation frames, never through the component tree. */
-export function SweepCanvas({ store, isFresh, description }: { store: WardStore; isFresh: boolean; description: string }) {
+export function SweepCanvas({ trace, isFresh, description }: { trace: EegTrace; isFresh: boolean; description: string }) {
   const canvasRef = useRef<HTMLCanvasElement>(null);
   const captionRef = useRef<HTMLSpanElement>(null);
   const freshRef = useRef(isFresh);
@@ -17,13 +17,15 @@ export function SweepCanvas({ store, isFresh, description }: { store: WardStore;
       request = requestAnimationFrame(draw);
       if (atMs - lastDrawn < 30) return; // 30 a second are enough for a line that moves a few pixels
       lastDrawn = atMs;
-      const strip = drawStrip(canvas, store, freshRef.current);
-      const caption = `${strip.label} · ±${strip.halfRange} ${strip.unit}, negative up · ${PAGE_SECONDS} s`;
+      trace.tick(performance.now()); // the erase bar moves on without data
+      drawStrip(canvas, trace, freshRef.current);
+      const { label, halfRange, unit } = trace.caption;
+      const caption = `${label} · ±${halfRange} ${unit}, negative up · ${PAGE_SECONDS} s`;
       if (captionRef.current !== null && captionRef.current.textContent !== caption) captionRef.current.textContent = caption;
     };
     request = requestAnimationFrame(draw);
     return () => cancelAnimationFrame(request);
-  }, [store]);
+  }, [trace]);
 
   return (
     <>
@@ -36,7 +38,7 @@ export function SweepCanvas({ store, isFresh, description }: { store: WardStore;
   );
 }
 
-function drawStrip(canvas: HTMLCanvasElement, store: WardStore, isFresh: boolean): Strip {
+function drawStrip(canvas: HTMLCanvasElement, trace: EegTrace, isFresh: boolean): void {
   const scale = window.devicePixelRatio || 1;
   const width = Math.max(2, Math.round(canvas.clientWidth * scale));
   const height = Math.max(2, Math.round(canvas.clientHeight * scale));
@@ -44,13 +46,12 @@ function drawStrip(canvas: HTMLCanvasElement, store: WardStore, isFresh: boolean
     canvas.width = width;
     canvas.height = height;
   }
-  const strip = store.strip(width);
+  trace.resize(width);
   const context = canvas.getContext('2d');
-  if (context === null) return strip;
+  if (context === null) return;
   context.clearRect(0, 0, width, height);
   drawGrid(context, width, height, scale);
-  drawTrace(context, strip, width, height, scale, isFresh);
-  return strip;
+  drawTrace(context, trace, width, height, scale, isFresh);
 }
 
 function drawGrid(context: CanvasRenderingContext2D, width: number, height: number, scale: number): void {
@@ -63,12 +64,14 @@ function drawGrid(context: CanvasRenderingContext2D, width: number, height: numb
 
 function drawTrace(
   context: CanvasRenderingContext2D,
-  { sweep, halfRange }: Strip,
+  trace: EegTrace,
   width: number,
   height: number,
   scale: number,
   isFresh: boolean,
 ): void {
+  const { sweep } = trace;
+  const halfRange = trace.halfRange();
   const y = (value: number): number => Math.min(height - 1, Math.max(0, (value / halfRange / 2 + 0.5) * height));
   context.fillStyle = isFresh ? '#5fd4b1' : '#7b8b99';
   const line = Math.max(1, scale * 1.25);

@@ -1,5 +1,6 @@
 import type { ChannelScale, EegChunk } from '@vitalwire/contract';
-import { chooseHalfRange, gainOf, Sweep } from '@vitalwire/vitals';
+import { chooseHalfRange, Sweep } from './sweep.ts';
+import { gainOf } from './units.ts';
 
 export const PAGE_SECONDS = 10;
 /** A little more than a page of chunks is kept, so that a new width can be drawn from what is known. */
