@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { commandTopic, type Hello } from '@vitalwire/contract';
-import { type Clock, type Identity, identityOf, type Lifecycle, type Log, type Registry } from '@vitalwire/runtime';
+import { type Clock, type Identity, identityOf, type Lifecycle, type Log, type PeerIdentity, type Registry } from '@vitalwire/runtime';
 import { Aedes, type Client, type Subscription } from 'aedes';
 import { Announcer } from './announcer.ts';
 import { Budget, RateLimit } from './bounds.ts';
@@ -12,6 +12,7 @@ import { defaultLimits, type FrontDoorLimits } from './limits.ts';
 import { FrontDoorMetrics } from './metrics.ts';
 import type { Connect } from './packet.ts';
 import { type ConnectVerdict, PacketGate } from './packet-gate.ts';
+import { PlainListener } from './plain-listener.ts';
 import { Presence, type PresenceChange } from './presence.ts';
 import { type Accept, Publishing } from './publishing.ts';
 import { maySubscribe, willRight } from './rights.ts';
@@ -32,7 +33,12 @@ export type FrontDoorOptions = {
 };
 
 /** Switches that break a promise on purpose. They exist only as an argument in code: no setting of any program reaches them. */
-export type TestOnly = { readonly ackBeforeCommit?: boolean };
+export type TestOnly = {
+  /** The loss that the tests of loss must see. */
+  readonly ackBeforeCommit?: boolean;
+  /** Listens without TLS and takes every client for this one: for benchmarks beside a broker without TLS. */
+  readonly plainTcpAs?: PeerIdentity;
+};
 
 const FLUSH_MS = 2_000;
 const DAY_MS = 86_400_000;
@@ -55,7 +61,7 @@ export class FrontDoor implements Lifecycle {
   readonly #presence: Presence;
   readonly #announcer: Announcer;
   readonly #publishing: Publishing;
-  readonly #listener: TlsListener;
+  readonly #listener: TlsListener | PlainListener;
   #broker: Aedes | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -81,21 +87,7 @@ export class FrontDoor implements Lifecycle {
       isPresent: (gateway) => this.#presence.isConnected(gateway),
       onLiveStatus: (gateway, status) => this.#announcer.remember(gateway, status),
     });
-    this.#listener = new TlsListener({
-      host: options.host,
-      port: options.port,
-      identity: options.identity,
-      maxConnections: limits.maxConnections,
-      handshakeWithinMs: limits.connectWithinMs,
-      clock,
-      log,
-      onSocket: (socket) => this.#admit(socket),
-      onHandshakeFailed: (error) => {
-        this.#metrics.connectsRefused.inc({ reason: 'tls' });
-        log.debug({ err: error }, 'a TLS handshake failed');
-      },
-      onIdentity: ({ notAfterMs }) => this.#metrics.certificateDaysLeft.set((notAfterMs - clock.nowMs()) / DAY_MS),
-    });
+    this.#listener = this.#makeListener(testOnly);
   }
 
   /** The port in use; 0 while closed. */
@@ -180,8 +172,27 @@ export class FrontDoor implements Lifecycle {
     while (!isSo() && clock.monotonicMs() < deadlineMs) await clock.sleep(5);
   }
 
-  #admit(socket: TLSSocket): void {
-    const identity = identityOf(socket.getPeerCertificate());
+  #makeListener({ plainTcpAs }: TestOnly): TlsListener | PlainListener {
+    const { clock, host, identity, log, port } = this.#options;
+    if (plainTcpAs !== undefined) return new PlainListener({ host, port, onSocket: (socket) => this.#admit(socket, plainTcpAs) });
+    return new TlsListener({
+      host,
+      port,
+      identity,
+      maxConnections: this.#limits.maxConnections,
+      handshakeWithinMs: this.#limits.connectWithinMs,
+      clock,
+      log,
+      onSocket: (socket) => this.#admit(socket, identityOf(socket.getPeerCertificate())),
+      onHandshakeFailed: (error) => {
+        this.#metrics.connectsRefused.inc({ reason: 'tls' });
+        log.debug({ err: error }, 'a TLS handshake failed');
+      },
+      onIdentity: ({ notAfterMs }) => this.#metrics.certificateDaysLeft.set((notAfterMs - clock.nowMs()) / DAY_MS),
+    });
+  }
+
+  #admit(socket: Socket, identity: PeerIdentity | null): void {
     const open = identity === null ? 0 : this.#connections.openOf(identity);
     const limit = this.#limits.maxConnectionsPerCertificate;
     // Whoever has too many sessions hears so by CONNACK; a flood of connections is not answered.

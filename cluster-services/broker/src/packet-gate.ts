@@ -1,5 +1,5 @@
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@vitalwire/runtime';
 import { type Budget, RateLimit } from './bounds.ts';
 import type { FrontDoorLimits } from './limits.ts';
@@ -27,13 +27,13 @@ const CLOSE_GRACE_MS = 1_000;
 const CONNECT_BYTE = 0x10;
 
 /**
- * Stands between one TLS socket and Aedes and lets whole, well-formed packets through, never more of them than the bounds allow.
+ * Stands between one socket and Aedes and lets whole, well-formed packets through, never more of them than the bounds allow.
  *
  * Aedes has no limit of its own on the size of a packet or on what is in hand, so this is where the memory of a connection is bounded:
  * at the bound the gate stops forwarding, then stops reading, and TCP pushes back on the sender.
  */
 export class PacketGate extends Duplex {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #options: PacketGateOptions;
   readonly #rate: RateLimit;
   readonly #wake = (): void => this.#pump();
@@ -51,7 +51,7 @@ export class PacketGate extends Duplex {
   readonly #connectTimer: { cancel(): void };
   #rateTimer: { cancel(): void } | null = null;
 
-  constructor(socket: TLSSocket, options: PacketGateOptions) {
+  constructor(socket: Socket, options: PacketGateOptions) {
     super({
       readableHighWaterMark: options.limits.unackedBytes + options.limits.maxPacketBytes,
       writableHighWaterMark: options.limits.subscriberBufferBytes,

@@ -51,6 +51,7 @@ export class Publishing {
   readonly #options: PublishingOptions;
   readonly #places = new WeakMap<object, Place>(); // by the broker's packet
   readonly #wills = new Map<string, () => void>(); // by gateway and lane: how to drop the will that waits
+  readonly #dropped = new WeakSet<PacketGate>(); // connections about to end because the storage is behind
   #waitingAcks = 0;
   #isStopping = false;
 
@@ -126,7 +127,9 @@ export class Publishing {
       },
       (cause: unknown) => {
         this.#waitingAcks -= 1;
-        if (!connection.gate.destroyed) {
+        // Its whole window is overdue in the same moment: that is one client dropped, not one per message.
+        if (!connection.gate.destroyed && !this.#dropped.has(connection.gate)) {
+          this.#dropped.add(connection.gate);
           metrics.clientsDropped.inc({ reason: 'storage-behind' });
           log.warn(
             { sender: delivery.sender, topic: delivery.topicText, err: cause },
