@@ -1,21 +1,25 @@
 import { readFileSync } from 'node:fs';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect as connectPlain, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Identity } from '@vitalwire/runtime';
 import { connectPacket } from '@vitalwire/testkit';
 
+const OVERDUE_MS = 15_000;
+
 /** Sends ready-made publishes with a full window and counts the PUBACKs: a load that costs the measuring side as little as possible. */
 export class DurableLoad {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #packets: readonly Buffer[];
   readonly #window: number;
   #sent = 0;
+  #allowed = Number.POSITIVE_INFINITY;
   #acked = 0;
   #skip = 4; // the CONNACK
   #half = Buffer.alloc(0);
   #isSending = false;
   #onAck: () => void = () => {};
 
-  private constructor(socket: TLSSocket, packets: readonly Buffer[], window: number) {
+  private constructor(socket: Socket, packets: readonly Buffer[], window: number) {
     this.#socket = socket;
     this.#packets = packets;
     this.#window = window;
@@ -23,11 +27,18 @@ export class DurableLoad {
     socket.on('error', () => {}); // the caller sees that acknowledgements stay away
   }
 
-  static async open(port: number, identity: Identity, clientId: string, packets: readonly Buffer[], window: number): Promise<DurableLoad> {
-    const files = { cert: readFileSync(identity.certPath), key: readFileSync(identity.keyPath), ca: readFileSync(identity.caPath) };
-    const socket = connect({ host: '127.0.0.1', port, ...files });
+  /** Connects by TLS, or without it when there is no identity. */
+  static async open(
+    port: number,
+    identity: Identity | null,
+    clientId: string,
+    packets: readonly Buffer[],
+    window: number,
+  ): Promise<DurableLoad> {
+    const socket =
+      identity === null ? connectPlain({ host: '127.0.0.1', port }) : connectTls({ host: '127.0.0.1', port, ...filesOf(identity) });
     await new Promise<void>((resolve, reject) => {
-      socket.once('secureConnect', resolve);
+      socket.once(identity === null ? 'connect' : 'secureConnect', resolve);
       socket.once('error', reject);
     });
     const load = new DurableLoad(socket, packets, window);
@@ -40,15 +51,22 @@ export class DurableLoad {
     return this.#acked;
   }
 
+  /** Sends no more than so many in all, for now. */
+  allow(total: number): void {
+    this.#allowed = total;
+    this.#fill();
+  }
+
   /** Publishes until `ms` have passed or nothing is left, waits for what is on the way, and says how long it all took. */
   async run(ms: number): Promise<{ acked: number; elapsedMs: number }> {
     const beganMs = performance.now();
     this.#isSending = true;
     const timer = setTimeout(() => {
       this.#isSending = false;
+      this.#onAck();
     }, ms);
     this.#fill();
-    await this.#until(() => !this.#isSending && this.#acked === this.#sent);
+    await this.#until(() => !this.#isSending && this.#acked === this.#sent, ms + OVERDUE_MS);
     clearTimeout(timer);
     return { acked: this.#acked, elapsedMs: performance.now() - beganMs };
   }
@@ -59,7 +77,7 @@ export class DurableLoad {
 
   #fill(): void {
     this.#socket.cork();
-    while (this.#isSending && this.#sent - this.#acked < this.#window) {
+    while (this.#isSending && this.#sent < this.#allowed && this.#sent - this.#acked < this.#window) {
       const packet = this.#packets[this.#sent];
       if (packet === undefined) {
         this.#isSending = false; // faster than foreseen: the round is shorter, the rate as true
@@ -84,7 +102,7 @@ export class DurableLoad {
     this.#onAck();
   }
 
-  async #until(isSo: () => boolean, withinMs = 15_000): Promise<void> {
+  async #until(isSo: () => boolean, withinMs = OVERDUE_MS): Promise<void> {
     if (isSo()) return;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`no acknowledgement within ${withinMs} ms`)), withinMs);
@@ -96,4 +114,8 @@ export class DurableLoad {
       };
     });
   }
+}
+
+function filesOf({ caPath, certPath, keyPath }: Identity): { ca: Buffer; cert: Buffer; key: Buffer } {
+  return { ca: readFileSync(caPath), cert: readFileSync(certPath), key: readFileSync(keyPath) };
 }

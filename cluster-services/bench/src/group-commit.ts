@@ -15,7 +15,7 @@ export type Side = {
   readonly rounds: readonly number[];
 };
 export type GroupCommitResult = {
-  readonly bench: 'group-commit';
+  readonly bench: 'commit';
   readonly chunkBytes: number;
   readonly gateways: number;
   readonly sides: readonly Side[];
@@ -64,7 +64,7 @@ export async function benchGroupCommit(rounds: number, say: (line: string) => vo
   const [grouped, single] = results;
   if (grouped === undefined || single === undefined) throw new Error('nothing was measured');
   return {
-    bench: 'group-commit',
+    bench: 'commit',
     chunkBytes: chunk(newRecording('gw-0'), 0).byteLength,
     gateways: GATEWAYS,
     sides: results,

@@ -1,53 +1,121 @@
 import { cpus } from 'node:os';
-import { benchGroupCommit, type GroupCommitResult } from './group-commit.ts';
+import { parseArgs } from 'node:util';
+import { BenchError } from './bench-error.ts';
+import { benchCodec } from './codec.ts';
+import { benchGroupCommit } from './group-commit.ts';
+import { benchPipeline } from './pipeline.ts';
+import { codecTable, commitTable, pipelineTable } from './tables.ts';
 
-const usage = `npm run bench [-- group-commit] [--rounds N] [--json]
+const usage = `npm run bench [-- commit|pipeline|codec] [--rounds N] [--seconds N] [--tls off|on|both] [--json]
 
-  group-commit   durable chunks per second with group commits beside one commit per message (default)
-  --rounds N     rounds per side, 1 to 9 (default 5, about 40 s)
+Measurements side by side, whose ratios count. Without a name all three run, about 3 minutes in all.
+
+  commit         group commit beside one commit per message, through our front door into SQLite (about 30 s)
+  pipeline       our front door and MariaDB beside Mosquitto, paho-mqtt and PyMySQL (about 2 minutes)
+  codec          our sample codecs beside JSON, on real EEG (about 5 s)
+
+  --rounds N     rounds per side, 1 to 9 (default 3)
+  --seconds N    pipeline: seconds of load per round and side, 1 to 10 (default 2)
+  --tls MODE     pipeline: TLS off or on, on all sides alike (default both, one after the other)
   --json         only the result as JSON on stdout
 
-Example: npm run bench -- group-commit --rounds 3 --json`;
+The exit code is 0, 1 when something could not be measured or stays below its bar, 2 for wrong arguments.
 
-const args = process.argv.slice(2);
-const json = take('--json');
-const help = take('--help') || take('-h');
-const rounds = Number(takeValue('--rounds') ?? 5);
-const [name = 'group-commit', ...rest] = args;
+Example: npm run bench -- pipeline --seconds 3 --json`;
 
-if (help) {
-  process.stdout.write(`${usage}\n`);
-} else if (name !== 'group-commit' || rest.length > 0 || !Number.isInteger(rounds) || rounds < 1 || rounds > 9) {
-  process.stderr.write(`unknown argument or value\n\n${usage}\n`);
-  process.exitCode = 2;
-} else {
-  const result = await benchGroupCommit(rounds, (line) => process.stderr.write(`${line}\n`));
-  if (!json) process.stdout.write(`${table(result)}\n\n`);
-  process.stdout.write(
-    `${JSON.stringify({ ...result, node: process.version, cpu: cpus()[0]?.model, cores: cpus().length }, null, json ? 0 : 2)}\n`,
-  );
+const names = ['commit', 'pipeline', 'codec'] as const;
+type Name = (typeof names)[number];
+type Task = { readonly names: readonly Name[]; readonly rounds: number; readonly seconds: number; readonly tls: readonly boolean[] };
+type Outcome = { readonly result: { readonly bench: Name }; readonly table: string; readonly isGood: boolean };
+
+// Children and temporary directories go when the process ends; without a listener a signal would end it too soon for that.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+await main();
+
+async function main(): Promise<void> {
+  let asked: ReturnType<typeof readArguments>;
+  try {
+    asked = readArguments(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`bench: ${messageOf(error)}; \`npm run bench -- --help\` shows what there is\n`);
+    process.exitCode = 2;
+    return;
+  }
+  if (asked === 'help') process.stdout.write(`${usage}\n`);
+  else await run(asked.task, asked.json);
 }
 
-function table({ chunkBytes, cpuRatio, gateways, sides, throughputRatio }: GroupCommitResult): string {
-  const rows = sides.map(
-    (side) => `${side.name.padEnd(32)}${side.chunksPerSecond.toFixed(0).padStart(12)}${side.cpuUsPerChunk.toFixed(0).padStart(18)}`,
-  );
-  return [
-    `${gateways} gateways, chunks of ${chunkBytes} bytes, mutual TLS, SQLite at synchronous=FULL; medians of ${sides[0]?.rounds.length ?? 0} rounds`,
-    `${''.padEnd(32)}${'chunks/s'.padStart(12)}${'CPU us per chunk'.padStart(18)}`,
-    ...rows,
-    `ratio${' '.repeat(27)}${`${throughputRatio.toFixed(1)}x`.padStart(12)}${`${cpuRatio.toFixed(1)}x less`.padStart(18)}`,
-    'Every acknowledged chunk was found in the database; one in 97 was compared byte for byte.',
-  ].join('\n');
+async function run(task: Task, json: boolean): Promise<void> {
+  const outcomes: Outcome[] = [];
+  for (const name of task.names) {
+    try {
+      const outcome = await measure(name, task);
+      outcomes.push(outcome);
+      if (!json) process.stdout.write(`\n${outcome.table}\n\n`);
+      if (!outcome.isGood) process.exitCode = 1;
+    } catch (error) {
+      process.stderr.write(`bench: ${name}: ${messageOf(error)}\n`);
+      process.exitCode = 1;
+    }
+  }
+  if (!json || outcomes.length === 0) return;
+  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
+  const results = outcomes.map(({ result }) => result);
+  process.stdout.write(`${JSON.stringify(task.names.length === 1 ? { ...results[0], ...machine } : { results, ...machine }, null, 2)}\n`);
 }
 
-function take(flag: string): boolean {
-  const at = args.indexOf(flag);
-  if (at >= 0) args.splice(at, 1);
-  return at >= 0;
+async function measure(name: Name, { rounds, seconds, tls }: Task): Promise<Outcome> {
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  if (name === 'commit') {
+    const result = await benchGroupCommit(rounds, say);
+    return { result, table: commitTable(result), isGood: true };
+  }
+  if (name === 'codec') {
+    const result = benchCodec(rounds * 3, say);
+    return { result, table: codecTable(result), isGood: result.isGood };
+  }
+  const result = await benchPipeline({ rounds, seconds, tls }, say);
+  return { result, table: pipelineTable(result), isGood: result.isGood };
 }
 
-function takeValue(flag: string): string | undefined {
-  const at = args.indexOf(flag);
-  return at < 0 ? undefined : args.splice(at, 2)[1];
+function readArguments(args: readonly string[]): 'help' | { task: Task; json: boolean } {
+  const { positionals, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '2' },
+      tls: { type: 'string', default: 'both' },
+    },
+  });
+  if (values.help) return 'help';
+  const [asked, ...more] = positionals;
+  const known = names.filter((name) => name === asked);
+  if (more.length > 0) throw new BenchError(`one benchmark at a time, but '${more.join(' ')}' came behind '${asked}'`);
+  if (asked !== undefined && known.length === 0) throw new BenchError(`there is no benchmark '${asked}', only ${names.join(', ')}`);
+  const task = {
+    names: asked === undefined ? names : known,
+    rounds: wholeNumber('rounds', values.rounds, 9),
+    seconds: wholeNumber('seconds', values.seconds, 10),
+    tls: tlsModes(values.tls),
+  };
+  return { task, json: values.json };
+}
+
+function wholeNumber(name: string, text: string, most: number): number {
+  if (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= most) return Number(text);
+  throw new BenchError(`--${name} is a whole number from 1 to ${most}, not '${text}'`);
+}
+
+function tlsModes(text: string): boolean[] {
+  if (text === 'both') return [false, true];
+  if (text === 'on' || text === 'off') return [text === 'on'];
+  throw new BenchError(`--tls is off, on or both, not '${text}'`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
