@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
+import { labelLines } from '@vitalwire/contract';
 import { version } from '@vitalwire/runtime';
 import { Command } from 'commander';
 import type { AddCommand, Io } from './io.ts';
-import { label } from './label.ts';
 
 // In the order of the help text. Files that are not there yet are left out.
 const verbs = [
@@ -26,7 +26,7 @@ const verbs = [
 export async function buildProgram(io: Io, argv: readonly string[]): Promise<Command> {
   const program = new Command('vitalwire')
     .description("EEG and heart rate from the patient's side to the people who watch, with nothing lost on the way.")
-    .version(`vitalwire ${version}\n\n${label}`, '-V, --version', 'show version and label')
+    .version(`vitalwire ${version}\n\n${labelLines.join('\n')}`, '-V, --version', 'show version and label')
     .helpOption('-h, --help', 'show help')
     .option('--debug', 'show the stack of an error')
     .showHelpAfterError("(see 'vitalwire --help')")
@@ -53,7 +53,7 @@ Examples:
 Exit codes: 0 done · 1 the answer is no (lost, different, a check failed) · 2 wrong arguments or configuration
             3 cannot run here and now (port or directory in use, nothing reachable) · 70 a bug of ours
 
-${label}
+${labelLines.join('\n')}
 `;
 
 function wantedVerbs(argv: readonly string[]): readonly string[] {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isId } from '@vitalwire/contract';
 import type { Clock, Log } from '@vitalwire/runtime';
@@ -20,6 +20,7 @@ export class DeviceTokens {
   readonly #log: Log;
   #devices = new Map<string, string>(); // SHA-256 of the token → device
   #scannedMs = Number.NEGATIVE_INFINITY;
+  #dirChangedAt = 0n;
   #scanning: Promise<void> | null = null;
   #complaints = '';
 
@@ -42,7 +43,12 @@ export class DeviceTokens {
   async deviceOf(token: string): Promise<string | null> {
     if (this.#clock.monotonicMs() - this.#scannedMs > RESCAN_MS) await this.#scan();
     await this.#scanning; // of several requests at once the first one reads: the others must not answer from before
-    return this.#devices.get(hash(token)) ?? null;
+    const digest = hash(token);
+    const device = this.#devices.get(digest);
+    if (device !== undefined) return device;
+    // A token nobody knows may be one that was just made: a device must not be turned away for being quick.
+    if ((await changedAt(this.#dir)) !== this.#dirChangedAt) await this.#scan();
+    return this.#devices.get(digest) ?? null;
   }
 
   #scan(): Promise<void> {
@@ -54,6 +60,7 @@ export class DeviceTokens {
 
   async #read(): Promise<void> {
     this.#scannedMs = this.#clock.monotonicMs();
+    this.#dirChangedAt = await changedAt(this.#dir); // before the files are read: what comes meanwhile is read again
     const complaints: string[] = [];
     const owners = new Map<string, string[]>();
     let names: string[];
@@ -139,6 +146,11 @@ export async function writePrivate(path: string, text: string): Promise<void> {
 
 function hash(token: string): string {
   return createHash('sha256').update(token).digest('base64');
+}
+
+/** When a file was last added to a directory or taken from it, in ns; 0 where it cannot be told. */
+async function changedAt(dir: string): Promise<bigint> {
+  return (await stat(dir, { bigint: true }).catch(() => null))?.mtimeNs ?? 0n;
 }
 
 function codeOf(error: unknown): string {

@@ -1,5 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
-import { ageMs, type Freshness, formatAge, freshnessOf, labelShort, PAGE_SECONDS, type StateWord, stateWord } from '@vitalwire/vitals';
+import { labelShort } from '@vitalwire/contract';
+import { ageMs, type Freshness, formatAge, freshnessOf, PAGE_SECONDS, type StateWord, stateWord } from '@vitalwire/vitals';
 import type { Layout } from './layout.ts';
 import type { Look } from './look.ts';
 import { clean, fit, type Line, type Span, span, spread, type Tone } from './spans.ts';

@@ -1,6 +1,7 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
 import type { GatewayState, PatientState } from '@vitalwire/contract';
-import { ageMs, formatAge, freshnessOf, labelShort, stateWord } from '@vitalwire/vitals';
+import { labelShort } from '@vitalwire/contract';
+import { ageMs, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
 import { nameOf } from './compose.ts';
 
 export type EventPrinter = {

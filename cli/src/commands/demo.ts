@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, type LiveStream } from '@vitalwire/client';
+import { labelLines, labelShort } from '@vitalwire/contract';
 import { bonnRate } from '@vitalwire/datasets';
 import { type DemoSummary, isKept, summarise } from '../compare/demo-summary.ts';
 import { expectationOf } from '../compare/expectation.ts';
@@ -12,7 +13,6 @@ import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
-import { label, labelShort } from '../label.ts';
 import { type Manifest, readManifest } from '../replay/manifest.ts';
 import { askAgent } from '../stack/agent-status.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
@@ -55,7 +55,7 @@ Patients are assembled from several people's segments (Bonn, 065-080) and marked
 };
 
 async function demo(io: Io, options: Options): Promise<void> {
-  noteLine(io, label);
+  noteLine(io, labelLines.join('\n'));
   const directory = options.keep ?? (await mkdtemp(path.join(tmpdir(), 'vitalwire-demo-')));
   try {
     await demoIn(io, options, directory);
@@ -80,6 +80,7 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
   });
   let web: Client | null = null;
   let replay: ReplayProcess | null = null;
+  const ended = new AbortController();
   try {
     await stack.start(io.signal);
     const stackReadyMs = clock.monotonicMs() - startedMs;
@@ -92,7 +93,6 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     patience.abort();
     io.signal.throwIfAborted();
     const firstSampleMs = clock.monotonicMs() - startedMs;
-    const ended = new AbortController();
     const watched = hasWall ? wall(io, web, ended.signal) : tell(io, ended.signal, stack, web, replay, latency);
     // On the wall q or Ctrl-C is enough; the lines end only with the demo.
     await Promise.race([waitFor(io, options.for), replay.broken, hasWall ? watched : new Promise(() => {})]);
@@ -126,6 +126,7 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     await stack.stop();
     conclude(io, options, summary, reports, last);
   } finally {
+    ended.abort();
     replay?.kill();
     await web?.close();
     await stack.stop();

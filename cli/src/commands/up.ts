@@ -1,7 +1,7 @@
+import { labelLines, labelShort } from '@vitalwire/contract';
 import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs } from '../duration.ts';
 import { type AddCommand, type Io, noteLine, printJson, printLine } from '../io.ts';
-import { label, labelShort } from '../label.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { Stack } from '../stack/stack.ts';
 import { pageUrl } from '../stack/stack-file.ts';
@@ -116,7 +116,7 @@ const SUMMARY_EVERY = 10;
 
 function lineTeller(io: Io): Teller {
   let seconds = 0;
-  noteLine(io, label);
+  noteLine(io, labelLines.join('\n'));
   return {
     service: ({ name, state, restarts, lastCrash }) => {
       noteLine(

@@ -84,7 +84,7 @@ export class BonnReplay {
 
   async #registerPatient(patient: BonnPatient, index: number, assignments: Assignments['assignments']): Promise<void> {
     const { web, clock } = this.#options;
-    await web.putPatient(patient.id, { label: `Bonn ${index + 1} (REPLAY)`, notes: patient.label });
+    await web.putPatient(patient.id, { label: `Bonn ${index + 1}`, notes: patient.label });
     for (const kind of deviceKinds) {
       const device = deviceId(patient, kind);
       await web.putDevice(device, { kind, label: `${patient.id} ${kind}` });
@@ -251,7 +251,8 @@ export class BonnReplay {
 
   async #keepManifest(until: AbortSignal): Promise<void> {
     while (!until.aborted) {
-      await writeManifest(this.manifestFile, this.manifest(false));
+      // A full disk must not silence the devices; the last word, at the end, has to be written.
+      await writeManifest(this.manifestFile, this.manifest(false)).catch(() => {});
       await this.#options.clock.sleep(MANIFEST_EVERY_MS, until).catch(() => {});
     }
   }

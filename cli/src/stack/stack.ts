@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { labelShort } from '@vitalwire/contract';
 import { type Clock, fullJitter, type Lifecycle, Pki, version } from '@vitalwire/runtime';
-import { labelShort } from '../label.ts';
 import { type DataDir, ensureSecret, lockDataDir, makeDirectories, writeWhole } from './data-dir.ts';
 import { freePorts } from './free-ports.ts';
 import { LogFile } from './log-file.ts';

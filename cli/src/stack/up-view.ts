@@ -1,6 +1,6 @@
+import { labelShort } from '@vitalwire/contract';
 import { Box, render, Text } from 'ink';
 import { createElement, type ReactElement } from 'react';
-import { labelShort } from '../label.ts';
 import { age } from '../text.ts';
 import { pageUrl, type StackFile } from './stack-file.ts';
 import { nothingKnown, type StackNumbers } from './stack-watch.ts';

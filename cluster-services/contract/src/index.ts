@@ -26,6 +26,7 @@ export {
   uuidToBytes,
 } from './ids.ts';
 export { WIRE_VERSION } from './keys.ts';
+export { label, labelLines, labelShort } from './label.ts';
 export { limits } from './limits.ts';
 export * from './messages.ts';
 export { decodeSampleBlock, encodeSampleBlock, type SampleBlock, sampleBlockMediaType } from './sample-block.ts';

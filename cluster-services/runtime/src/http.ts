@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController, type RawServerDefault } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
@@ -101,12 +102,28 @@ export function createApi(options: ApiOptions): Api {
       .send({ error: { code: answer.code, message: answer.message, next: answer.next } });
   });
 
+  if (options.tls !== undefined) cutUnfinishedHandshakesAtClose(api);
   const routes: RouteFacts[] = [];
   api.addHook('onRoute', (route) => {
     routes.push({ method: route.method, url: route.url, schema: route.schema, public: route.config?.public === true });
   });
   api.get('/openapi.json', { config: { public: true } }, () => describeApi(routes, version));
   return api;
+}
+
+// A connection that is still in its TLS handshake belongs to no request, so closing would wait up to a minute for it.
+function cutUnfinishedHandshakesAtClose(api: Api): void {
+  const unfinished = new Map<string, Socket>(); // the secured socket is another object: the peer's address is what they share
+  const peerOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
+  api.server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket);
+    unfinished.set(peer, socket);
+    socket.once('close', () => unfinished.delete(peer));
+  });
+  api.server.on('secureConnection', (socket: Socket) => unfinished.delete(peerOf(socket)));
+  api.addHook('preClose', async () => {
+    for (const socket of unfinished.values()) socket.destroy();
+  });
 }
 
 /** Where a server listens. */

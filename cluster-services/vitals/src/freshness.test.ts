@@ -7,10 +7,14 @@ const minute = 60_000_000;
 
 test('with a measured offset the age is right, however wrong the clock of the gateway is', () => {
   fc.assert(
-    fc.property(fc.integer({ min: -1_000 * minute, max: 1_000 * minute }), fc.integer({ min: 0, max: 600_000_000 }), (clockErrorUs, trueAgeUs) => {
-      const measuredAtUs = nowUs - trueAgeUs + clockErrorUs;
-      expect(ageMs({ measuredAtUs, clockOffsetUs: -clockErrorUs, receivedAtUs: nowUs - trueAgeUs }, nowUs)).toBe(trueAgeUs / 1000);
-    }),
+    fc.property(
+      fc.integer({ min: -1_000 * minute, max: 1_000 * minute }),
+      fc.integer({ min: 0, max: 600_000_000 }),
+      (clockErrorUs, trueAgeUs) => {
+        const measuredAtUs = nowUs - trueAgeUs + clockErrorUs;
+        expect(ageMs({ measuredAtUs, clockOffsetUs: -clockErrorUs, receivedAtUs: nowUs - trueAgeUs }, nowUs)).toBe(trueAgeUs / 1000);
+      },
+    ),
   );
 });
 
@@ -42,7 +46,16 @@ test.each([
 });
 
 test('an age is at most six characters, rounded down', () => {
-  expect([0, 999, 1_000, 59_999, 60_000, 3_599_999, 3_600_000, 86_400_000].map(formatAge)).toEqual(['<1 s', '<1 s', '1 s', '59 s', '1 min', '59 min', '1 h', '1 d']);
+  expect([0, 999, 1_000, 59_999, 60_000, 3_599_999, 3_600_000, 86_400_000].map(formatAge)).toEqual([
+    '<1 s',
+    '<1 s',
+    '1 s',
+    '59 s',
+    '1 min',
+    '59 min',
+    '1 h',
+    '1 d',
+  ]);
   fc.assert(
     fc.property(fc.double({ min: 0, max: 300 * 86_400_000, noNaN: true }), (age) => {
       expect(formatAge(age).length).toBeLessThanOrEqual(6);

@@ -1,7 +1,6 @@
 export * from './decimate.ts';
 export { EegTrace, PAGE_SECONDS } from './eeg-trace.ts';
 export * from './freshness.ts';
-export * from './label.ts';
 export * from './quality.ts';
 export * from './recent-verdict.ts';
 export { type StateWord, stateWord } from './screen-words.ts';

@@ -48,10 +48,11 @@ export class StorageLink {
       return answer;
     } catch (cause) {
       if (!HttpError.is(cause)) throw cause;
-      const { status, remoteCode } = cause as HttpError;
+      const { status, remoteCode, remoteMessage, remoteNext } = cause as HttpError;
       if (status !== null && status >= 400 && status < 500 && status !== 401) {
         this.#say('ok');
-        throw new ApiError(status, remoteCode ?? 'REFUSED', cause.message, 'correct the request');
+        // Storage's own words: which of our machines said them is of no use to the viewer.
+        throw new ApiError(status, remoteCode ?? 'REFUSED', remoteMessage ?? cause.message, remoteNext ?? 'correct the request');
       }
       this.#say('down');
       const message = `storage did not answer (${cause.code}); live values keep arriving`;

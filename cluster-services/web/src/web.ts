@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net';
 import fastifyWebsocket from '@fastify/websocket';
 import {
   type GatewayState,
   GatewayStates,
   LIVE_PROTOCOL,
+  labelShort,
   Montage,
   Registry,
   StoredGateways,
@@ -27,7 +27,6 @@ import {
   type Timer,
   version,
 } from '@vitalwire/runtime';
-import { labelShort } from '@vitalwire/vitals';
 import { z } from 'zod';
 import type { WebConfig } from './config.ts';
 import { mergeGateways } from './gateways.ts';
@@ -75,7 +74,6 @@ class WebService implements Web {
   readonly #subscriber: Subscriber;
   readonly #probes: Probes;
   readonly #api: Api;
-  readonly #connections = new Set<Socket>();
   #running: Running | null = null;
   #listening: Listening | null = null;
   #stateTimer: Timer | null = null;
@@ -124,10 +122,6 @@ class WebService implements Web {
     });
     this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
     this.#api = createApi({ log, tls: identity, tokens: fixedToken(config.token, { id: 'viewer' }) });
-    this.#api.server.on('connection', (connection: Socket) => {
-      this.#connections.add(connection);
-      connection.once('close', () => this.#connections.delete(connection));
-    });
   }
 
   addresses(): Record<string, number | string> {
@@ -151,18 +145,9 @@ class WebService implements Web {
   async stop(): Promise<void> {
     this.#stateTimer?.cancel();
     this.#stateTimer = null;
-    await this.#closeApi();
+    await this.#api.close();
     await this.#running?.stop();
     await this.#storage.close();
-  }
-
-  // A connection that is still in its TLS handshake belongs to no request, so the server would wait a minute for it.
-  async #closeApi(): Promise<void> {
-    const cut = this.#clock.setTimer(CLOSE_WAIT_MS, () => {
-      for (const connection of this.#connections) connection.destroy();
-    });
-    await this.#api.close();
-    cut.cancel();
   }
 
   async #addRoutes(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
-import { formatAge, label } from '@vitalwire/vitals';
+import { label } from '@vitalwire/contract';
+import { formatAge } from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
 import { type Reading, readingOf } from './reading.ts';
 import { SweepCanvas } from './sweep-canvas.tsx';
