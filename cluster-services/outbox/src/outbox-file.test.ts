@@ -155,6 +155,21 @@ describe('delivery', () => {
     expect(readAll(file).map(({ seq }) => seq)).toEqual([0, 0, 1]);
   });
 
+  test('the recent ones: not older than asked for, acknowledged or not, in send order, and never more than asked for', () => {
+    const { file } = open();
+    const id = startRecording(file);
+    file.appendGroup([[chunk(id, 0)]], false);
+    nowMs += 10_000;
+    const sinceMs = nowMs;
+    file.appendGroup([[chunk(id, 10)], [chunk(id, 20)]], false);
+    file.ack(3);
+    nowMs += 1_000;
+    file.appendGroup([[chunk(id, 30)]], false);
+    expect(file.recent(sinceMs, 100).map((row) => row.id)).toEqual([3, 4, 5]);
+    expect(file.recent(sinceMs, 2).map((row) => row.id)).toEqual([4, 5]);
+    expect(file.recent(nowMs + 1, 100)).toEqual([]);
+  });
+
   test('a read gives at least one message, however small the bound', () => {
     const { file } = open();
     startRecording(file);

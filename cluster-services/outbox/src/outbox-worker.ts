@@ -76,6 +76,8 @@ function serve(outbox: OutboxFile): void {
         return outbox.capturePosition(question.device, question.stream, question.captureId, question.atLeast);
       case 'unseen':
         return outbox.unseen(question.device, question.metric, question.points);
+      case 'recent':
+        return outbox.recent(question.sinceMs, question.maxRows);
       case 'starts':
         return outbox.openStarts();
       case 'state':

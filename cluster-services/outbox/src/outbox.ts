@@ -130,6 +130,11 @@ export class Outbox implements Lifecycle {
     return this.#ask('unseen', { device, metric, points });
   }
 
+  /** The last messages in send order, acknowledged or not: those not older than `sinceMs`, `maxRows` at most. */
+  recent(sinceMs: number, maxRows: number): Promise<readonly OutboxRow[]> {
+    return this.#ask('recent', { sinceMs, maxRows });
+  }
+
   openStarts(): Promise<readonly OutboxRow[]> {
     return this.#ask('starts', {});
   }

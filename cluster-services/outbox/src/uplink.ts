@@ -63,6 +63,9 @@ const TICK_MS = 500;
 const READ_ROWS = 128;
 const READ_BYTES = 512 * 1024;
 const STARTS_EVERY_MS = 10_000;
+/** The lane is switched on when a message has waited for 2 s, and then has to connect. */
+const RECENT_MS = 5_000;
+const RECENT_ROWS = 2_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -96,6 +99,8 @@ export class Uplink implements Lifecycle {
   #lastHelloMs = 0;
   #lastStatusMs = Number.NEGATIVE_INFINITY;
   #lastStartsMs = Number.NEGATIVE_INFINITY;
+  #hasBegunLive = false; // on this live connection, since the lane was last switched on
+  #liveEpoch = 0;
   #running: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #state: OutboxState | null = null;
@@ -116,8 +121,8 @@ export class Uplink implements Lifecycle {
       clock: options.clock,
       onConnected: () => {
         this.#sendStatus(true);
-        this.#lastStartsMs = Number.NEGATIVE_INFINITY;
-        void this.#sendStarts();
+        this.#hasBegunLive = false;
+        void this.#beginLive();
       },
     });
   }
@@ -142,7 +147,7 @@ export class Uplink implements Lifecycle {
         this.#pump();
       },
       live: (rows) => {
-        for (const row of rows) this.#sendLive(row);
+        if (this.#hasBegunLive) for (const row of rows) this.#sendLive(row);
       },
       replaced: () => void this.#afterRepair(),
     });
@@ -439,10 +444,30 @@ export class Uplink implements Lifecycle {
     const on = this.#switch.update(ageMs, nowMs);
     outbox.setLive(on);
     this.#lane.want(on);
-    if (on && nowMs - this.#lastStartsMs >= STARTS_EVERY_MS) await this.#sendStarts();
+    if (!on) this.#hasBegunLive = false;
+    else if (!this.#hasBegunLive && this.#lane.connected) await this.#beginLive();
+    else if (nowMs - this.#lastStartsMs >= STARTS_EVERY_MS) await this.#sendStarts();
     if (announce && nowMs - this.#lastStatusMs >= statusEveryMs) this.#sendStatus(true);
     if (this.#client !== null && nowMs - this.#lastHelloMs >= helloEveryMs) this.#askHello(this.#client);
     this.#pump(); // in case a read failed
+  }
+
+  /**
+   * The live lane begins with the moments before it: what waits for its acknowledgement since the lag began, and a little more, so
+   * that a reader's window is whole across the change of lanes. What is committed meanwhile is in there, or follows it.
+   */
+  async #beginLive(): Promise<void> {
+    const { clock, log, outbox } = this.#options;
+    const epoch = ++this.#liveEpoch;
+    try {
+      await this.#sendStarts();
+      const rows = await outbox.recent(clock.nowMs() - RECENT_MS, RECENT_ROWS);
+      if (epoch !== this.#liveEpoch || !this.#lane.connected) return;
+      for (const row of rows) this.#sendLive(row);
+      this.#hasBegunLive = true;
+    } catch (error) {
+      if (!this.#abort.signal.aborted) log.error({ err: error }, 'the live lane could not begin; it is tried again');
+    }
   }
 
   /** Who sees the live lane only has not had the start records of the backlog, and cannot scale without them. */

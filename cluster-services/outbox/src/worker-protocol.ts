@@ -23,6 +23,7 @@ export type Questions = {
   generation: { ask: { generation: string }; answer: boolean };
   capture: { ask: { device: string; stream: DataStream; captureId: string; atLeast: number }; answer: CapturePosition };
   unseen: { ask: { device: string; metric: string; points: readonly SeenPoint[] }; answer: readonly number[] };
+  recent: { ask: { sinceMs: number; maxRows: number }; answer: readonly OutboxRow[] };
   starts: { ask: object; answer: readonly OutboxRow[] };
   state: { ask: object; answer: OutboxState };
   finish: { ask: object; answer: number };
