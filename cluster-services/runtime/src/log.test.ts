@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { defineErrors } from './errors.ts';
 import { createLog } from './log.ts';
 
 function capture(): { log: ReturnType<typeof createLog>; lines: () => string[] } {
@@ -72,4 +73,14 @@ test('an object that contains itself, or is huge, becomes a line of bounded size
   log.info({ self }, 'x');
   expect(lines()[0]?.length).toBeLessThan(2_000_000);
   expect(lines()[0]).toContain('[too');
+});
+
+test('a failure that was foreseen is one sentence without a stack; a bug keeps its stack', () => {
+  class DiskError extends defineErrors('disk', { FULL: { retry: 'yes', summary: 'the disk is full' } }) {}
+  const { log, lines } = capture();
+  log.error({ err: new DiskError('FULL', '/data', { cause: new Error('ENOSPC') }) }, 'not written');
+  log.error({ err: new TypeError('x is undefined') }, 'a bug');
+  const [foreseen, bug] = lines().map((line) => JSON.parse(line));
+  expect(foreseen.err).toEqual({ type: 'DiskError', message: 'the disk is full: /data', code: 'FULL', retry: true, name: 'DiskError' });
+  expect(bug.err.stack).toContain('log.test');
 });

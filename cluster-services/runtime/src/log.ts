@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { isCodedError } from './errors.ts';
 
 /** Structured log: one JSON object a line. Identifiers only, never a patient's name or a raw reading. */
 export type Log = pino.Logger;
@@ -75,7 +76,9 @@ function spend(budget: Budget, visit: () => unknown): unknown {
 }
 
 function errorFacts(error: Error, depth: number, budget: Budget): Record<string, unknown> {
-  const facts: Record<string, unknown> = { type: error.name, message: error.message, stack: error.stack };
+  const facts: Record<string, unknown> = { type: error.name, message: error.message };
+  if (isCodedError(error)) return facts; // a failure of the world that we foresaw: its sentence says it all, a full disk has no room for stacks
+  facts['stack'] = error.stack;
   if (error.cause !== undefined) facts['cause'] = redactValue(error.cause, depth + 1, budget);
   if (error instanceof AggregateError) facts['errors'] = redactValue(error.errors, depth + 1, budget);
   return facts;
