@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
-import { type Clock, type Identity, type LoadedIdentity, type Log, RuntimeError, readIdentity } from '@vitalwire/runtime';
+import { type Clock, cannotListen, type Identity, type LoadedIdentity, type Log, readIdentity } from '@vitalwire/runtime';
 
 export type TlsListenerOptions = {
   readonly host: string;
@@ -41,9 +41,7 @@ export class TlsListener {
     server.on('secureConnection', onSocket);
     server.on('tlsClientError', onHandshakeFailed);
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause: NodeJS.ErrnoException) => {
-        reject(new RuntimeError(cause.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CANNOT_LISTEN', `front door at ${host}:${port}`, { cause }));
-      });
+      server.once('error', (cause) => reject(cannotListen(host, port, cause)));
       server.listen(port, host, resolve);
     });
     server.on('error', (error) => this.#options.log.error({ err: error }, 'the listener of the front door failed'));

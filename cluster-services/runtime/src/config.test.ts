@@ -178,3 +178,9 @@ test('a printed configuration shows every setting in force and masks secrets', (
   expect(text).toContain('token: "***"');
   expect(text).not.toContain('long-enough-secret');
 });
+
+test('what was expected is said once', () => {
+  const error = problemsOf({ env: { [`${prefix}GATEWAY_ID`]: 'g', [`${prefix}CHUNK_MS`]: '99999' } });
+  expect(error.message).not.toContain('expected expected');
+  expect(error.message).toContain('chunkMs = 99999: expected ');
+});

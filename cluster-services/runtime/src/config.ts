@@ -325,7 +325,11 @@ function describeIssue(
     return [{ setting: path === '' ? '(all)' : path, expected: issue.message, origin: 'the configuration as a whole' }];
   if (known.some((one) => one.setting === leaf.key)) return []; // already told more exactly
   const one = given.get(leaf.key);
-  return [one === undefined ? missing(leaf) : problemOf(leaf, one, issue.message.replace(/^(Invalid input|Too (small|big)): /, ''))];
+  return [
+    one === undefined
+      ? missing(leaf)
+      : problemOf(leaf, one, issue.message.replace(/^(Invalid \w+|Too (small|big)): /, '').replace(/^expected /, '')),
+  ];
 }
 
 function missing(leaf: Leaf): ConfigProblem {

@@ -66,5 +66,7 @@ export function cannotListen(host: string, port: number, cause: unknown): Runtim
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'EADDRINUSE')
     return new RuntimeError('PORT_IN_USE', `${host}:${port}; stop the other program or choose another port`, { cause });
-  return new RuntimeError('CANNOT_LISTEN', `${host}:${port} (${typeof code === 'string' ? code : 'unknown reason'})`, { cause });
+  const next =
+    code === 'EACCES' ? 'ports below 1024 need rights: choose a higher one' : 'choose an address of this machine, such as 127.0.0.1';
+  return new RuntimeError('CANNOT_LISTEN', `${host}:${port} (${typeof code === 'string' ? code : 'unknown reason'}); ${next}`, { cause });
 }

@@ -23,6 +23,7 @@ export {
 export {
   type CodedError,
   type CodedErrorClass,
+  cannotListen,
   defineErrors,
   type ErrorTable,
   isCodedError,

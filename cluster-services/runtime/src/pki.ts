@@ -163,7 +163,9 @@ function attempt<T>(path: string, parse: () => T): T {
 function unreadable(path: string, cause: unknown): RuntimeError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const why = /^E(?!RR_)[A-Z]+$/.test(code) ? code : 'not what a PEM file should hold'; // ENOENT is worth telling, OpenSSL's words are not
-  return new RuntimeError('CERTIFICATE_UNREADABLE', `${path} (${why})`, { cause });
+  return new RuntimeError('CERTIFICATE_UNREADABLE', `${path} (${why}); check the path and its rights, or issue a new certificate`, {
+    cause,
+  });
 }
 
 function hostsOf(options: IssueOptions): string[] {

@@ -40,7 +40,8 @@ function openSqliteDatabase<Tables>(database: Extract<Database, { kind: 'sqlite'
   try {
     mkdirSync(database.dir, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new StorageError('UNAVAILABLE', `the directory ${database.dir} cannot be made`, { cause });
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+    throw new StorageError('UNAVAILABLE', `the directory ${database.dir} cannot be made (${code})`, { cause });
   }
   const sqlite = openSqlite({ path, create: true, busyTimeoutMs: LOCK_WAIT_MS });
   return { db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) }), dialect: 'sqlite', where: path };
