@@ -14,11 +14,16 @@ export const httpErrors = {
 export class HttpError extends defineErrors('http', httpErrors) {
   readonly status: number | null;
   readonly remoteCode: string | null;
+  /** The other side's own words: what happened, and what to do next. */
+  readonly remoteMessage: string | null;
+  readonly remoteNext: string | null;
 
-  constructor(code: keyof typeof httpErrors, detail: string, options?: { cause?: unknown; status?: number; remoteCode?: string | null }) {
+  constructor(code: keyof typeof httpErrors, detail: string, options?: { cause?: unknown; status?: number; remote?: RemoteError | null }) {
     super(code, detail, options);
     this.status = options?.status ?? null;
-    this.remoteCode = options?.remoteCode ?? null;
+    this.remoteCode = options?.remote?.code ?? null;
+    this.remoteMessage = options?.remote?.message ?? null;
+    this.remoteNext = options?.remote?.next ?? null;
   }
 }
 
@@ -38,7 +43,9 @@ export type RequestOptions = { signal?: AbortSignal; query?: Readonly<Record<str
 /** An answer in bytes. Header names are lower case. */
 export type BytesAnswer = { bytes: Uint8Array; headers: Readonly<Record<string, string>> };
 
-const ErrorBody = z.object({ error: z.object({ code: z.string(), message: z.string(), next: z.string().optional() }) });
+const RemoteError = z.object({ code: z.string(), message: z.string(), next: z.string().optional() });
+type RemoteError = z.infer<typeof RemoteError>;
+const ErrorBody = z.object({ error: RemoteError });
 
 /** A client of one of our services: bearer token, our CA only, checked answers, typed errors (HttpError). */
 export class HttpClient {
@@ -146,12 +153,10 @@ export class HttpClient {
 
   #refusal(method: Method, path: string, status: number, bytes: Uint8Array): HttpError {
     const told = ErrorBody.safeParse(parseOrNull(bytes));
-    const remoteCode = told.success ? told.data.error.code : null;
-    const detail = told.success
-      ? `${told.data.error.message}${told.data.error.next === undefined ? '' : ` (${told.data.error.next})`}`
-      : 'no reason given';
+    const remote = told.success ? told.data.error : null;
+    const detail = remote === null ? 'no reason given' : `${remote.message}${remote.next === undefined ? '' : ` (${remote.next})`}`;
     const code = status >= 500 || status === 429 || status === 408 ? 'UNAVAILABLE' : 'REFUSED';
-    return new HttpError(code, `${this.#at(method, path)}: ${status} ${detail}`, { status, remoteCode });
+    return new HttpError(code, `${this.#at(method, path)}: ${status} ${detail}`, { status, remote });
   }
 
   async #open(): Promise<Agent> {
