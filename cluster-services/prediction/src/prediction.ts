@@ -22,8 +22,8 @@ import { storageQueries } from './storage-queries.ts';
 
 export type Prediction = Lifecycle & { addresses(): Record<string, number | string> };
 
-/** What is read, on both lanes. Start records bring the scales. */
-const topics = ['vw/1/+/+/+/recording', 'vw/1/+/+/+/eeg', 'vw/1/+/+/+/eeg/live'];
+/** What is read, on both lanes. Start records bring the scales; while the database is down they come on the live lane only. */
+const topics = ['vw/1/+/+/+/recording', 'vw/1/+/+/+/eeg', 'vw/1/+/+/+/recording/live', 'vw/1/+/+/+/eeg/live'];
 /** Messages waiting to be looked at: some 8 s of 60 gateways; beyond it the oldest go and are caught up from storage. */
 const QUEUE_MESSAGES = 2_000;
 

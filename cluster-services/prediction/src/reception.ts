@@ -48,7 +48,9 @@ export class Reception {
     const { gateway, device, live } = topic.value;
     if (message.stream === 'eeg') this.#receiveChunk({ recordingId: message.recordingId, gateway, device }, message, live);
     else if (message.stream === 'recording' && message.kind === 'start') this.#learn(message);
-    else if (message.stream === 'recording' && this.#recordings.delete(message.subject)) this.#options.onMissed(message.subject, 'ended');
+    // An end that is not committed yet ends nothing: the committed chunks are still to come.
+    else if (message.stream === 'recording' && !live && this.#recordings.delete(message.subject))
+      this.#options.onMissed(message.subject, 'ended');
   }
 
   #learn({ of, channels }: RecordingStart): void {
