@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statfsSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import {
@@ -27,6 +27,7 @@ import type {
   StartDraft,
 } from './append.ts';
 import { isDamage, isInUse, isOutOfSpace, isRefusal, setAside } from './damage.ts';
+import { DiskReserve, freeBytes } from './disk-reserve.ts';
 import { OutboxError, type OutboxErrorCode } from './errors.ts';
 import { evictableRanks, rankOf } from './rank.ts';
 import { type Salvage, salvageInto } from './salvage.ts';
@@ -91,9 +92,12 @@ const EVICT_ROWS = 256;
 const EXPIRE_ROWS = 500;
 const VACUUM_PAGES = 256;
 const DELIVERY_STEP_MS = 10_000; // deliveries closer together share a row; the ring's age is that much coarse
+const AUTOCHECKPOINT_PAGES = 1_000;
+const SHRINK_TO = 0.85;
 const MAX_CAPTURES = 50_000;
 const MAX_HOLES = 1_000; // per capture; what was passed over before the oldest of them counts as a repeat
 const MAX_SEEN_POINTS = 2_000_000;
+const MIN_USEFUL_BYTES = 16 * 1024 * 1024; // what a small disk is used for even when it has less free than it should
 const DAY_MS = 86_400_000;
 const GAP_COUNTER_MS = 30 * DAY_MS;
 const noClock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
@@ -104,6 +108,7 @@ const noClock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
  */
 export class OutboxFile {
   readonly #options: OutboxFileOptions;
+  readonly #reserve: DiskReserve;
   #db: Database.Database;
   #sql: Statements;
   #clock: ClockState = noClock;
@@ -118,9 +123,11 @@ export class OutboxFile {
   #damagedFiles = 0;
   #rowsForLive: OutboxRow[] | null = null;
   #lastPruneMs = 0;
+  #squeezed = false; // the disk was full, and there is no reserve again yet
 
   private constructor(options: OutboxFileOptions, db: Database.Database) {
     this.#options = options;
+    this.#reserve = new DiskReserve(options.path);
     this.#maxBytes = options.maxBytes;
     this.#db = db;
     this.#sql = prepareAll(db);
@@ -159,6 +166,7 @@ export class OutboxFile {
     makePlace(options.path);
     const file = new OutboxFile(options, openDatabase(options.path));
     file.#recount();
+    file.#watchDisk();
     return file;
   }
 
@@ -726,17 +734,44 @@ export class OutboxFile {
     const free = Number(this.#db.pragma('freelist_count', { simple: true }));
     const pages = Number(this.#db.pragma('page_count', { simple: true }));
     if (free < VACUUM_PAGES || free * 10 < pages) return false;
-    this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`); // through exec: prepare().all() throws "does not return data"
-    return true;
+    try {
+      this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`); // through exec: prepare().all() throws "does not return data"
+      return true;
+    } catch (error) {
+      if (!isOutOfSpace(error)) throw error;
+      this.#relieve(); // moving pages about needs room in the log
+      return false;
+    }
   }
 
+  /** Below the space the disk is to keep, or once it has been full, the outbox stops growing and evicts instead. */
   #watchDisk(): void {
-    if (this.#options.minFreeBytes === 0) return;
-    const { bavail, bsize } = statfsSync(dirname(this.#options.path));
-    const freeBytes = bavail * bsize;
-    const mayGrow = freeBytes - this.#options.minFreeBytes;
-    const floor = Math.min(16 * 1024 * 1024, freeBytes / 2);
-    this.#maxBytes = mayGrow > 0 ? this.#options.maxBytes : Math.min(this.#options.maxBytes, Math.max(this.#usedBytes(), floor));
+    if (this.#reserve.take()) {
+      // The log must stay smaller than the reserve, or it could not be folded with its help.
+      const pages = Math.floor(this.#reserve.bytes / this.#pageSize / 2);
+      this.#db.pragma(`wal_autocheckpoint = ${Math.min(AUTOCHECKPOINT_PAGES, Math.max(16, pages))}`);
+    }
+    const { maxBytes, minFreeBytes, path } = this.#options;
+    const free = freeBytes(path);
+    if (this.#reserve.bytes > 0) this.#squeezed = false;
+    if (this.#squeezed) return; // the disk has been full: the bound that was set then holds
+    if (free > minFreeBytes) this.#maxBytes = maxBytes;
+    else this.#maxBytes = Math.min(maxBytes, Math.max(this.#usedBytes(), Math.min(MIN_USEFUL_BYTES, free / 2)));
+  }
+
+  /**
+   * The disk is full. The reserve is what lets the log be folded into the file; then the oldest chunks must go, more than the next
+   * append needs, so that pages can be given back and a reserve be taken again.
+   */
+  #relieve(): void {
+    this.#reserve.giveUp();
+    this.#squeezed = true;
+    this.#maxBytes = Math.floor(this.#usedBytes() * SHRINK_TO);
+    try {
+      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      // others have taken the space already: every later append tries again
+    }
   }
 
   #recount(): void {
@@ -774,7 +809,9 @@ export class OutboxFile {
       this.#ring = before.ring;
       this.#lastId = before.lastId;
       this.#deliveredId = before.deliveredId;
-      throw isOutOfSpace(error) ? new OutboxError('DISK_FULL', this.#options.path, { cause: error }) : error;
+      if (!isOutOfSpace(error)) throw error;
+      this.#relieve();
+      throw new OutboxError('DISK_FULL', this.#options.path, { cause: error });
     }
   }
 }
