@@ -22,6 +22,7 @@ export type DetectionsOptions = {
 export class Detections {
   readonly #options: DetectionsOptions;
   readonly #onTheWay = new Set<string>();
+  #isBehind = false;
 
   constructor(options: DetectionsOptions) {
     this.#options = options;
@@ -38,6 +39,7 @@ export class Detections {
 
   /** Resolves when the detection is committed; false if it was not published (in time to be: the next sweep finds the window again). */
   async score(subject: Subject, window: TimedWindow, lane: Lane): Promise<boolean> {
+    if (lane !== 'catch-up' && this.#isTooMuch()) return false;
     if (lane === 'live') {
       await this.#provisional(subject, window);
       return true;
@@ -59,6 +61,15 @@ export class Detections {
     } finally {
       this.#onTheWay.delete(key);
     }
+  }
+
+  // What is received has no brake of its own. Catching up has: it reads on only when what it read is scored.
+  #isTooMuch(): boolean {
+    const { log, queue } = this.#options;
+    if (queue.isFull && !this.#isBehind)
+      log.warn({ waiting: queue.depth }, 'more comes in than can be scored; the rest is read from storage later');
+    this.#isBehind = queue.isFull;
+    return this.#isBehind;
   }
 
   /** A window seen on the live lane only: shown, never stored. */

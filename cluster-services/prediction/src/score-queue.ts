@@ -9,6 +9,8 @@ export type ChannelScore = Score & { readonly channel: number };
 
 /** Channel windows scored in one turn of the event loop: some 10 ms, so that reading MQTT is never held up for long. */
 const BATCH_WINDOWS = 64;
+/** Channel windows that may wait when they come faster than they can be scored: some 5 s of work and 50 MB. */
+const MAX_WAITING_WINDOWS = 32_768;
 
 type Waiting = { readonly job: WindowJob; readonly resolve: (score: ChannelScore) => void; readonly reject: (error: unknown) => void };
 
@@ -17,6 +19,7 @@ export class ScoreQueue {
   readonly #detector: Pick<Detector, 'scoreWindows'>;
   readonly #urgent: Waiting[] = [];
   readonly #backlog: Waiting[] = [];
+  #waitingWindows = 0;
   #scheduled = false;
 
   constructor(detector: Pick<Detector, 'scoreWindows'>) {
@@ -27,10 +30,16 @@ export class ScoreQueue {
     return this.#urgent.length + this.#backlog.length;
   }
 
+  /** True when nothing more should be put in for now: after an outage backlogs arrive many times faster than they can be scored. */
+  get isFull(): boolean {
+    return this.#waitingWindows >= MAX_WAITING_WINDOWS;
+  }
+
   /** The score of the channel that speaks for the window. */
   score(job: WindowJob, urgent: boolean): Promise<ChannelScore> {
     return new Promise((resolve, reject) => {
       (urgent ? this.#urgent : this.#backlog).push({ job, resolve, reject });
+      this.#waitingWindows += job.channels.length;
       this.#schedule();
     });
   }
@@ -53,6 +62,7 @@ export class ScoreQueue {
       batch.push(next);
       windows += next.job.channels.length;
     }
+    this.#waitingWindows -= batch.reduce((sum, { job }) => sum + job.channels.length, 0);
     try {
       const scores = this.#detector.scoreWindows(
         batch.flatMap(({ job }) => job.channels),
