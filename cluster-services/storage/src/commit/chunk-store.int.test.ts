@@ -354,6 +354,7 @@ describe('SQLite only', () => {
     const startedMs = performance.now();
     await expect(store.commit([eegRow({ recordingId, seq: 1 })], 400)).rejects.toMatchObject({ code: 'UNAVAILABLE', retry: true });
     expect(performance.now() - startedMs).toBeLessThan(2_000);
+    await expect(store.generation()).rejects.toMatchObject({ code: 'UNAVAILABLE' }); // it could be read: that is no answer
     await sql`COMMIT`.execute(bench.admin.db);
     expect((await store.commit([eegRow({ recordingId, seq: 1 }), eegRow({ recordingId, seq: 2 })], DEADLINE_MS))[1]).toBe('committed');
     await store.close();

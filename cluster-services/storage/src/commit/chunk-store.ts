@@ -13,7 +13,7 @@ export interface ChunkStore {
    * from now, or when the outcome is not known. Sending the same rows again is always safe. Outcomes are in the order of the rows.
    */
   commit(rows: readonly CommitRow[], deadlineMs: number): Promise<CommitOutcome[]>;
-  /** The identity of this database: changes when it is replaced or restored from a backup. */
+  /** The identity of this database: changes when it is replaced or restored from a backup. Rejects while nothing could be committed. */
   generation(): Promise<string>;
   /** Finishes what was begun, then releases the database. May be called twice. */
   close(): Promise<void>;

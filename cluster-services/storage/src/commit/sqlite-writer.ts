@@ -55,9 +55,11 @@ export class SqliteWriter {
     }
   }
 
+  /** Takes the write lock for a moment: a file that can be read but not written must not count as a database that answers. */
   generation(): string {
     const { db } = this.#ready(1_000);
     try {
+      db.exec('BEGIN IMMEDIATE; ROLLBACK');
       const row = db.prepare<[], { generation: string }>('SELECT generation FROM generation WHERE id = 1').get();
       if (row === undefined) throw new StorageError('NOT_MIGRATED', `${this.#path} has no generation`);
       return row.generation;
