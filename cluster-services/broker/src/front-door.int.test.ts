@@ -163,6 +163,21 @@ describe('a PUBACK means committed', () => {
     await until(() => other.acks.length === 1);
   });
 
+  test('a client whose whole window is overdue is one client dropped, and one line in the log', async () => {
+    const commits = new Commits();
+    const registry = new Registry();
+    const lines: string[] = [];
+    const log = createLog({ name: 'test', level: 'warn', destination: { write: (line: string) => void lines.push(line) } });
+    const on = await openDoor({ accept: { durable: commits.durable, live: () => null }, registry, log });
+    const gateway = await raw(on, await pki.gateway('gw-1'));
+    gateway.send(...['a', 'b', 'c'].map((text, index) => publishPacket(topic, Buffer.from(text), index + 1)));
+    await until(() => commits.waiting.length === 3);
+    for (const { reject } of commits.waiting) reject(new Error('no commit in time'));
+    await gateway.closed();
+    expect(lines.filter((line) => line.includes('client dropped'))).toHaveLength(1);
+    expect(await registry.metrics()).toContain('vitalwire_clients_dropped_total{reason="storage-behind"} 1');
+  });
+
   test('what went to quarantine is acknowledged, but nobody takes it for a reading', async () => {
     const on = await openDoor({ accept: { durable: async () => 'keep', live: () => null } });
     const received = await listen(on, 'vw/1/#');
