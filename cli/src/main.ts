@@ -9,20 +9,35 @@ import { buildProgram } from './program.ts';
 /** A second Ctrl-C within this time is the same wish (a terminal and a wrapper can both deliver it); later it means: at once. */
 const SAME_WISH_MS = 1_000;
 
+const LEFT_OPEN_MS = 3_000;
+
+const debug = process.argv.includes('--debug');
+const argv = process.argv.slice(2).filter((word) => word !== '--debug'); // wherever it stands
 const abort = new AbortController();
 let askedAtMs = 0;
 
-function askToStop(name: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'disconnect'): void {
+function askToStop(name: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'disconnect' | 'EPIPE'): void {
   if (!abort.signal.aborted) {
     askedAtMs = performance.now();
     abort.abort(new DOMException(`stopped by ${name}`, 'AbortError'));
     return;
   }
-  if (performance.now() - askedAtMs > SAME_WISH_MS && name !== 'disconnect') process.exit(name === 'SIGINT' ? 130 : 143);
+  if (performance.now() - askedAtMs > SAME_WISH_MS && name !== 'disconnect' && name !== 'EPIPE')
+    process.exit(name === 'SIGINT' ? 130 : 143);
 }
 
-// A pipe that is closed early (`| head`) or a terminal that went away is no reason for a stack trace.
-process.stdout.on('error', () => {});
+/** What goes on although nobody reads its output any more: patients depend on it, not on a closed window. */
+const outlivesItsReader = new Set(['up', 'service', 'replay', 'demo']);
+
+// A pipe that is closed early (`| head`) is an ordinary end for whoever only shows something.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (outlivesItsReader.has(argv[0] ?? '') || (argv[0] === 'edge' && argv[1] === 'run')) return;
+  if (error.code !== 'EPIPE') {
+    process.stderr.write(`vitalwire: the output could not be written: ${sentenceOf(error)}\n`);
+    process.exitCode = exitCodes.unavailable;
+  }
+  askToStop('EPIPE');
+});
 process.stderr.on('error', () => {});
 
 const io: Io = {
@@ -38,8 +53,6 @@ const io: Io = {
   ...(process.send === undefined ? {} : { reportReady: (addresses) => process.send?.({ type: 'ready', addresses }) }),
 };
 
-const debug = process.argv.includes('--debug');
-const argv = process.argv.slice(2).filter((word) => word !== '--debug'); // wherever it stands
 // `service` has a lifecycle of its own that listens to the signals itself.
 if (argv[0] !== 'service') {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => askToStop(name));
@@ -53,7 +66,7 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   } else if (abort.signal.aborted && error === abort.signal.reason) {
-    process.exitCode = exitCodes.ok; // asked to stop, and stopped
+    process.exitCode ??= exitCodes.ok; // asked to stop, and stopped
   } else {
     process.stderr.write(`vitalwire: ${sentenceOf(error)}\n`);
     if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
@@ -63,3 +76,5 @@ try {
 }
 // A child of ours that watches the channel to its parent would otherwise live as long as the parent.
 if (process.connected) process.disconnect();
+// The command has ended; whatever it left open must not keep a person waiting for their prompt.
+setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();

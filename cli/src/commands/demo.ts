@@ -81,6 +81,7 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
   let web: Client | null = null;
   let replay: ReplayProcess | null = null;
   const ended = new AbortController();
+  const patience = new AbortController();
   try {
     await stack.start(io.signal);
     const stackReadyMs = clock.monotonicMs() - startedMs;
@@ -88,7 +89,6 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     web = await Client.connect({ url: stack.info.urls.web, token: readToken(stack.info.tokenPath), caPath: stack.info.caPath, clock });
     const latency = new LatencyWatch(web);
     replay = startReplay({ data: directory, patients: options.patients, seed: options.seed, env: io.env });
-    const patience = new AbortController();
     await Promise.race([latency.first, replay.broken, tooLate(io, patience.signal), untilAborted(io.signal)]);
     patience.abort();
     io.signal.throwIfAborted();
@@ -127,6 +127,7 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     conclude(io, options, summary, reports, last);
   } finally {
     ended.abort();
+    patience.abort();
     replay?.kill();
     await web?.close();
     await stack.stop();

@@ -45,6 +45,7 @@ async function replay(io: Io, options: Options): Promise<void> {
   const web = await connect(io, options.data === undefined ? {} : { data: options.data });
   const intake = new IntakeClient({ url: options.url ?? stack.urls.intake, caPath: stack.caPath });
   const giveUp = new AbortController();
+  const ended = new AbortController();
   try {
     const bonn = new BonnReplay({
       patients: options.patients,
@@ -58,7 +59,6 @@ async function replay(io: Io, options: Options): Promise<void> {
       clock: io.clock,
     });
     const tokens = await bonn.register();
-    const ended = new AbortController();
     const patience = afterAbort(io, io.signal, LAST_ANSWERS_MS, () => giveUp.abort());
     const telling = tell(io, options, bonn, ended.signal);
     await bonn.run(tokens, io.signal, giveUp.signal);
@@ -77,6 +77,7 @@ async function replay(io: Io, options: Options): Promise<void> {
     }
     if (unfinished.length > 0) io.exitCode(exitCodes.answerIsNo);
   } finally {
+    ended.abort();
     await Promise.all([intake.close(), web.close()]);
   }
 }

@@ -57,7 +57,7 @@ export class IntakeClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.close();
+    await this.#agent.destroy();
   }
 }
 

@@ -26,7 +26,7 @@ function isTelling(line: string): boolean {
 
 /** A line of our JSON log says it in `msg` and `err`; any other line says it as it is. */
 function textOf(line: string): string {
-  const text = line.trim();
+  const text = line.trim().replace(/^vitalwire: /, '');
   if (!text.startsWith('{')) return text;
   try {
     const entry: unknown = JSON.parse(text);

@@ -21,7 +21,9 @@ export type DataDir = {
 
 /** The data directory that `--data` or VITALWIRE_DATA names, `~/.vitalwire` otherwise. */
 export function resolveDataDir(option: string | undefined, env: Readonly<Record<string, string | undefined>>): DataDir {
-  const root = path.resolve(option ?? env['VITALWIRE_DATA'] ?? path.join(homedir(), '.vitalwire'));
+  // An empty --data is most often a variable that is not set; taken literally it would fill the current directory.
+  if (option?.trim() === '') throw new CliError('WRONG_ARGUMENT', '--data is empty: name a directory');
+  const root = path.resolve(option ?? (env['VITALWIRE_DATA'] || path.join(homedir(), '.vitalwire')));
   return {
     root,
     pki: path.join(root, 'pki'),
@@ -40,12 +42,22 @@ export function resolveDataDir(option: string | undefined, env: Readonly<Record<
 export async function makeDirectories(dirs: DataDir): Promise<void> {
   try {
     for (const one of [dirs.root, dirs.pki, dirs.secrets, dirs.logs, dirs.edge, dirs.edgeTokens, dirs.replays, dirs.state]) {
-      await mkdir(one, { recursive: true, mode: 0o700 });
+      await makeDirectory(one);
     }
     await chmod(dirs.secrets, 0o700);
   } catch (cause) {
     throw new CliError('DATA_UNWRITABLE', `${dirs.root} (${codeOf(cause)}); choose another with --data, or change its rights`, { cause });
   }
+}
+
+// One by one from the top: where nothing can be made (/proc), Node's own recursive mkdir tries for ever.
+async function makeDirectory(directory: string): Promise<void> {
+  if (existsSync(directory)) return;
+  const above = path.dirname(directory);
+  if (above !== directory) await makeDirectory(above);
+  await mkdir(directory, { mode: 0o700 }).catch((cause: unknown) => {
+    if (codeOf(cause) !== 'EEXIST') throw cause; // another process was faster
+  });
 }
 
 /** The path of a secret of this installation; made at first use, never changed. */

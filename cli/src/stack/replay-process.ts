@@ -14,6 +14,9 @@ const Line = z.looseObject({
 });
 export type ReplayLine = z.infer<typeof Line>;
 
+/** It gives up on its last answers after 15 s by itself. */
+const STOP_WITHIN_MS = 25_000;
+
 /** A replay in a process of its own, like any device outside the stack. */
 export type ReplayProcess = {
   /** What it said last. */
@@ -69,7 +72,9 @@ export function startReplay(options: { data: string; patients: number; seed: num
     async stop() {
       asked = true;
       child.kill('SIGTERM');
+      const hard = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
       const exit = await ended;
+      clearTimeout(hard);
       if (latest?.type !== 'end') throw failure(exit);
       return latest;
     },

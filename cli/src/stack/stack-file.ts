@@ -30,13 +30,29 @@ export type StackFile = z.infer<typeof StackFile>;
 
 /** The running stack of this data directory, or null. A file left behind by a killed stack does not count. */
 export function findStack(dirs: DataDir): StackFile | null {
-  let stack: StackFile;
+  let text: string;
   try {
-    stack = StackFile.parse(JSON.parse(readFileSync(dirs.stackFile, 'utf8')));
+    text = readFileSync(dirs.stackFile, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return null;
+    throw new CliError('STACK_FILE_DAMAGED', `${dirs.stackFile} cannot be read; run this as the user who started the stack`, { cause });
+  }
+  const stack = StackFile.safeParse(parseOrNull(text));
+  if (!stack.success) {
+    throw new CliError(
+      'STACK_FILE_DAMAGED',
+      `${dirs.stackFile} is damaged or of another release; stop the stack if it runs, and start it again with 'vitalwire up --data ${dirs.root}'`,
+    );
+  }
+  return isAlive(stack.data.pid) ? stack.data : null;
+}
+
+function parseOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     return null;
   }
-  return isAlive(stack.pid) ? stack : null;
 }
 
 /** The running stack of this data directory; an error that says how to start one otherwise. */
@@ -55,8 +71,17 @@ export function pageUrl(stack: StackFile): string {
   return `${stack.urls.web}/#token=${readToken(stack.tokenPath)}`;
 }
 
+/** A token from its file; an error that names the file if it holds none. */
 export function readToken(file: string): string {
-  return readFileSync(file, 'utf8').trim();
+  let token: string;
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    throw new CliError('TOKEN_UNUSABLE', `${file} cannot be read; give the path of its file with --token-file`, { cause });
+  }
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new CliError('TOKEN_UNUSABLE', `${file} holds no token: it should be one line of letters, digits, - and _`);
+  return token;
 }
 
 function isAlive(pid: number): boolean {

@@ -146,7 +146,9 @@ class Service {
       this.#change({ state: 'restarting', pid: null, lastCrash: { atMs: this.#options.clock.nowMs(), reason } });
       if (!wasReady && (exit.code === CONFIG_REFUSED || attempt >= FIRST_START_ATTEMPTS)) {
         this.#change({ state: 'failed' });
-        onGivenUp(new CliError('SERVICE_FAILED', `${this.view.name} ended with ${reason}`));
+        onGivenUp(
+          new CliError(exit.code === CONFIG_REFUSED ? 'CONFIG_REFUSED' : 'SERVICE_FAILED', `${this.view.name} ended with ${reason}`),
+        );
         return;
       }
       await this.#options.clock.sleep(this.#backoff.nextMs(), this.#stop.signal).catch(() => {});
