@@ -44,7 +44,7 @@ test('wrong arguments give one clear sentence, exit code 2 and no stack', async 
   ]) {
     const { code, stderr } = await run(link, args, 30_000);
     expect(code, args.join(' ')).toBe(2);
-    expect(stderr, args.join(' ')).toMatch(/^error: /);
+    expect(stderr, args.join(' ')).toMatch(/^(error|vitalwire): /);
     expect(stderr).not.toMatch(/\n\s+at /);
   }
 });

@@ -1,4 +1,4 @@
-import { defineErrors, type ErrorTable } from '@vitalwire/runtime';
+import { defineErrors, type ErrorTable, HttpError } from '@vitalwire/runtime';
 import { exitCodes } from './io.ts';
 
 /** What a command can fail with. The text after the code says what, where and what to do next. */
@@ -7,6 +7,10 @@ export const cliErrors = {
   DATA_IN_USE: { retry: 'no', summary: 'this data directory is in use' },
   DATA_UNWRITABLE: { retry: 'no', summary: 'the data directory cannot be used' },
   NO_STACK: { retry: 'yes', summary: 'no stack is running here' },
+  STACK_FILE_DAMAGED: { retry: 'no', summary: 'the file that says where the stack is cannot be used' },
+  TOKEN_UNUSABLE: { retry: 'no', summary: 'the token cannot be used' },
+  CA_UNUSABLE: { retry: 'no', summary: 'the certificate of the authority cannot be used' },
+  CONFIG_REFUSED: { retry: 'no', summary: 'a service refuses its configuration' },
   SERVICE_FAILED: { retry: 'yes', summary: 'a service did not start' },
   UNREACHABLE: { retry: 'yes', summary: 'no answer' },
   NOTHING_TO_VERIFY: { retry: 'no', summary: 'nothing to compare' },
@@ -17,19 +21,47 @@ export class CliError extends defineErrors('cli', cliErrors) {}
 
 /** Which exit code an error that ends a command stands for. */
 export function exitCodeOf(error: unknown): number {
-  if (CliError.is(error)) return error.code === 'WRONG_ARGUMENT' ? exitCodes.usage : exitCodes.unavailable;
+  if (CliError.is(error)) return isUsage(error.code) ? exitCodes.usage : exitCodes.unavailable;
   if (!(error instanceof Error)) return exitCodes.bug;
-  if (error.name === 'ConfigError') return exitCodes.usage;
+  if (error.name === 'ConfigError' || ('code' in error && error.code === 'BAD_DATABASE_URL')) return exitCodes.usage;
   // Every package's own errors carry a stable code: an expected failure of the world, not a bug.
   if ('retry' in error || isSystemError(error)) return exitCodes.unavailable;
   return exitCodes.bug;
+}
+
+function isUsage(code: string): boolean {
+  return code === 'WRONG_ARGUMENT' || code === 'CONFIG_REFUSED';
 }
 
 /** The one clear sentence for a person; the stack is for --debug only. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (isSystemError(error)) return systemSentence(error);
+  if (HttpError.is(error)) return httpSentence(error as HttpError);
   if (error instanceof AggregateError && error.message === '') return error.errors.map(sentenceOf).join('; ');
+  return error.message;
+}
+
+/** A request that failed, in the words of someone who typed a command, not of someone who speaks HTTP. */
+function httpSentence(error: HttpError): string {
+  const url = /https?:\/\/[^/\s:]+(:\d+)?/.exec(error.message)?.[0] ?? 'the server';
+  if (error.status === 401)
+    return `${url} does not know this token: give the right one with --token-file (it is in <data>/secrets/web.token)`;
+  if (error.status !== null && error.remoteMessage !== null) {
+    const next = error.remoteNext?.replace(/PUT \/v1\/(patients|devices)\/(\S+)/, "'vitalwire $1 put $2'");
+    return next === undefined ? error.remoteMessage : `${error.remoteMessage}: ${next}`;
+  }
+  if (error.code !== 'UNREACHABLE') return error.message;
+  const why = error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : '';
+  if (/CERT|SIGNED|SIGNATURE|ISSUER/.test(why)) {
+    const next =
+      why === 'CERT_HAS_EXPIRED'
+        ? "start the stack again: 'vitalwire up' renews its certificates"
+        : 'name its authority with --ca (it is <data>/pki/ca.pem)';
+    return `the certificate of ${url} is not trusted (${why}): ${next}`;
+  }
+  if (/^(ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|UND_ERR_(CONNECT_TIMEOUT|SOCKET))$/.test(why))
+    return `nothing usable answers at ${url} (${why}): is it running, and is this its address? See 'vitalwire status'`;
   return error.message;
 }
 
@@ -54,9 +86,12 @@ function systemSentence(error: SystemError): string {
     case 'ECONNREFUSED':
       return `nothing answers${at}: is the stack running? See 'vitalwire status'`;
     case 'ENOENT':
-      return `not found${at}`;
+      return `not found${at}: check the path`;
+    case 'EISDIR':
+      return `a directory stands where a file is needed${at}: check the path`;
     case 'ENOTDIR':
-      return `a file stands where a directory is needed${at}`;
+    case 'EEXIST':
+      return `a file stands where a directory is needed${at}: choose another path`;
     default:
       return `${error.message}`;
   }

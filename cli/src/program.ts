@@ -13,6 +13,7 @@ const verbs = [
   'watch',
   'replay',
   'verify',
+  'restored',
   'ledger',
   'patients',
   'devices',
@@ -72,5 +73,6 @@ async function loadVerb(verb: string): Promise<AddCommand | undefined> {
 /** exitOverride and output are not passed down to commands by commander once they were made by hand. */
 function inherit(parent: Command, command: Command): void {
   command.copyInheritedSettings(parent);
+  command.showHelpAfterError(`(see 'vitalwire ${[parent.parent === null ? '' : parent.name(), command.name()].join(' ').trim()} --help')`);
   for (const child of command.commands) inherit(command, child);
 }

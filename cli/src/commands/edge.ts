@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AgentStatus } from '@vitalwire/contract';
+import { AgentStatus, isId } from '@vitalwire/contract';
 import { createLog, HttpClient, printConfig, readConfig, startAll } from '@vitalwire/runtime';
 import { Argument, type Command } from 'commander';
 import { parseDurationMs, parseWhole } from '../duration.ts';
@@ -151,6 +151,8 @@ async function drain(io: Io, options: Place & { timeout?: number; resume?: boole
 }
 
 async function token(io: Io, device: string, options: Place & { rotate?: boolean; revoke?: boolean }): Promise<void> {
+  if (!isId(device))
+    throw new CliError('WRONG_ARGUMENT', `'${device}' is not a device id: 1 to 63 letters, digits, dots, hyphens or underscores`);
   const { ensureDeviceToken, readAgentFile, revokeDeviceToken } = await import('@vitalwire/edge-agent');
   const dataDir = await agentDir(io, options);
   const dir = (await readAgentFile(dataDir))?.tokensDir ?? io.env['VITALWIRE_EDGE_TOKENS_DIR'] ?? join(dataDir, 'tokens');
