@@ -25,13 +25,18 @@ export function isRefusal(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_CONSTRAINT');
 }
 
-/** Moves a damaged file, with its log, to a name that tells when; nothing of it is deleted. Returns the new name. */
-export function setAside(path: string, nowMs: number): string {
+/**
+ * Puts a repaired outbox into the place of the damaged one, which is moved aside under a name that tells when; nothing of it is deleted.
+ * Null when there is none. It may be cut short anywhere: the next call goes on.
+ */
+export function finishReplacing(path: string, nowMs: number): string | null {
+  const repairedPath = `${path}.repaired`;
+  if (!existsSync(repairedPath)) return null;
   const stamp = new Date(nowMs).toISOString().replace(/[:.]/g, '-');
   let asidePath = `${path}.damaged-${stamp}`;
   for (let count = 2; existsSync(asidePath); count += 1) asidePath = `${path}.damaged-${stamp}-${count}`;
-  renameSync(path, asidePath);
-  for (const part of ['-wal', '-shm', '-journal']) if (existsSync(path + part)) renameSync(path + part, asidePath + part);
+  for (const part of ['', '-wal', '-shm', '-journal']) if (existsSync(path + part)) renameSync(path + part, asidePath + part);
+  renameSync(repairedPath, path);
   return asidePath;
 }
 

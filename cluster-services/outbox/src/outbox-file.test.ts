@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ClockState, decodeMessage, derivedId, type Message, newRecordingId } from '@vitalwire/contract';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
@@ -318,7 +318,6 @@ describe('damage', () => {
     const reopened = open();
     const session = newId();
     reopened.file.begin({ sessionId: session, version: '1', announce: true });
-    if (reopened.replacement !== null && !reopened.replacement.complete) reopened.file.declareUnknownLoss(session);
     expect(readdirSync(dir).some((name) => name.startsWith('outbox.sqlite.damaged-2026'))).toBe(reopened.replacement !== null);
 
     const messages = readAll(reopened.file);
@@ -333,11 +332,42 @@ describe('damage', () => {
     expect(reopened.file.appendGroup([[noisyChunk(next, 0)]], false).results[0]?.ok).toBe(true);
   });
 
-  test('a file that is no database at all is set aside', () => {
+  test('a file that is no database at all is set aside, and the next session says once that something is missing', () => {
     writeFileSync(path(), 'this is not a database, but it is long enough to be mistaken for a header'.repeat(20));
     const { file, replacement } = open();
     expect(replacement).toMatchObject({ salvaged: 0, complete: false });
-    expect(file.state().pendingChunks).toBe(0);
+    expect(file.state()).toMatchObject({ pendingChunks: 0, damagedFiles: 1 });
+    const session = newId();
+    file.begin({ sessionId: session, version: '1', announce: true });
+    expect(gapsIn(file)).toMatchObject([{ subject: session, fromSeq: null, toSeq: null, reason: 'outbox-damaged' }]);
+    file.begin({ sessionId: newId(), version: '1', announce: true });
+    expect(gapsIn(file)).toHaveLength(1);
+  });
+
+  test.each([
+    ['while the new file was being filled', (half: Uint8Array) => writeFileSync(`${path()}.repairing`, half)],
+    ['before the damaged file was moved', () => makeRepaired()],
+    [
+      'between moving the one and the other',
+      () => {
+        makeRepaired();
+        renameSync(path(), `${path()}.damaged-x`);
+      },
+    ],
+  ])('a repair that was cut short %s is finished by the next open, and nothing is forgotten', (_when, cutShort) => {
+    const { file } = open();
+    const id = startRecording(file);
+    for (let seq = 0; seq < 100; seq += 1) file.appendGroup([[noisyChunk(id, seq)]], false);
+    file.close();
+    overwrite(path(), Math.floor(statSync(path()).size / 4096 / 2) * 4096, 4096);
+    cutShort(readFileSync(path()).subarray(0, 50_000));
+
+    const messages = readAll(open().file);
+    const kept = messages.filter((one) => one.stream === 'eeg').map(({ seq }) => seq);
+    const lost = messages.flatMap((one) => (one.stream === 'gap' && one.fromSeq !== null ? range(one.fromSeq, one.toSeq ?? 0) : []));
+    expect([...new Set([...kept, ...lost])].toSorted((a, b) => a - b)).toEqual(range(0, 99));
+    expect(kept.length).toBeGreaterThan(90);
+    expect(readdirSync(dir).filter((name) => name.endsWith('.repaired') || name.endsWith('.repairing'))).toEqual([]);
   });
 
   test('a repair while in use keeps the recording open, its seq and the capture', () => {
@@ -496,6 +526,18 @@ function readAll(file: OutboxFile): Message[] {
       messages.push(decoded.value);
     }
   }
+}
+
+/** What a repair leaves that was cut short after the new file was whole: the damaged one is still, or no longer, in its place. */
+function makeRepaired(): void {
+  copyFileSync(path(), `${path()}.copy`);
+  open().file.close();
+  renameSync(path(), `${path()}.repaired`);
+  renameSync(`${path()}.copy`, path());
+}
+
+function gapsIn(file: OutboxFile) {
+  return readAll(file).filter((one) => one.stream === 'gap');
 }
 
 function overwrite(file: string, at: number, count: number): void {

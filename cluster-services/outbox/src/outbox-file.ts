@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import {
@@ -26,7 +26,7 @@ import type {
   SeenPoint,
   StartDraft,
 } from './append.ts';
-import { isDamage, isInUse, isOutOfSpace, isRefusal, setAside } from './damage.ts';
+import { finishReplacing, isDamage, isInUse, isOutOfSpace, isRefusal } from './damage.ts';
 import { DiskReserve, freeBytes } from './disk-reserve.ts';
 import { OutboxError, type OutboxErrorCode } from './errors.ts';
 import { evictableRanks, rankOf } from './rank.ts';
@@ -94,6 +94,7 @@ const VACUUM_PAGES = 256;
 const DELIVERY_STEP_MS = 10_000; // deliveries closer together share a row; the ring's age is that much coarse
 const AUTOCHECKPOINT_PAGES = 1_000;
 const SHRINK_TO = 0.85;
+const SALVAGE_LEAVES_BYTES = 32 * 1024 * 1024; // of the disk: a copy of a damaged file stops there, and the rest is declared lost
 const MAX_CAPTURES = 50_000;
 const MAX_HOLES = 1_000; // per capture; what was passed over before the oldest of them counts as a repeat
 const MAX_SEEN_POINTS = 2_000_000;
@@ -136,13 +137,15 @@ export class OutboxFile {
   /** Opens the outbox, whatever state it is in: a damaged file is set aside, what can be read of it is kept, the rest is declared. */
   static open(options: OutboxFileOptions): { file: OutboxFile; replacement: Replacement | null } {
     try {
+      finishReplacing(options.path, options.nowMs());
       return { file: OutboxFile.#openAt(options), replacement: null };
     } catch (error) {
       if (!isDamage(error)) throw describeOpenFailure(options.path, error);
       try {
-        const asidePath = setAside(options.path, options.nowMs());
+        const replacement = OutboxFile.#replace(options, error, (file) => file.#salvage(0));
         const file = OutboxFile.#openAt(options);
-        return { file, replacement: file.#salvage(asidePath, error, 0) };
+        file.#damagedFiles = 1;
+        return { file, replacement };
       } catch (second) {
         throw describeOpenFailure(options.path, second);
       }
@@ -154,12 +157,59 @@ export class OutboxFile {
     const lastId = this.#lastId;
     const { generation } = this;
     closeQuietly(this.#db);
-    const asidePath = setAside(this.#options.path, this.#options.nowMs());
+    const replacement = OutboxFile.#replace(this.#options, cause, (file) => {
+      file.#clock = this.#clock;
+      if (generation !== null) file.#sql.setMeta.run('generation', generation);
+      return file.#salvage(lastId);
+    });
     const fresh = OutboxFile.#openAt(this.#options);
     this.#db = fresh.#db;
     this.#sql = fresh.#sql;
-    if (generation !== null) this.#sql.setMeta.run('generation', generation);
-    return this.#salvage(asidePath, cause, lastId);
+    this.#damagedFiles += 1;
+    this.#recount();
+    return replacement;
+  }
+
+  /**
+   * Builds the new file beside the damaged one and puts it in its place once it is whole: who is killed on the way begins again,
+   * and never goes on with an empty outbox as if nothing had been in it.
+   */
+  static #replace(options: OutboxFileOptions, cause: unknown, fill: (file: OutboxFile) => Salvage): Replacement {
+    const { path, nowMs } = options;
+    let saved: Salvage;
+    try {
+      saved = OutboxFile.#buildBeside(options, fill);
+    } catch {
+      // No room, or worse. The damaged file stays for whoever can read more of it, and it will be told that something is missing.
+      new DiskReserve(path).giveUp();
+      saved = OutboxFile.#buildBeside(options, (file) => {
+        file.#sql.setMeta.run('unknown_loss', '1');
+        return { rows: 0, lost: [], lastId: 0, complete: false };
+      });
+    }
+    renameSync(`${path}.repairing`, `${path}.repaired`);
+    return {
+      asidePath: finishReplacing(path, nowMs()) ?? path,
+      reason: cause instanceof Error ? cause.message : String(cause),
+      salvaged: saved.rows,
+      lost: saved.lost.reduce((sum, one) => sum + one.toSeq - one.fromSeq + 1, 0),
+      complete: saved.complete,
+    };
+  }
+
+  static #buildBeside(options: OutboxFileOptions, fill: (file: OutboxFile) => Salvage): Salvage {
+    const besidePath = `${options.path}.repairing`;
+    for (const part of ['', '-wal', '-shm']) rmSync(besidePath + part, { force: true });
+    makePlace(besidePath);
+    const file = new OutboxFile(options, openDatabase(besidePath));
+    file.#recount();
+    try {
+      const saved = fill(file);
+      file.checkpoint(); // all of it lies in the one file that is renamed
+      return saved;
+    } finally {
+      file.close();
+    }
   }
 
   static #openAt(options: OutboxFileOptions): OutboxFile {
@@ -210,6 +260,7 @@ export class OutboxFile {
       this.#sql.setMeta.run('session', session.sessionId);
       this.#sql.setMeta.run('session_version', session.version);
       this.#sql.setMeta.run('session_open', session.announce ? '1' : '0');
+      if (session.announce) this.#declareUnknownLoss(session.sessionId);
       return { previousSession, endedRecordings };
     });
   }
@@ -648,14 +699,15 @@ export class OutboxFile {
       );
   }
 
-  #salvage(asidePath: string, cause: unknown, lastId: number): Replacement {
-    this.#damagedFiles += 1;
+  #salvage(lastId: number): Salvage {
+    const { path } = this.#options;
     const nowMs = this.#options.nowMs();
-    const saved: Salvage = salvageInto(asidePath, this.#db, nowMs);
+    const saved = salvageInto(path, this.#db, nowMs, () => freeBytes(path) > SALVAGE_LEAVES_BYTES);
     this.#recount();
     this.#transaction(() => {
       // Gap numbers that may have been used and cannot be read must not be used again with other content.
       if (!saved.complete) this.#sql.setMeta.run('gap_floor', String(Math.floor(nowMs / 1000)));
+      if (!saved.complete) this.#sql.setMeta.run('unknown_loss', '1');
       for (const lost of saved.lost) {
         this.#gap({
           measuredAtUs: nowMs * 1000,
@@ -676,32 +728,30 @@ export class OutboxFile {
         this.#sql.setIds.run(floor);
       }
     });
-    this.#recount();
-    return {
-      asidePath,
-      reason: cause instanceof Error ? cause.message : String(cause),
-      salvaged: saved.rows,
-      lost: saved.lost.reduce((sum, one) => sum + one.toSeq - one.fromSeq + 1, 0),
-      complete: saved.complete,
-    };
+    return saved;
   }
 
-  /** After a repair that could read no recordings: says that something unknown is missing, in the name of the session. */
-  declareUnknownLoss(subject: string): void {
-    this.#transaction(() =>
-      this.#gap({
-        measuredAtUs: this.#options.nowMs() * 1000,
-        clock: this.#clock,
-        subject,
-        device: this.#options.owner,
-        of: 'eeg',
-        fromSeq: null,
-        toSeq: null,
-        fromUs: null,
-        toUs: this.#options.nowMs() * 1000,
-        reason: 'outbox-damaged',
-      }),
-    );
+  /** Says in the name of the session that something unknown is missing, if a repair could not read all that there had been. */
+  declareUnknownLoss(session: string): void {
+    this.#transaction(() => this.#declareUnknownLoss(session));
+  }
+
+  #declareUnknownLoss(session: string): void {
+    if (this.#meta('unknown_loss') !== '1') return;
+    const nowUs = this.#options.nowMs() * 1000;
+    this.#gap({
+      measuredAtUs: nowUs,
+      clock: this.#clock,
+      subject: session,
+      device: this.#options.owner,
+      of: 'eeg',
+      fromSeq: null,
+      toSeq: null,
+      fromUs: null,
+      toUs: nowUs,
+      reason: 'outbox-damaged',
+    });
+    this.#sql.setMeta.run('unknown_loss', '0');
   }
 
   #expireRing(): boolean {

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { isDamage } from './damage.ts';
 import { OutboxError, type OutboxErrorCode } from './errors.ts';
-import { OutboxFile } from './outbox-file.ts';
+import { OutboxFile, type Replacement, type Session } from './outbox-file.ts';
 import type { FromWorker, Note, Question, WorkerOptions } from './worker-protocol.ts';
 
 // The one thread and the one connection that touch the file: a stalled disk must never hold up the loop that talks to devices.
@@ -31,7 +31,7 @@ function open(): OutboxFile | null {
 }
 
 function serve(outbox: OutboxFile): void {
-  let session: string | null = null;
+  let session: Session | null = null;
   let ackUpto = 0;
   let ackTimer: NodeJS.Timeout | null = null;
   let lastAppendMs = performance.now();
@@ -59,7 +59,7 @@ function serve(outbox: OutboxFile): void {
   function run(question: Question): unknown {
     switch (question.op) {
       case 'begin':
-        session = question.session.sessionId;
+        session = question.session;
         return outbox.begin(question.session);
       case 'append': {
         lastAppendMs = performance.now();
@@ -123,12 +123,22 @@ function serve(outbox: OutboxFile): void {
       return work();
     } catch (error) {
       if (!isDamage(error)) throw error;
-      const replacement = outbox.repair(error);
+      const replacement = repair(error);
       ackUpto = 0;
-      if (!replacement.complete && session !== null) outbox.declareUnknownLoss(session);
+      if (session?.announce === true) outbox.declareUnknownLoss(session.sessionId);
       post({ kind: 'replaced', replacement });
       if (again) return work();
       throw new OutboxError('OUTBOX_REPLACED', replacement.asidePath, { cause: error });
+    }
+  }
+
+  /** Without a file this thread is of no more use: the next one opens whatever there is, and tries again. */
+  function repair(cause: unknown): Replacement {
+    try {
+      return outbox.repair(cause);
+    } catch (error) {
+      post({ kind: 'trouble', detail: `the damaged outbox could not be replaced: ${messageOf(error)}` });
+      process.exit(1);
     }
   }
 }

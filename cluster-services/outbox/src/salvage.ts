@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { bytesToUuid, derivedId, type Stream, uuidToBytes } from '@vitalwire/contract';
 import Database from 'better-sqlite3';
+import { isOutOfSpace } from './damage.ts';
 import { rankOf } from './rank.ts';
 
 /** What could be carried over from a damaged file, and what could not. */
@@ -24,6 +25,7 @@ type Begun = { recording_id: Buffer; device_id: string; started_at_ms: number; s
 type Known = { recording_id: Buffer; device_id: string; stream: Stream; next_seq: number };
 
 const MAX_LOOKUPS = 5_000_000;
+const ROWS_PER_COMMIT = 500;
 const smallTables = ['meta', 'recording', 'capture', 'capture_hole', 'gap_counter', 'seen'] as const;
 const columns = 'id, recording_id, seq, device_id, stream, rank, bytes, measured_at_us, end_us, created_at_ms, crc32, message';
 
@@ -31,17 +33,17 @@ const columns = 'id, recording_id, seq, device_id, stream, rank, bytes, measured
  * Copies whatever can be read and was not delivered yet from the damaged file, row by row. What was in it and cannot be read is
  * returned as ranges; where even that is unknown the ranges are too wide rather than too narrow, as a stored chunk beats a declared gap.
  */
-export function salvageInto(asidePath: string, into: Database.Database, nowMs: number): Salvage {
+export function salvageInto(damagedPath: string, into: Database.Database, nowMs: number, hasRoom: () => boolean): Salvage {
   let from: Database.Database;
   try {
-    from = new Database(asidePath);
+    from = new Database(damagedPath);
     from.pragma('locking_mode = EXCLUSIVE');
     from.prepare('SELECT count(*) FROM sqlite_master').get();
   } catch {
     return { rows: 0, lost: [], lastId: 0, complete: false };
   }
   try {
-    return copyReadable(from, into, nowMs);
+    return copyReadable(from, into, nowMs, hasRoom);
   } finally {
     try {
       from.close();
@@ -51,14 +53,14 @@ export function salvageInto(asidePath: string, into: Database.Database, nowMs: n
   }
 }
 
-function copyReadable(from: Database.Database, into: Database.Database, nowMs: number): Salvage {
+function copyReadable(from: Database.Database, into: Database.Database, nowMs: number, hasRoom: () => boolean): Salvage {
   let complete = true;
   into.exec('BEGIN IMMEDIATE');
   for (const table of smallTables) complete = copyTable(from, into, table) && complete;
   const deliveredId = numberOr(0, () => (from.prepare('SELECT max(upto_id) AS n FROM delivery').get() as { n: number | null }).n);
   const lastId = numberOr(0, () => (from.prepare("SELECT seq AS n FROM sqlite_sequence WHERE name = 'outbox'").get() as { n: number }).n);
   if (deliveredId > 0) into.prepare('INSERT INTO delivery (upto_id, acked_at_ms) VALUES (?, ?)').run(deliveredId, nowMs);
-  const saved = copyRows(from, into, deliveredId, lastId);
+  const saved = copyRows(from, into, deliveredId, lastId, hasRoom);
   const lost = lostRanges(from, into, deliveredId, saved);
   remakeRecords(from, into, deliveredId, saved);
   into.exec('COMMIT');
@@ -74,12 +76,19 @@ function copyTable(from: Database.Database, into: Database.Database, table: stri
       insert.run(...Object.values(row));
     }
     return true;
-  } catch {
+  } catch (error) {
+    if (isOutOfSpace(error)) throw error;
     return false;
   }
 }
 
-function copyRows(from: Database.Database, into: Database.Database, deliveredId: number, lastId: number): Set<number> {
+function copyRows(
+  from: Database.Database,
+  into: Database.Database,
+  deliveredId: number,
+  lastId: number,
+  hasRoom: () => boolean,
+): Set<number> {
   const saved = new Set<number>();
   const insert = into.prepare(
     `INSERT INTO outbox (${columns}) VALUES (@id, @recording_id, @seq, @device_id, @stream, @rank, @bytes, @measured_at_us, @end_us, @created_at_ms, @crc32, @message)`,
@@ -90,7 +99,11 @@ function copyRows(from: Database.Database, into: Database.Database, deliveredId:
   for (let id = deliveredId + 1; id <= end; id += 1) {
     const row = attempt(() => one.get(id) as Row | undefined);
     if (row == null || crc32(row.message) !== row.crc32) continue;
-    if (attempt(() => insert.run(row)) !== null) saved.add(id);
+    if (attempt(() => insert.run(row)) === null) continue;
+    saved.add(id);
+    if (saved.size % ROWS_PER_COMMIT !== 0) continue;
+    into.exec('COMMIT; BEGIN IMMEDIATE'); // or the log would take as much room again
+    if (!hasRoom()) break;
   }
   return saved;
 }
@@ -162,10 +175,12 @@ function numberOr(fallback: number, read: () => number | null): number {
   return attempt(read) ?? fallback;
 }
 
+// A full disk says nothing about the damaged file: what does not fit is not lost.
 function attempt<T>(read: () => T): T | null {
   try {
     return read();
-  } catch {
+  } catch (error) {
+    if (isOutOfSpace(error)) throw error;
     return null;
   }
 }
