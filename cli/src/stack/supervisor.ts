@@ -39,6 +39,8 @@ export type SupervisorOptions = {
 
 /** How often a service may fail before it was ever ready, until the whole start is given up. */
 const FIRST_START_ATTEMPTS = 3;
+/** The front door waits up to 12 s for commits begun with a database that does not answer; it must end by itself, later than that. */
+const STOP_GRACE_MS = 20_000;
 /** A child that ends with this code has refused its configuration: trying again would not help. */
 const CONFIG_REFUSED = 2;
 
@@ -116,7 +118,7 @@ class Service {
     if (child !== null) {
       this.#change({ state: 'stopping' });
       child.terminate();
-      const grace = this.#options.clock.setTimer(this.#options.stopGraceMs ?? 10_000, () => child.kill());
+      const grace = this.#options.clock.setTimer(this.#options.stopGraceMs ?? STOP_GRACE_MS, () => child.kill());
       await child.exited;
       grace.cancel();
     }
