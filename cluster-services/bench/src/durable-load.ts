@@ -13,6 +13,7 @@ export class DurableLoad {
   readonly #window: number;
   #sent = 0;
   #allowed = Number.POSITIVE_INFINITY;
+  #lastOfRun = Number.POSITIVE_INFINITY;
   #acked = 0;
   #skip = 4; // the CONNACK
   #half = Buffer.alloc(0);
@@ -57,10 +58,11 @@ export class DurableLoad {
     this.#fill();
   }
 
-  /** Publishes until `ms` have passed or nothing is left, waits for what is on the way, and says how long it all took. */
-  async run(ms: number): Promise<{ acked: number; elapsedMs: number }> {
+  /** Publishes until `ms` have passed, `most` were sent or nothing is left, waits for what is on the way, and says how long it all took. */
+  async run(ms: number, most = Number.POSITIVE_INFINITY): Promise<{ acked: number; elapsedMs: number }> {
     const beganMs = performance.now();
     this.#isSending = true;
+    this.#lastOfRun = this.#sent + most;
     const timer = setTimeout(() => {
       this.#isSending = false;
       this.#onAck();
@@ -78,9 +80,9 @@ export class DurableLoad {
   #fill(): void {
     this.#socket.cork();
     while (this.#isSending && this.#sent < this.#allowed && this.#sent - this.#acked < this.#window) {
-      const packet = this.#packets[this.#sent];
+      const packet = this.#sent < this.#lastOfRun ? this.#packets[this.#sent] : undefined;
       if (packet === undefined) {
-        this.#isSending = false; // faster than foreseen: the round is shorter, the rate as true
+        this.#isSending = false; // as many as wanted, or faster than foreseen: then the round is shorter, the rate as true
         break;
       }
       this.#socket.write(packet);

@@ -11,7 +11,6 @@ import { writerGrants } from '@vitalwire/storage/commit';
 import { freePort, type MariaDb, removeTempDir, type TestPki, tempDir, until } from '@vitalwire/testkit';
 import { BenchError } from './bench-error.ts';
 import type { IngestReply, IngestTask } from './ingest-process.ts';
-import type { PeerTools } from './python-peer.ts';
 
 /** A running way from MQTT into the table `chunk` of one database. */
 export type Running = { readonly port: number; readonly processes: Readonly<Record<string, number>>; stop(): Promise<void> };
@@ -50,7 +49,7 @@ export const frontDoorSide: Side = {
 };
 
 /** Mosquitto and a Python subscriber that writes what it gets, so many rows per commit. Its PUBACK says nothing about the table. */
-export function pythonSide(name: string, rowsPerCommit: number, tools: PeerTools & { ok: true }): Side {
+export function pythonSide(name: string, rowsPerCommit: number, python: string, packages: string, mosquitto: string): Side {
   return {
     name,
     async start({ server, database, pki, tls }) {
@@ -62,13 +61,13 @@ export function pythonSide(name: string, rowsPerCommit: number, tools: PeerTools
       const port = await freePort();
       const config = join(dir, 'mosquitto.conf');
       writeFileSync(config, mosquittoConfig(port, tls ? await pki.service('mosquitto') : null));
-      const broker = spawn(tools.mosquitto, ['-c', config], { stdio: 'ignore' });
+      const broker = spawn(mosquitto, ['-c', config], { stdio: 'ignore' });
       endWithUs(broker);
       await until(() => answers(port), { timeoutMs: 10_000, what: 'Mosquitto listens' });
       const script = fileURLToPath(new URL('./peers/paho_pymysql.py', import.meta.url));
-      const subscriber = spawn(tools.python, [script], {
+      const subscriber = spawn(python, [script], {
         stdio: ['pipe', 'pipe', 'inherit'],
-        env: { ...process.env, PYTHONPATH: tools.packages, PYTHONDONTWRITEBYTECODE: '1' },
+        env: { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' },
       });
       endWithUs(subscriber);
       const { hostname, password, port: databasePort, username } = new URL(server.adminUrl);

@@ -7,7 +7,7 @@ import { DurableLoad } from './durable-load.ts';
 import { median } from './median.ts';
 import { frontDoorSide, GATEWAY, pythonSide, type Side } from './pipeline-sides.ts';
 import { knowsProcessCpu, processCpuUs } from './process-cpu.ts';
-import { findPeerTools } from './python-peer.ts';
+import { findPeerTools, pymysqlVersions } from './python-peer.ts';
 
 export type PipelineOptions = { readonly rounds: number; readonly seconds: number; readonly tls: readonly boolean[] };
 export type PipelineSide = {
@@ -37,7 +37,8 @@ type Stage = { readonly server: MariaDb; readonly pki: TestPki; readonly streams
 
 const DEVICES = 8; // a connection each
 const WINDOW = 64; // as the edge agent's uplink
-const WARM_UP_MS = 500; // not measured: compilers, caches, the first statements
+const WARM_UP_CHUNKS = 400; // per device, not measured: the services run for weeks, so their first seconds (compilers, caches) do not count
+const WARM_UP_MS = 4_000; // for a side that is slower
 const MOST_CHUNKS = 2_500; // per device and round, 240 MB in all; when they are used up the round is shorter, the rate as true
 const CHUNKS_PER_SECOND = 800; // that are made ready per device
 const CHUNKS_AHEAD = WINDOW; // per device: how far a sender may be ahead of the table, whatever was acknowledged
@@ -47,8 +48,37 @@ const DRAIN_MS = 60_000;
 // The settings of notes' figures; the testkit's own (small) ones come before and lose.
 const SERVER_ARGS = ['--innodb-buffer-pool-size=512M', '--innodb-log-file-size=256M'];
 
-const PER_MESSAGE = 'Mosquitto + paho + PyMySQL, commit per message';
-const PER_FIFTY = 'Mosquitto + paho + PyMySQL, executemany(50)';
+type Peer = {
+  readonly name: string;
+  readonly short: string;
+  readonly rowsPerCommit: number;
+  readonly driver: keyof typeof pymysqlVersions;
+  readonly bars: { readonly throughput: number | null; readonly cpu: number | null }; // without TLS
+};
+const { escaping, hexadecimal } = pymysqlVersions;
+const peers: readonly Peer[] = [
+  {
+    name: `Mosquitto + paho + PyMySQL ${hexadecimal}, commit per message`,
+    short: 'commit per message',
+    rowsPerCommit: 1,
+    driver: 'hexadecimal',
+    bars: { throughput: 4, cpu: null },
+  },
+  {
+    name: `Mosquitto + paho + PyMySQL ${escaping}, executemany(50)`,
+    short: `executemany(50), PyMySQL ${escaping}`,
+    rowsPerCommit: 50,
+    driver: 'escaping',
+    bars: { throughput: 3, cpu: 5 },
+  },
+  {
+    name: `Mosquitto + paho + PyMySQL ${hexadecimal}, executemany(50)`,
+    short: `executemany(50), PyMySQL ${hexadecimal}`,
+    rowsPerCommit: 50,
+    driver: 'hexadecimal',
+    bars: { throughput: null, cpu: null },
+  },
+];
 
 /**
  * Chunks per second that are in the table, and what they cost, through our front door and through Mosquitto with a Python subscriber. The
@@ -58,8 +88,11 @@ export async function benchPipeline(options: PipelineOptions, say: (line: string
   if (!knowsProcessCpu()) throw new BenchError('pipeline needs Linux: it reads the CPU time of processes from /proc');
   if (!hasMariaDb()) throw new BenchError('pipeline needs a MariaDB server (Debian: `apt-get install mariadb-server`)');
   const tools = findPeerTools(say);
-  const sides = [frontDoorSide, ...(tools.ok ? [pythonSide(PER_MESSAGE, 1, tools), pythonSide(PER_FIFTY, 50, tools)] : [])];
-  const skipped = tools.ok ? [] : [PER_MESSAGE, PER_FIFTY].map((name) => `${name}: ${tools.missing}`);
+  const sides = [frontDoorSide];
+  if (tools.ok)
+    for (const { driver, name, rowsPerCommit } of peers)
+      sides.push(pythonSide(name, rowsPerCommit, tools.python, tools.packages[driver], tools.mosquitto));
+  const skipped = tools.ok ? [] : peers.map(({ name }) => `${name}: ${tools.missing}`);
   for (const side of skipped) say(`skipped  ${side}`);
   const pki = await TestPki.create();
   const server = await startMariaDb({ args: SERVER_ARGS });
@@ -98,7 +131,7 @@ async function measureMode(
       done.push(result);
       const cpu = Object.entries(result.cpuUsOf).map(([name, us]) => `${name} ${us.toFixed(0)}`);
       const figures = `${result.chunksPerSecond.toFixed(0).padStart(6)} chunks/s, CPU us each: ${cpu.join(', ')}`;
-      say(`TLS ${tls ? 'on ' : 'off'} round ${round}/${rounds}  ${side.name.padEnd(48)} ${figures}`);
+      say(`TLS ${tls ? 'on ' : 'off'} round ${round}/${rounds}  ${side.name.padEnd(60)} ${figures}`);
     }
   }
   const results = measured.map(({ side: { name }, rounds: done }) => ({
@@ -123,22 +156,29 @@ function mediansOf(rounds: readonly Readonly<Record<string, number>>[]): Record<
 }
 
 /** Rounds of one number are neighbours in time: the ratio is taken within each, so that a machine that slows down bends none. */
-function ratiosOf([ours, perMessage, perFifty]: readonly (readonly Round[])[], tls: boolean): PipelineRatio[] {
-  if (ours === undefined || perMessage === undefined || perFifty === undefined) return [];
-  const of = (name: string, bar: number | null, perRound: (round: Round, index: number) => number): PipelineRatio => {
-    const ratio = median(ours.map(perRound));
+function ratiosOf([ours, ...others]: readonly (readonly Round[])[], tls: boolean): PipelineRatio[] {
+  if (ours === undefined) return [];
+  const of = (name: string, bar: number | null, perRound: readonly number[]): PipelineRatio => {
+    const ratio = median(perRound);
     return { name, ratio, bar: tls ? null : bar, isMet: tls || bar === null || ratio >= bar };
   };
-  const faster = (peer: readonly Round[]) => (round: Round, index: number) =>
-    round.chunksPerSecond / (peer[index]?.chunksPerSecond ?? Number.NaN);
-  const cheaper = (peer: readonly Round[]) => (round: Round, index: number) =>
-    (peer[index]?.cpuUsPerChunk ?? Number.NaN) / round.cpuUsPerChunk;
-  return [
-    of('throughput beside commit per message', 4, faster(perMessage)),
-    of('throughput beside executemany(50)', 3, faster(perFifty)),
-    of('less CPU than commit per message', null, cheaper(perMessage)),
-    of('less CPU than executemany(50)', 5, cheaper(perFifty)),
-  ];
+  return others.flatMap((rounds, index) => {
+    const peer = peers[index];
+    if (peer === undefined) return [];
+    const pairs = ours.flatMap((round, at) => (rounds[at] === undefined ? [] : [{ round, other: rounds[at] }]));
+    return [
+      of(
+        `throughput beside ${peer.short}`,
+        peer.bars.throughput,
+        pairs.map(({ round, other }) => round.chunksPerSecond / other.chunksPerSecond),
+      ),
+      of(
+        `less CPU than ${peer.short}`,
+        peer.bars.cpu,
+        pairs.map(({ round, other }) => other.cpuUsPerChunk / round.cpuUsPerChunk),
+      ),
+    ];
+  });
 }
 
 async function measure({ server, pki, streams, seconds }: Stage, side: Side, tls: boolean): Promise<Round> {
@@ -150,7 +190,7 @@ async function measure({ server, pki, streams, seconds }: Stage, side: Side, tls
     const loads = await Promise.all(
       streams.map(({ packets }, device) => DurableLoad.open(running.port, identity, `${GATEWAY}-${device}`, packets, WINDOW)),
     );
-    await drive(server, database, streams, loads, WARM_UP_MS);
+    await drive(server, database, streams, loads, WARM_UP_MS, WARM_UP_CHUNKS);
     const round = await timed({ ...running.processes, MariaDB: server.pid }, () => drive(server, database, streams, loads, seconds * 1000));
     for (const load of loads) load.close();
     await assertStored(server, database, streams, loads);
@@ -183,9 +223,10 @@ async function drive(
   streams: readonly Stream[],
   loads: readonly DurableLoad[],
   ms: number,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   const sentBefore = sum(loads.map((load) => load.acked));
-  const runs = loads.map((load) => load.run(ms));
+  const runs = loads.map((load) => load.run(ms, most));
   let isSent = false;
   const allSent = Promise.all(runs).then(() => {
     isSent = true;
@@ -251,7 +292,7 @@ async function settle(server: MariaDb): Promise<void> {
 function newStream(device: number, seconds: number): Stream {
   const recordingId = newRecording();
   const topic = formatTopic(GATEWAY, `eeg-${device}`, 'eeg');
-  const length = Math.min(MOST_CHUNKS, CHUNKS_PER_SECOND * (seconds + 1));
+  const length = Math.min(MOST_CHUNKS, WARM_UP_CHUNKS + CHUNKS_PER_SECOND * seconds);
   return {
     recordingId,
     packets: Array.from({ length }, (_, seq) => publishPacket(topic, chunk(recordingId, device, seq), (seq % 65_535) + 1)),

@@ -2,7 +2,7 @@ import type { CodecResult } from './codec.ts';
 import type { GroupCommitResult } from './group-commit.ts';
 import type { PipelineMode, PipelineResult } from './pipeline.ts';
 
-const NAME = 50;
+const NAME = 62;
 
 export function commitTable({ chunkBytes, cpuRatio, gateways, sides, throughputRatio }: GroupCommitResult): string {
   return [
@@ -46,7 +46,7 @@ export function codecTable({ bars, bytesRatio, chunks, cpuRatio, rawBytes, sides
 
 function pipelineMode({ ratios, sides, tls }: PipelineMode): string[] {
   return [
-    row(`TLS ${tls ? 'on' : 'off'} on all sides`, 'chunks/s', 'CPU us/chunk') + '   of it',
+    `${row(`TLS ${tls ? 'on' : 'off'} on all sides`, 'chunks/s', 'CPU us/chunk')}   of it`,
     ...sides.map((side) => {
       const processes = Object.entries(side.cpuUsOf).map(([name, us]) => `${name} ${us.toFixed(0)}`);
       return `${row(`  ${side.name}`, side.chunksPerSecond.toFixed(0), side.cpuUsPerChunk.toFixed(0))}   ${processes.join(', ')}`;
