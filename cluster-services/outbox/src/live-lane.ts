@@ -1,4 +1,4 @@
-import { type Clock, connectOnce, fullJitter, type Lifecycle, type LoadedIdentity, type Log } from '@vitalwire/runtime';
+import { type Clock, connectOnce, disconnect, fullJitter, type Lifecycle, type LoadedIdentity, type Log } from '@vitalwire/runtime';
 import type { MqttClient } from 'mqtt';
 
 export type LiveLaneOptions = {
@@ -60,7 +60,8 @@ export class LiveLane implements Lifecycle {
     if (this.#wanted && !on) this.#unwantedSinceMs = this.#options.clock.monotonicMs();
     this.#wanted = on;
     if (on) this.#wake?.();
-    else if (this.#client !== null && this.#options.clock.monotonicMs() - this.#unwantedSinceMs > LINGER_MS) this.#client.end();
+    else if (this.#client !== null && this.#options.clock.monotonicMs() - this.#unwantedSinceMs > LINGER_MS)
+      disconnect(this.#client, this.#options.clock);
   }
 
   /** The front door has just been reached by the durable connection, so trying makes sense: without it two would knock for each gateway. */
@@ -105,11 +106,14 @@ export class LiveLane implements Lifecycle {
   }
 
   async #connectAndStay(onHealthy: () => void): Promise<void> {
-    const { url, clientId } = this.#options;
+    const { clock, url, clientId } = this.#options;
     const stop = this.#abort.signal;
     const client = await connectOnce({ url, clientId, identity: await this.#options.readIdentity(), signal: stop });
-    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
-    const onStop = (): void => void client.end();
+    const closed = new Promise<void>((resolve) => {
+      client.once('close', () => resolve());
+      if (!client.connected) resolve(); // its 'close' may have come before we listen
+    });
+    const onStop = (): void => disconnect(client, clock);
     stop.addEventListener('abort', onStop, { once: true });
     try {
       if (stop.aborted) return;

@@ -93,7 +93,7 @@ test('when acknowledgements stay out too long, the connection is made anew', asy
   broker.hold();
   const link = await uplink({ ackTimeoutMs: 300 });
   await until(() => link.status().connects >= 2, 8_000);
-  expect(broker.arrived.filter(({ stream }) => stream === 'recording').length).toBeGreaterThanOrEqual(2);
+  await until(() => broker.arrived.filter(({ stream }) => stream === 'recording').length >= 2);
   broker.letGo();
   await until(async () => (await outbox.state()).pendingChunks === 0, 10_000);
 });
@@ -154,6 +154,20 @@ test('the live lane begins with what waited before it was there, in order, each 
   expect(live()).toEqual(Array.from({ length: next + 1 - first }, (_, index) => first + index));
   broker.letGo();
   await until(async () => (await outbox.state()).pendingChunks === 0, 10_000);
+});
+
+test.each(['acknowledgements that do not come', 'a network that is stalled'])('a stop does not wait for %s', async (what) => {
+  const proxy = await FaultProxy.start(broker.port);
+  cleanup.push(() => proxy.close());
+  const id = await begin();
+  if (what.startsWith('ack')) broker.hold();
+  const link = await uplink({ url: `mqtts://127.0.0.1:${proxy.port}` });
+  await outbox.append([chunk(id, 0)]);
+  await until(() => (what.startsWith('ack') ? broker.held > 0 : broker.committed.length === 2));
+  if (!what.startsWith('ack')) proxy.stall();
+  const began = performance.now();
+  await link.stop();
+  expect(performance.now() - began).toBeLessThan(5_000);
 });
 
 test('a new database generation makes the agent send again all it holds, in order', async () => {

@@ -3,6 +3,7 @@ import {
   type Backoff,
   type Clock,
   connectOnce,
+  disconnect,
   fullJitter,
   type Identity,
   type Lifecycle,
@@ -248,15 +249,18 @@ export class Uplink implements Lifecycle {
   }
 
   async #connectAndStay(backoff: Backoff): Promise<void> {
-    const { url, owner, announce = true } = this.#options;
+    const { clock, url, owner, announce = true } = this.#options;
     const stop = this.#abort.signal;
     const identity = await this.#readIdentity();
     const will = announce
       ? { topic: this.#statusTopic(), payload: Buffer.from(encodeLiveStatus(this.liveStatus(false))), qos: 0 as const, retain: false }
       : undefined;
     const client = await connectOnce({ url, clientId: owner, identity, signal: stop, will });
-    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
-    const onStop = (): void => void client.end();
+    const closed = new Promise<void>((resolve) => {
+      client.once('close', () => resolve());
+      if (!client.connected) resolve(); // its 'close' may have come before we listen
+    });
+    const onStop = (): void => disconnect(client, clock);
     stop.addEventListener('abort', onStop, { once: true });
     try {
       if (stop.aborted) return;

@@ -113,6 +113,20 @@ export async function connectOnce(options: ConnectOptions): Promise<MqttClient> 
   });
 }
 
+/**
+ * Says goodbye if that can be done within a second; 'close' follows in any case. mqtt.js alone would wait for ever for the PUBACKs of a
+ * polite end, and for a stalled peer to take the DISCONNECT.
+ */
+export function disconnect(client: MqttClient, clock: Clock): void {
+  if (Object.keys(client.outgoing).length > 0) {
+    client.end(true);
+    return;
+  }
+  const timer = clock.setTimer(FAREWELL_MS, () => client.stream.destroy());
+  client.once('close', () => timer.cancel());
+  client.end();
+}
+
 /** Reads topics at QoS 0 into a bounded queue; reconnects with full jitter for as long as it runs. */
 export class Subscriber implements Lifecycle {
   readonly #options: SubscriberOptions;
@@ -407,7 +421,7 @@ class Link {
       client.once('close', () => resolve());
       if (!client.connected) resolve(); // a kick in the same packet as the CONNACK: its 'close' may have come before we listen
     });
-    const onStop = (): void => this.#disconnect(client);
+    const onStop = (): void => disconnect(client, this.#clock);
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
     try {
@@ -421,17 +435,6 @@ class Link {
       this.#events.down();
       client.end(true);
     }
-  }
-
-  // mqtt.js waits for ever for the PUBACKs of a polite end, and a stalled peer never lets the DISCONNECT out.
-  #disconnect(client: MqttClient): void {
-    if (Object.keys(client.outgoing).length > 0) {
-      client.end(true);
-      return;
-    }
-    const timer = this.#clock.setTimer(FAREWELL_MS, () => client.stream.destroy());
-    client.once('close', () => timer.cancel());
-    client.end();
   }
 
   // A certificate that is being replaced may be half written: the last good one serves meanwhile.

@@ -6,6 +6,7 @@ export {
   connectOnce,
   DurablePublisher,
   type DurablePublisherOptions,
+  disconnect,
   Subscriber,
   type SubscriberOptions,
 } from './bus.ts';
