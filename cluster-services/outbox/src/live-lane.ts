@@ -64,7 +64,7 @@ export class LiveLane implements Lifecycle {
       disconnect(this.#client, this.#options.clock);
   }
 
-  /** The front door has just been reached by the durable connection, so trying makes sense: without it two would knock for each gateway. */
+  /** The durable connection stands, so trying makes sense: without it two would knock for each gateway. */
   mayTry(): void {
     this.#mayTry = true;
     this.#wake?.();
@@ -98,7 +98,7 @@ export class LiveLane implements Lifecycle {
         await this.#connectAndStay(() => backoff.healthy());
         if (!stop.aborted && this.#wanted) log.warn({ clientId }, 'the live connection was lost');
       } catch (error) {
-        this.#mayTry = false; // until the durable connection has been made again
+        this.#mayTry = false; // until it is known that the durable connection stands
         if (!stop.aborted) log.warn({ reason: error instanceof Error ? error.message : String(error), clientId }, 'no live connection');
       }
       if (this.#wanted) await clock.sleep(backoff.nextMs(), stop).catch(() => {});

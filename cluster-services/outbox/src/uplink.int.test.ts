@@ -156,6 +156,17 @@ test('the live lane begins with what waited before it was there, in order, each 
   await until(async () => (await outbox.state()).pendingChunks === 0, 10_000);
 });
 
+test('a live connection that is refused is tried again, though the durable one stays', async () => {
+  const id = await begin();
+  await outbox.append([chunk(id, 0)]);
+  broker.hold();
+  broker.refusedLive = 1;
+  const link = await uplink();
+  await until(() => broker.refusedLive === 0, 10_000);
+  await until(() => link.status().liveConnected, 10_000);
+  expect(link.status().connects).toBe(1);
+});
+
 test.each(['acknowledgements that do not come', 'a network that is stalled'])('a stop does not wait for %s', async (what) => {
   const proxy = await FaultProxy.start(broker.port);
   cleanup.push(() => proxy.close());
@@ -258,6 +269,7 @@ class Broker {
   readonly clients: string[] = [];
   generation = '00000000-0000-4000-8000-00000000000a';
   skewUs = 0;
+  refusedLive = 0; // how many live connections are still to be refused
   readonly #aedes: Aedes;
   readonly #server: Server;
   readonly #connected = new Set<Client>();
@@ -332,6 +344,11 @@ class Broker {
   #wire(): void {
     const aedes = this.#aedes;
     aedes.authenticate = (client, _user, _password, done: (error: AuthenticateError | null, ok: boolean | null) => void) => {
+      if (client.id.endsWith('-live') && this.refusedLive > 0) {
+        this.refusedLive -= 1;
+        done(null, false);
+        return;
+      }
       this.clients.push(client.id);
       this.#connected.add(client);
       done(null, true);

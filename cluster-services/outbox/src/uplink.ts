@@ -448,6 +448,7 @@ export class Uplink implements Lifecycle {
     const on = this.#switch.update(ageMs, nowMs);
     outbox.setLive(on);
     this.#lane.want(on);
+    if (on && this.connected) this.#lane.mayTry(); // refused once, it would else stay away for as long as the backlog lasts
     if (!on) this.#hasBegunLive = false;
     else if (!this.#hasBegunLive && this.#lane.connected) await this.#beginLive();
     else if (nowMs - this.#lastStartsMs >= STARTS_EVERY_MS) await this.#sendStarts();
