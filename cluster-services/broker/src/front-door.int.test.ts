@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { commandTopic, decodeHello, decodeLiveStatus, encodeLiveStatus, formatTopic, newRecordingId } from '@vitalwire/contract';
 import { connectOnce, createLog, type Identity, Pki, Registry, systemClock } from '@vitalwire/runtime';
 import {
+  connectPacket,
   publishPacket,
   RawMqtt,
   rawPacket,
@@ -208,6 +210,37 @@ describe('a PUBACK means committed', () => {
     const gateway = await bus(on, await pki.gateway('gw-1'), 'gw-1');
     await gateway.publishAsync(topic, 'lost when the process dies now', { qos: 1 });
     expect(commits.waiting).toHaveLength(1);
+  });
+
+  test('the switch for benchmarks listens without TLS for one sender, and that sender may no more than its own', async () => {
+    const on = await openDoor({}, { plainTcpAs: { kind: 'gateway', id: 'gw-1' } });
+    const plainly = async (to: string): Promise<Buffer[]> => {
+      const socket = connect({ host: '127.0.0.1', port: on.port });
+      ends.push(() => socket.destroy());
+      const answers: Buffer[] = [];
+      let isClosed = false;
+      socket
+        .on('data', (bytes) => answers.push(bytes))
+        .on('close', () => {
+          isClosed = true;
+        });
+      socket.write(Buffer.concat([connectPacket({ clientId: to }), publishPacket(to, Buffer.from('x'), 9)]));
+      await until(() => isClosed || Buffer.concat(answers).byteLength >= 8);
+      return answers;
+    };
+    expect(Buffer.concat(await plainly(topic)).toString('hex')).toBe('2002000040020009');
+    expect(Buffer.concat(await plainly(formatTopic('gw-2', 'dev-1', 'eeg'))).toString('hex')).toBe('20020000');
+  });
+
+  test('without that switch a client without TLS gets no answer', async () => {
+    const on = await openDoor();
+    const socket = connect({ host: '127.0.0.1', port: on.port });
+    ends.push(() => socket.destroy());
+    const answers: Buffer[] = [];
+    socket.on('data', (bytes) => answers.push(bytes)).on('error', () => {});
+    socket.write(connectPacket({ clientId: 'gw-1' }));
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(Buffer.concat(answers)[0] ?? 0).not.toBe(0x20); // a TLS alert at most, never a CONNACK
   });
 
   test('a clean stop acknowledges what was begun and takes nothing new', async () => {
