@@ -5,7 +5,7 @@ import { createLog, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EegCutter } from './cutter.ts';
-import { type StreamRequest, StreamSession } from './stream-session.ts';
+import { SkippedSamples, type StreamRequest, StreamSession } from './stream-session.ts';
 
 const rate = { num: 256, den: 1 };
 const clockState: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
@@ -14,6 +14,7 @@ const form = { rate, channels: [], montageHash: '0000000000000000', replay: null
 let dir: string;
 let outbox: Outbox;
 let fail: () => boolean;
+let lateFailure: () => boolean;
 let session: StreamSession;
 
 beforeEach(async () => {
@@ -31,8 +32,13 @@ beforeEach(async () => {
   });
   await outbox.start();
   fail = () => false;
-  const append = (steps: readonly AppendStep[]): Promise<Appended> =>
-    fail() ? Promise.reject(new OutboxError('DISK_FULL', 'by the test')) : outbox.append(steps);
+  lateFailure = () => false;
+  const append = async (steps: readonly AppendStep[]): Promise<Appended> => {
+    if (fail()) throw new OutboxError('DISK_FULL', 'by the test');
+    const appended = await outbox.append(steps);
+    if (lateFailure()) throw new OutboxError('OUTBOX_FAILED', 'by the test');
+    return appended;
+  };
   session = new StreamSession({
     gateway: 'gateway-1',
     device: 'eeg-1',
@@ -117,9 +123,36 @@ test.each([1, 2, 3])(
   },
 );
 
-function eeg(firstSample: number, count: number): StreamRequest {
+test('a recording whose end could not be kept is ended later, also when a request is refused in between', async () => {
+  await session.submit(eeg(0, 64));
+  await session.submit(eeg(128, 64)); // a jump: 64 to 127 are passed over
+  fail = () => true;
+  await expect(session.submit(eeg(0, 64, 'd'))).rejects.toMatchObject({ code: 'DISK_FULL' });
+  fail = () => false;
+  await expect(session.submit(eeg(64, 64))).rejects.toThrow(SkippedSamples);
+  await session.submit(eeg(0, 64, 'd'));
+  expect(await openRecordings()).toHaveLength(1);
+});
+
+test('a recording that began though its append was reported as failed is ended, and nothing of it is stored twice', async () => {
+  lateFailure = () => true; // as when the worker dies between its commit and its answer
+  await expect(session.submit(eeg(0, 64))).rejects.toMatchObject({ code: 'OUTBOX_FAILED' });
+  lateFailure = () => false;
+  expect(await session.submit(eeg(0, 64))).toMatchObject({ accepted: 0, repeated: 64 });
+  await session.submit(eeg(64, 64));
+  expect(await stored()).toEqual(Array.from({ length: 128 }, (_, index) => index));
+  expect(await openRecordings()).toHaveLength(1);
+});
+
+async function openRecordings(): Promise<string[]> {
+  const records = (await messages()).flatMap((one) => (one.stream === 'recording' ? [one] : []));
+  const ended = new Set(records.flatMap(({ kind, subject }) => (kind === 'end' ? [subject] : [])));
+  return records.flatMap(({ kind, subject }) => (kind === 'start' && !ended.has(subject) ? [subject] : []));
+}
+
+function eeg(firstSample: number, count: number, captureId = 'c'): StreamRequest {
   return {
-    captureId: 'c',
+    captureId,
     firstSample,
     readings: {
       stream: 'eeg',

@@ -131,11 +131,9 @@ export class StreamSession {
   }
 
   async #take(request: StreamRequest): Promise<{ answered: Promise<StreamAnswer> }> {
-    const steps: AppendStep[] = [...this.#unended.values()];
-    this.#unended.clear();
     if (this.#capture !== null && this.#capture.id !== request.captureId) {
-      steps.push(...this.#endSteps('capture-ended'));
-      if (steps.length > 0) await this.#append(steps.splice(0));
+      const ending = this.#endSteps('capture-ended');
+      if (ending.length > 0) await this.#append(ending);
       this.#capture = null;
     }
     const capture = await this.#positionOf(request.captureId);
@@ -144,6 +142,8 @@ export class StreamSession {
     const hole = capture.holes.find((one) => firstSample < one.to && one.from < firstSample + count);
     if (hole !== undefined) throw new SkippedSamples(request.captureId, hole);
     this.#refuseOvertaking(request.captureId, firstSample, capture.taken);
+    const steps: AppendStep[] = [...this.#unended.values()]; // behind every refusal, or they would be forgotten with it
+    this.#unended.clear();
     const repeated = Math.min(count, Math.max(0, capture.taken - firstSample));
     const fresh = count - repeated;
 
@@ -326,7 +326,11 @@ export class StreamSession {
     this.#capture = null;
     const open = this.#open;
     open?.cutter.reset();
-    if (open !== null && (!open.started || OutboxError.is(cause, 'OUTBOX_REPLACED'))) this.#open = null;
+    if (open !== null && (!open.started || OutboxError.is(cause, 'OUTBOX_REPLACED'))) {
+      // It may be there all the same; ending one that is not there, or has ended, does nothing.
+      this.#unended.set(open.id, { step: 'end', recordingId: open.id, reason: 'crash', clock: this.#options.clockState() });
+      this.#open = null;
+    }
     this.#tail = Promise.resolve();
   }
 
