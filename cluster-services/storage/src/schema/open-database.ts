@@ -6,14 +6,23 @@ import { type Database, type MysqlDatabase, parseDatabase } from '../commit/data
 import { mysqlError } from '../commit/mysql-error.ts';
 import { openSqlite, sqliteError } from '../commit/sqlite-file.ts';
 import { StorageError } from '../errors.ts';
+import { ImpatientPool } from './impatient-pool.ts';
 import type { Dialect } from './readings-migrations.ts';
 import type { ReadingsTables, RegistryTables } from './tables.ts';
 
 /** A database the service reads and migrates; `where` names it in messages, without its password. */
-export type OpenDatabase<Tables> = { readonly db: Kysely<Tables>; readonly dialect: Dialect; readonly where: string };
+export type OpenDatabase<Tables> = {
+  readonly db: Kysely<Tables>;
+  readonly dialect: Dialect;
+  readonly where: string;
+  /** Lets go of queries that wait for a server which does not answer. */
+  readonly abandon: () => void;
+};
 
 const LOCK_WAIT_MS = 250; // the service runs SQLite on its event loop: a lock held elsewhere becomes a 503, not a standstill
 const CONNECT_MS = 5_000;
+const QUERY_MS = 10_000;
+const SCHEMA_MS = 600_000;
 const POOL_SIZE = 8;
 
 /** Opens the readings. On SQLite each statement is a transaction of its own, so that the log of the writer never grows behind a reader. */
@@ -44,7 +53,12 @@ function openSqliteDatabase<Tables>(database: Extract<Database, { kind: 'sqlite'
     throw new StorageError('UNAVAILABLE', `the directory ${database.dir} cannot be made (${code})`, { cause });
   }
   const sqlite = openSqlite({ path, create: true, busyTimeoutMs: LOCK_WAIT_MS });
-  return { db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) }), dialect: 'sqlite', where: path };
+  return {
+    db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) }),
+    dialect: 'sqlite',
+    where: path,
+    abandon: () => {},
+  };
 }
 
 function openMysql<Tables>(database: MysqlDatabase): OpenDatabase<Tables> {
@@ -63,9 +77,12 @@ function openMysql<Tables>(database: MysqlDatabase): OpenDatabase<Tables> {
     charset: 'utf8mb4_bin',
     flags: ['-FOUND_ROWS'],
   });
+  const where = `mysql://${socketPath ?? `${host}:${port}`}/${database.database}`;
+  const impatient = new ImpatientPool({ pool, where, queryMs: QUERY_MS, schemaMs: SCHEMA_MS });
   return {
-    db: new Kysely<Tables>({ dialect: new MysqlDialect({ pool }) }),
+    db: new Kysely<Tables>({ dialect: new MysqlDialect({ pool: impatient }) }),
     dialect: 'mysql',
-    where: `mysql://${socketPath ?? `${host}:${port}`}/${database.database}`,
+    where,
+    abandon: () => impatient.abandon(),
   };
 }

@@ -49,7 +49,13 @@ export class DatabaseHandle<Tables> implements Lifecycle {
     await this.#opening;
     const open = this.#open;
     this.#open = null;
-    await open?.db.destroy();
+    await open?.db.destroy().catch(() => {}); // a server that does not answer cannot be taken leave of
+  }
+
+  /** Lets go of queries that wait for a database which does not answer: the service stops. */
+  abandon(): void {
+    this.#stopped.abort();
+    this.#open?.abandon();
   }
 
   /** Runs queries; whatever goes wrong in the database becomes a StorageError. */

@@ -649,6 +649,36 @@ describe.skipIf(!hasMariaDb())('MariaDB that is away', () => {
     await server.stop();
   });
 
+  test('standing still: a question gets 503 in time, /readyz says degraded, the stop does not wait; then all is as it was', {
+    timeout: 60_000,
+  }, async () => {
+    await server.restart();
+    const { service, client, probeUrl } = await startService(server.adminUrl);
+    await client.getJson('/v1/stats', Stats);
+    server.pause();
+    const beganMs = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => client.getJson('/v1/stats', Stats).catch((error: unknown) => error)),
+    );
+    expect(performance.now() - beganMs).toBeLessThan(25_000);
+    for (const answer of answers) expect(answer).toBeInstanceOf(HttpError);
+    expect(await (await fetch(`${probeUrl}/readyz`)).json()).toMatchObject({
+      status: 'degraded',
+      checks: { readings: { degraded: true } },
+    });
+    const asked = client.getJson('/v1/stats', Stats).catch((error: unknown) => error);
+    const stoppingMs = performance.now();
+    await service.stop();
+    expect(performance.now() - stoppingMs).toBeLessThan(8_000);
+    expect(await asked).toBeInstanceOf(HttpError);
+    await client.close();
+    server.resume();
+    const again = await startService(server.adminUrl);
+    await again.client.getJson('/v1/stats', Stats);
+    await again.service.stop();
+    await again.client.close();
+  });
+
   test('down at the start: the service starts, answers 503 with a code, is degraded, and works by itself once the database is there', async () => {
     await server.kill9();
     const { service, client, probeUrl } = await startService(server.adminUrl);

@@ -31,6 +31,8 @@ export type Storage = Lifecycle & { addresses(): Record<string, number | string>
 
 const HEAVY_AT_ONCE = 2;
 const HEAVY_WAITING = 32;
+/** How long a stop waits for answers of the database. */
+const STOP_PATIENCE_MS = 3_000;
 
 /** The database service: schema, queries, ledger and registry over HTTPS. Readings are written by the front door alone. */
 export function createStorage(config: StorageConfig, deps: { readonly log: Log; readonly clock: Clock }): Storage {
@@ -73,7 +75,12 @@ export function createStorage(config: StorageConfig, deps: { readonly log: Log; 
       log.info({ port: server.listening?.port, probePort: probes.port }, 'storage answers');
     },
     async stop() {
+      const patience = clock.setTimer(STOP_PATIENCE_MS, () => {
+        readings.abandon();
+        registry.abandon();
+      });
       await running?.stop();
+      patience.cancel();
     },
     addresses: () => ({
       host: config.host,
