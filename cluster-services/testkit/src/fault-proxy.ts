@@ -4,18 +4,19 @@ type Pair = { near: Socket; far: Socket };
 
 /** A TCP proxy that can cut, stall or refuse: the bad network between two real programs. */
 export class FaultProxy {
-  readonly #targetPort: number;
+  readonly #targetPort: () => number;
   readonly #pairs = new Set<Pair>();
   #server: Server | null = null;
   #stalled = false;
   #refusing = false;
   #accepted = 0;
 
-  constructor(targetPort: number) {
-    this.#targetPort = targetPort;
+  constructor(targetPort: number | (() => number)) {
+    this.#targetPort = typeof targetPort === 'number' ? () => targetPort : targetPort;
   }
 
-  static async start(targetPort: number): Promise<FaultProxy> {
+  /** The target may be told later, by a function that is asked at every connection: its program may not have a port yet. */
+  static async start(targetPort: number | (() => number)): Promise<FaultProxy> {
     const proxy = new FaultProxy(targetPort);
     await proxy.#listen();
     return proxy;
@@ -79,7 +80,7 @@ export class FaultProxy {
       near.resetAndDestroy();
       return;
     }
-    const far = connect(this.#targetPort, '127.0.0.1');
+    const far = connect(this.#targetPort(), '127.0.0.1');
     const pair: Pair = { near, far };
     this.#pairs.add(pair);
     this.#join(pair, near, far);

@@ -1,0 +1,234 @@
+import { execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { Client } from '@vitalwire/client';
+import { loadDetector } from '@vitalwire/detector';
+import { createLog, systemClock } from '@vitalwire/runtime';
+import { FaultProxy, removeTempDir, tempDir, until } from '@vitalwire/testkit';
+import { type Command, ownCommand, readToken, resolveDataDir, type ServiceName, Stack } from 'vitalwire/stack';
+import { afterEach, expect } from 'vitest';
+import type { Victim } from './killing.ts';
+
+export const PATIENTS = 4;
+const DELIVERED_MS = 60_000;
+const SCORED_MS = 60_000;
+const run = promisify(execFile);
+
+type DataDir = ReturnType<typeof resolveDataDir>;
+
+export type BedOptions = {
+  /** `mysql://…`; SQLite in the bed's own directory unless given. */
+  readonly database?: string;
+  readonly commandOf?: (name: ServiceName) => Command | null;
+};
+export type VerifyReport = {
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly different: number;
+  readonly samplesStored: number;
+  readonly ledgerMissing: number;
+};
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** Ends something with the test that began it, last begun first. */
+export function atEnd(cleanup: () => unknown): void {
+  cleanups.push(cleanup);
+}
+
+/** The real stack in a directory of its own, a replay to feed it, and the comparison of what was sent with what is stored. */
+export class Bed {
+  readonly dirs: DataDir;
+  readonly #options: BedOptions;
+  readonly #gatewayNetwork: FaultProxy;
+  #stack: Stack | null = null;
+  #client: Client | null = null;
+
+  private constructor(dirs: DataDir, gatewayNetwork: FaultProxy, options: BedOptions) {
+    this.dirs = dirs;
+    this.#gatewayNetwork = gatewayNetwork;
+    this.#options = options;
+  }
+
+  static async start(options: BedOptions = {}): Promise<Bed> {
+    const root = tempDir('vw-bed-');
+    atEnd(() => removeTempDir(root));
+    const gatewayNetwork = await FaultProxy.start(() => bed.#frontDoorPort());
+    atEnd(() => gatewayNetwork.close());
+    const bed = new Bed(resolveDataDir(root, {}), gatewayNetwork, options);
+    atEnd(() => bed.stop());
+    await bed.start();
+    return bed;
+  }
+
+  get client(): Client {
+    if (this.#client === null) throw new Error('the bed is not running');
+    return this.#client;
+  }
+
+  get stack(): Stack {
+    if (this.#stack === null) throw new Error('the bed is not running');
+    return this.#stack;
+  }
+
+  /** Starts the stack, again after `stop`: the same directory, other ports. */
+  async start(): Promise<void> {
+    const commandOf = (name: ServiceName): Command | null =>
+      this.#options.commandOf?.(name) ?? (name === 'edge' ? this.#edgeBehindProxy() : null);
+    this.#stack = new Stack({ dirs: this.dirs, env: process.env, clock: systemClock, ...this.#options, commandOf });
+    await this.#stack.start(new AbortController().signal);
+    this.#client = await this.viewer();
+  }
+
+  async stop(): Promise<void> {
+    await this.#client?.close();
+    this.#client = null;
+    await this.#stack?.stop();
+    this.#stack = null;
+  }
+
+  /** Breaks the gateway's connections to the front door; it can make new ones at once. */
+  cutGateway(): void {
+    this.#gatewayNetwork.cut();
+  }
+
+  /** One more client of web; closed by whoever asked for it. */
+  viewer(): Promise<Client> {
+    const { urls, caPath, tokenPath } = this.stack.info;
+    return Client.connect({ url: urls.web, token: readToken(tokenPath), caPath, timeoutMs: 20_000 });
+  }
+
+  /** A service of the stack, killed as soon as it has a process. */
+  readonly victim = (name: ServiceName): Victim => ({
+    name,
+    kill: async () => {
+      await until(() => this.#view(name).pid !== null, { timeoutMs: 30_000, what: `${name} has a process` });
+      const { pid } = this.#view(name);
+      if (pid !== null) process.kill(pid, 'SIGKILL');
+    },
+  });
+
+  /** Kills a service and waits for the one that takes its place. */
+  async killAndAwait(name: ServiceName): Promise<void> {
+    const { restarts } = this.#view(name);
+    await this.victim(name).kill();
+    await until(() => this.#view(name).restarts > restarts && this.#view(name).state === 'ready', {
+      timeoutMs: 30_000,
+      everyMs: 50,
+      what: `${name} is ready again`,
+    });
+  }
+
+  /** Replays while something happens to the stack, then ends the replay in order. */
+  async replayWhile<T>(seed: number, happens: () => Promise<T>): Promise<T> {
+    const replay = this.#spawn('replay', 'bonn', '--patients', String(PATIENTS), '--speed', '1', '--seed', String(seed), '--json');
+    const before = (await this.client.stats()).samples;
+    await until(async () => (await this.client.stats()).samples > before, {
+      timeoutMs: 30_000,
+      everyMs: 250,
+      what: 'the first sample is stored',
+    });
+    const result = await happens();
+    replay.child.kill('SIGINT');
+    expect(await replay.exited, replay.said()).toBe(0);
+    return result;
+  }
+
+  /** Runs a verb of the command line on this bed to its end; its exit code and what it printed. */
+  async cli(...verb: string[]): Promise<{ code: number; stdout: string }> {
+    const { command, args } = ownCommand(...verb, '--data', this.dirs.root);
+    return run(command, args, { maxBuffer: 64 * 1024 * 1024 }).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      (error: { code: number; stdout: string }) => ({ code: error.code, stdout: error.stdout }),
+    );
+  }
+
+  /** Lines of `vitalwire watch --plain`, as they come. */
+  watchPlain(): { readonly lines: () => string[] } {
+    const watch = this.#spawn('watch', '--plain');
+    return { lines: () => watch.printed().split('\n').filter(Boolean) };
+  }
+
+  /** Until the agent's outbox holds nothing that was not acknowledged. */
+  async untilDelivered(): Promise<void> {
+    const fromUs = await this.client.time();
+    await until(
+      async () => {
+        const { gateways } = await this.client.gateways();
+        return gateways.some(
+          ({ state, depthChunks, statusReceivedAtUs }) => state === 'online' && depthChunks === 0 && (statusReceivedAtUs ?? 0) > fromUs,
+        );
+      },
+      { timeoutMs: DELIVERED_MS, everyMs: 250, what: 'the outbox is empty' },
+    );
+  }
+
+  /** `vitalwire verify`: exit code and report. */
+  async verify(): Promise<{ code: number; report: VerifyReport }> {
+    const { code, stdout } = await this.cli('verify', '--source', 'bonn', '--json');
+    return { code, report: JSON.parse(stdout) as VerifyReport };
+  }
+
+  /** Everything that was sent is stored once, and as it was; nothing is missing in any ledger; every scorable window has its detection. */
+  async expectNothingMissing(): Promise<void> {
+    await this.untilDelivered();
+    const verdict = await this.verify();
+    expect(verdict.report).toMatchObject({ lost: 0, duplicated: 0, different: 0, ledgerMissing: 0 });
+    expect(verdict.code, JSON.stringify(verdict.report)).toBe(0);
+    expect(verdict.report.samplesStored).toBeGreaterThan(0);
+    const { conflicts, quarantined } = await this.client.stats();
+    expect({ conflicts, quarantined }).toEqual({ conflicts: 0, quarantined: 0 });
+    await until(async () => (await this.#unscoredWindows()) === 0, {
+      timeoutMs: SCORED_MS,
+      everyMs: 250,
+      what: 'every scorable window has a detection',
+    });
+  }
+
+  /** Windows that could be scored by the shipped model and are not, over all recordings. */
+  async #unscoredWindows(): Promise<number> {
+    const { modelHash: model } = await loadDetector({ backend: 'wasm', log: createLog({ name: 'e2e', level: 'silent' }) });
+    let unscored = 0;
+    for await (const { recordingId } of this.client.eachRecording({ stream: 'eeg' })) {
+      const { scorableWindows, scoredWindows } = await this.client.unscored(recordingId, { model, window: 178, hop: 178 });
+      unscored += scorableWindows - scoredWindows;
+    }
+    return unscored;
+  }
+
+  // The stack decides where its agent finds the front door; here a bad network stands between them.
+  #edgeBehindProxy(): Command {
+    const { command, args } = ownCommand('service', 'edge');
+    const setting = `VITALWIRE_EDGE_FRONT_DOOR_URL=mqtts://127.0.0.1:${this.#gatewayNetwork.port}`;
+    return { command: 'env', args: [setting, command, ...args] };
+  }
+
+  #frontDoorPort(): number {
+    return Number(this.#view('ingest').addresses?.['port'] ?? 0);
+  }
+
+  #view(name: ServiceName) {
+    const view = this.stack.views().find((one) => one.name === name);
+    if (view === undefined) throw new Error(`the stack has no ${name}`);
+    return view;
+  }
+
+  /** A verb of the command line on this bed's directory, ended with the test at the latest. */
+  #spawn(...verb: string[]) {
+    const { command, args } = ownCommand(...verb, '--data', this.dirs.root);
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    let printed = '';
+    child.stderr.on('data', (text: Buffer) => {
+      said = `${said}${text.toString()}`.slice(-4_000);
+    });
+    child.stdout.on('data', (text: Buffer) => {
+      printed = `${printed}${text.toString()}`.slice(-200_000);
+    });
+    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    atEnd(() => child.kill('SIGKILL'));
+    return { child, exited, said: () => said, printed: () => printed };
+  }
+}
