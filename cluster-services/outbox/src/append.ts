@@ -68,6 +68,7 @@ export type OutboxState = {
   readonly fileBytes: number;
   readonly walBytes: number;
   readonly maxBytes: number;
+  readonly diskFull: boolean; // it has no room to grow: old deliveries make room, and what does not fit then is refused
   readonly oldestPendingAtMs: number | null; // when the oldest un-acknowledged row was committed
   readonly lastId: number;
   readonly deliveredId: number;

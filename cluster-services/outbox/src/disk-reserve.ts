@@ -49,3 +49,8 @@ export function freeBytes(path: string): number {
   const { bavail, bsize } = statfsSync(dirname(path));
   return bavail * bsize;
 }
+
+export function diskBytes(path: string): number {
+  const { blocks, bsize } = statfsSync(dirname(path));
+  return blocks * bsize;
+}

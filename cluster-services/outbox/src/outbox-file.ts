@@ -27,7 +27,7 @@ import type {
   StartDraft,
 } from './append.ts';
 import { finishReplacing, isDamage, isInUse, isOutOfSpace, isRefusal } from './damage.ts';
-import { DiskReserve, freeBytes } from './disk-reserve.ts';
+import { DiskReserve, diskBytes, freeBytes } from './disk-reserve.ts';
 import { OutboxError, type OutboxErrorCode } from './errors.ts';
 import { evictableRanks, rankOf } from './rank.ts';
 import { type Salvage, salvageInto } from './salvage.ts';
@@ -124,6 +124,7 @@ export class OutboxFile {
   #damagedFiles = 0;
   #rowsForLive: OutboxRow[] | null = null;
   #lastPruneMs = 0;
+  #refused = false; // the last append did not fit
   #squeezed = false; // the disk was full, and there is no reserve again yet
 
   private constructor(options: OutboxFileOptions, db: Database.Database) {
@@ -395,6 +396,7 @@ export class OutboxFile {
       fileBytes: Number(this.#db.pragma('page_count', { simple: true })) * this.#pageSize,
       walBytes: statSync(`${this.#options.path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
       maxBytes: this.#maxBytes,
+      diskFull: this.#squeezed || (this.#refused && this.#isBoundByDisk()),
       oldestPendingAtMs: oldest?.created_at_ms ?? null,
       lastId: this.#lastId,
       deliveredId: this.#deliveredId,
@@ -425,7 +427,9 @@ export class OutboxFile {
 
   #appendOne(steps: readonly AppendStep[], full: boolean): AppendResult {
     if (full && steps.some((step) => step.step === 'chunk'))
-      return { ok: false, code: 'OUTBOX_FULL', detail: `${this.#usedBytes()} of ${this.#maxBytes} bytes` };
+      return this.#isBoundByDisk()
+        ? { ok: false, code: 'DISK_FULL', detail: this.#options.path }
+        : { ok: false, code: 'OUTBOX_FULL', detail: `${this.#usedBytes()} of ${this.#maxBytes} bytes` };
     const before = { pending: this.#pending, lastId: this.#lastId, live: this.#rowsForLive?.length ?? 0 };
     this.#sql.savepoint.run();
     try {
@@ -610,12 +614,13 @@ export class OutboxFile {
   #makeRoom(appends: readonly (readonly AppendStep[])[]): boolean {
     const needed = appends.reduce((sum, steps) => sum + steps.reduce((bytes, step) => bytes + roughBytes(step), 0), 0);
     const used = this.#usedBytes();
+    this.#refused = false;
     if (used + needed <= this.#maxBytes) return false;
     // A little more than needed, so that the next appends need not evict again and the gaps are few and long.
     const slack = Math.max(256 * 1024, this.#maxBytes / 256);
     const target = this.#maxBytes - needed - slack;
     while (this.#usedBytes() > target && this.#evictRing()) {}
-    for (const rank of evictableRanks) {
+    for (const rank of this.#mayEvictPending() ? evictableRanks : []) {
       const lost = new Map<string, EvictedRow[]>();
       while (this.#usedBytes() > target) {
         const rows = this.#sql.evict.all(rank, this.#deliveredId, EVICT_ROWS) as EvictedRow[];
@@ -631,7 +636,21 @@ export class OutboxFile {
       }
       for (const [subject, rows] of lost) this.#declareLost(subject, rows, 'evicted');
     }
-    return this.#usedBytes() + needed > this.#maxBytes;
+    const isFull = this.#usedBytes() + needed > this.#maxBytes;
+    this.#refused = isFull;
+    return isFull;
+  }
+
+  /**
+   * The set size is kept by giving up the oldest. A disk that others have filled is another matter: what was answered is worth more
+   * than the little room its loss would make, so new readings are refused, and their devices still have them.
+   */
+  #mayEvictPending(): boolean {
+    return !this.#isBoundByDisk() || this.#usedBytes() * 3 > diskBytes(this.#options.path);
+  }
+
+  #isBoundByDisk(): boolean {
+    return this.#maxBytes < this.#options.maxBytes;
   }
 
   #evictRing(): boolean {
@@ -847,7 +866,13 @@ export class OutboxFile {
   }
 
   #transaction<T>(work: () => T): T {
-    const before = { pending: this.#pending, ring: this.#ring, lastId: this.#lastId, deliveredId: this.#deliveredId };
+    const before = {
+      pending: this.#pending,
+      ring: this.#ring,
+      lastId: this.#lastId,
+      deliveredId: this.#deliveredId,
+      evicted: this.#evictedChunks,
+    };
     try {
       this.#sql.begin.run();
       const value = work();
@@ -859,6 +884,7 @@ export class OutboxFile {
       this.#ring = before.ring;
       this.#lastId = before.lastId;
       this.#deliveredId = before.deliveredId;
+      this.#evictedChunks = before.evicted;
       if (!isOutOfSpace(error)) throw error;
       this.#relieve();
       throw new OutboxError('DISK_FULL', this.#options.path, { cause: error });
