@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { AgentStatus } from '@vitalwire/contract';
-import { Outbox, Uplink } from '@vitalwire/outbox';
+import { Outbox, type OutboxState, Uplink } from '@vitalwire/outbox';
 import {
   type Clock,
   Gauge,
@@ -168,10 +168,16 @@ class Agent implements EdgeAgent {
     const state = await this.#outbox.state();
     return {
       ...this.#uplink.liveStatus(),
+      problem: this.#problemOf(state),
       uplink: this.#uplink.status(),
       outbox: state,
       intake: { draining: this.#intake.draining, devices: this.#tokens.size, openRecordings: this.#sessions.openRecordings },
     };
+  }
+
+  #problemOf(state: OutboxState): string | null {
+    if (!state.diskFull) return null;
+    return `the disk of ${this.#dataDir} is full: free some space; readings that do not fit are refused (503), and devices send them again`;
   }
 
   /** Takes nothing more in and ends the recordings, so that everything there is can be sent; or takes readings in again. */
@@ -199,12 +205,13 @@ class Agent implements EdgeAgent {
 
   #addChecks(): void {
     this.#probes.check('outbox', async () => {
-      const { pendingChunks, pendingBytes, usedBytes, maxBytes, oldestPendingAtMs } = await this.#outbox.state();
+      const state = await this.#outbox.state();
+      const { pendingChunks, pendingBytes, usedBytes, maxBytes, oldestPendingAtMs } = state;
       this.#lastAnswerMs = this.#clock.monotonicMs();
       return {
         ok: true,
-        degraded: usedBytes > maxBytes * 0.9 && pendingBytes > maxBytes / 2,
-        detail: { pendingChunks, pendingBytes, usedBytes, maxBytes, oldestPendingAtMs },
+        degraded: state.diskFull || (usedBytes > maxBytes * 0.9 && pendingBytes > maxBytes / 2),
+        detail: { problem: this.#problemOf(state), pendingChunks, pendingBytes, usedBytes, maxBytes, oldestPendingAtMs },
       };
     });
     // Without the cluster the agent still does its work: it is degraded, not unready.

@@ -7,6 +7,7 @@ export function statusLines(status: AgentStatus, nowUs: number): string[] {
   const days = status.certificateDaysLeft;
   return [
     `Gateway ${status.gateway}, version ${status.version}: ${status.online ? 'connected to the front door' : 'NOT connected to the front door'}`,
+    ...(status.problem == null ? [] : [`  PROBLEM      ${status.problem}`]),
     `  waiting      ${status.depthChunks} chunks, ${megabytes(status.depthBytes)}; the oldest ${status.oldestAgeMs === null ? '--' : `${span(status.oldestAgeMs)} old`}`,
     `  last ack     ${status.lastPubackUs === null ? '--' : `${span((nowUs - status.lastPubackUs) / 1000)} ago`}`,
     `  rates        ${status.chunksPerSecondIn} in, ${status.chunksPerSecondOut} out (chunks per second)`,

@@ -88,6 +88,7 @@ export const AgentStatus = z.looseObject({
   chunksPerSecondOut: z.number(),
   secondsUntilFull: z.number().nullable(),
   certificateDaysLeft: z.number().nullable(),
+  problem: z.string().nullish(), // what a person must do something about, in one sentence
   clock: z.object({ offsetUs: z.number(), uncertaintyUs: z.number(), source: z.string() }),
   measuredAtUs: Micros,
 });
