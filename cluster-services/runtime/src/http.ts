@@ -59,6 +59,7 @@ export class ApiError extends Error {
 }
 
 const DEFAULT_BODY_LIMIT = 1024 * 1024;
+const TELL_AGAIN_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 30_000; // to receive a whole request; fastify's default waits for ever
 
 /** Makes a server; routes declare zod schemas and need a token unless their config says `public: true`. */
@@ -90,9 +91,10 @@ export function createApi(options: ApiOptions): Api {
   api.setNotFoundHandler((request) => {
     throw new ApiError(404, 'NOT_FOUND', `nothing answers ${request.method} ${pathOf(request)}`, 'see /openapi.json for what there is');
   });
+  const logFailure = failureLog(options.log);
   api.setErrorHandler((error, request, reply) => {
     const answer = explain(error, request);
-    if (answer.status >= 500) options.log.error({ err: error, method: request.method, path: pathOf(request) }, 'a request failed');
+    if (answer.status >= 500) logFailure(error, answer.code, request);
     if (answer.status === 401) void reply.header('www-authenticate', 'Bearer');
     if (answer.status === 503) void reply.header('retry-after', '1');
     return reply
@@ -109,6 +111,22 @@ export function createApi(options: ApiOptions): Api {
   });
   api.get('/openapi.json', { config: { public: true } }, () => describeApi(routes, version));
   return api;
+}
+
+// A full disk or an absent database fails every request: it is told when it begins, and then once a minute with how many there were.
+function failureLog(log: Log): (error: unknown, code: string, request: FastifyRequest) => void {
+  const foreseen = new Map<string, { toldMs: number; untold: number }>(); // by code, of which there are few
+  return (error, code, request) => {
+    const facts = { err: error, method: request.method, path: pathOf(request) };
+    if (!isCodedError(error)) return log.error(facts, 'a request failed');
+    const known = foreseen.get(code);
+    const nowMs = performance.now();
+    if (known !== undefined && nowMs - known.toldMs < TELL_AGAIN_MS) known.untold += 1;
+    else {
+      foreseen.set(code, { toldMs: nowMs, untold: 0 });
+      log.error({ ...facts, ...(known === undefined ? {} : { sinceLastTold: known.untold }) }, 'a request failed');
+    }
+  };
 }
 
 // A connection that is still in its TLS handshake belongs to no request, so closing would wait up to a minute for it.
