@@ -2,7 +2,7 @@ import { Client } from '@vitalwire/client';
 import { type AddCommand, exitCodes, type Io, printJson, printLine } from '../io.ts';
 import { askAgent } from '../stack/agent-status.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
-import { askProbe } from '../stack/probe.ts';
+import { askProbe, problemsOf } from '../stack/probe.ts';
 import { findStack, readToken, type StackFile } from '../stack/stack-file.ts';
 import { age } from '../text.ts';
 
@@ -39,7 +39,10 @@ async function status(io: Io, options: { data?: string; json?: boolean }): Promi
     io,
     `Vitalwire ${stack.version} on ${stack.dataDir} (process ${stack.pid}), started ${age(io.clock.nowMs() - stack.startedAtUs / 1000)} ago`,
   );
-  for (const { name, state } of services) printLine(io, `  ${name.padEnd(12)}${state}`);
+  for (const { name, state, detail } of services) {
+    printLine(io, `  ${name.padEnd(12)}${state}`);
+    for (const problem of problemsOf(detail)) printLine(io, `${' '.repeat(14)}${problem}`);
+  }
   const commit = stats?.lastCommittedAtUs == null ? '--' : `${age(io.clock.nowMs() - stats.lastCommittedAtUs / 1000)} ago`;
   printLine(
     io,

@@ -99,10 +99,11 @@ function jsonTeller(io: Io): Teller {
   return {
     service: (view) => event('service', view),
     ready: (stack, tookMs) => event('ready', { tookMs: Math.round(tookMs), ...stack.info }),
-    numbers: ({ chunksPerSecond, stats, gateway }) =>
+    numbers: ({ chunksPerSecond, stats, gateway, problems }) =>
       event('numbers', {
         chunksPerSecond,
         stats,
+        problems,
         outbox:
           gateway === null
             ? null
@@ -116,6 +117,7 @@ const SUMMARY_EVERY = 10;
 
 function lineTeller(io: Io): Teller {
   let seconds = 0;
+  let told: readonly string[] = [];
   noteLine(io, labelLines.join('\n'));
   return {
     service: ({ name, state, restarts, lastCrash }) => {
@@ -127,7 +129,10 @@ function lineTeller(io: Io): Teller {
     ready: (stack, tookMs) => {
       printLine(io, `ready after ${(tookMs / 1000).toFixed(1)} s; the page: ${pageUrl(stack.info)}`);
     },
-    numbers: ({ chunksPerSecond, stats, gateway }) => {
+    numbers: ({ chunksPerSecond, stats, gateway, problems }) => {
+      for (const problem of problems) if (!told.includes(problem)) noteLine(io, `PROBLEM: ${problem}`);
+      if (problems.length === 0 && told.length > 0) noteLine(io, 'no problem any more');
+      told = problems;
       if (seconds++ % SUMMARY_EVERY !== 0 || stats === null) return;
       noteLine(
         io,

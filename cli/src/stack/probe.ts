@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { z } from 'zod';
 
 export type ProbeAnswer = { readonly ok: boolean; readonly degraded: boolean; readonly detail: unknown };
 
@@ -21,4 +22,21 @@ export function findText(detail: unknown, name: string): string | null {
     if (found !== null) return found;
   }
   return null;
+}
+
+/** What is wrong with a service, a sentence for each part that is not ok or does less than it should. */
+export function problemsOf(detail: unknown): string[] {
+  const checked = Readiness.safeParse(detail);
+  if (!checked.success) return [];
+  return Object.entries(checked.data.checks)
+    .filter(([, health]) => !health.ok || health.degraded === true)
+    .map(([part, health]) => `${part}: ${sentenceIn(health.detail) ?? 'does less than it should'}`);
+}
+
+const Readiness = z.object({
+  checks: z.record(z.string(), z.object({ ok: z.boolean(), degraded: z.boolean().optional(), detail: z.unknown() })),
+});
+
+function sentenceIn(detail: unknown): string | null {
+  return typeof detail === 'string' ? detail : (findText(detail, 'problem') ?? findText(detail, 'lastProblem'));
 }

@@ -1,6 +1,7 @@
 import { Client } from '@vitalwire/client';
 import type { GatewayState, Stats } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
+import { askProbe, problemsOf } from './probe.ts';
 import { readToken, type StackFile } from './stack-file.ts';
 
 /** What is measured of a running stack, besides which of its processes live. */
@@ -10,9 +11,11 @@ export type StackNumbers = {
   readonly gateway: GatewayState | null;
   /** Whether storage and the front door answered web. */
   readonly links: { storage: string; frontDoor: string } | null;
+  /** What is wrong, a sentence each, beginning with the service. */
+  readonly problems: readonly string[];
 };
 
-export const nothingKnown: StackNumbers = { chunksPerSecond: null, stats: null, gateway: null, links: null };
+export const nothingKnown: StackNumbers = { chunksPerSecond: null, stats: null, gateway: null, links: null, problems: [] };
 
 const EVERY_MS = 1_000;
 
@@ -26,6 +29,7 @@ export async function watchStack(
   let client: Client | null = null;
   let before: { chunks: number; atMs: number } | null = null;
   while (!until.aborted) {
+    const problems = await askProblems(info);
     try {
       client ??= await Client.connect({
         url: info.urls.web,
@@ -43,13 +47,31 @@ export async function watchStack(
         stats,
         gateway: gateways?.gateways.find((one) => one.gateway === info.gatewayId) ?? null,
         links: state?.links ?? null,
+        problems,
       });
     } catch {
-      onNumbers(nothingKnown); // web is starting again
+      onNumbers({ ...nothingKnown, problems }); // web is starting again
     }
     await clock.sleep(EVERY_MS, until).catch(() => {});
   }
   await client?.close();
+}
+
+// Prediction and web only repeat what is wrong with those they depend on.
+const sources: readonly string[] = ['storage', 'ingest', 'edge'];
+
+async function askProblems(info: StackFile): Promise<string[]> {
+  const told = await Promise.all(
+    Object.entries(info.urls.probes).map(async ([service, url]) => {
+      const answer = await askProbe(url); // one that does not answer is starting, which the supervisor tells
+      return { service, problems: answer === null ? [] : problemsOf(answer.detail) };
+    }),
+  );
+  const wrong = told.filter(({ problems }) => problems.length > 0);
+  const causes = wrong.filter(({ service }) => sources.includes(service));
+  const lines = (causes.length > 0 ? causes : wrong).flatMap(({ service, problems }) => problems.map((problem) => `${service} ${problem}`));
+  // One database that is away is one problem, whoever misses it.
+  return [...new Map(lines.toReversed().map((line) => [line.slice(line.indexOf(': ')), line])).values()].toReversed();
 }
 
 async function orNull<T>(asked: Promise<T>): Promise<T | null> {

@@ -44,6 +44,7 @@ function picture({ services, numbers, info, nowMs }: Props): ReactElement {
     ...services.map((service) => serviceLine(service, nowMs)),
     line('gap-2', ' '),
     ...numberLines(numbers, nowMs).map((text, index) => line(`number-${index}`, text)),
+    ...numbers.problems.map((text) => createElement(Text, { key: text, color: 'red', wrap: 'truncate-end' }, `  ! ${text}`)),
     line('gap-3', ' '),
     ...(info === null ? [] : addressLines(info).map((text, index) => line(`address-${index}`, text))),
     line('end', 'Ctrl-C stops everything, in order', 'dim'),
