@@ -269,6 +269,23 @@ describe('releases', () => {
     expect(readdirSync(dir).filter((name) => name.includes('damaged'))).toEqual([]);
   });
 
+  test('an outbox with messages in it stays with its owner: sent by another they would be refused for ever', () => {
+    open().file.begin({ sessionId: newId(), version: '1', announce: true });
+    for (const file of opened.splice(0)) file.close();
+    expect(() => open({ owner: 'gateway-2' })).toThrow(/holds messages of 'gateway-1'/);
+    expect(open().file.state().pendingChunks).toBe(1);
+  });
+
+  test('an empty outbox may be given to another owner', () => {
+    open().file.close();
+    opened.splice(0);
+    const { file } = open({ owner: 'gateway-2' });
+    file.begin({ sessionId: newId(), version: '1', announce: true });
+    file.close();
+    opened.splice(0);
+    expect(() => open()).toThrow(/holds messages of 'gateway-2'/);
+  });
+
   test('a second program on the same outbox is refused', () => {
     open();
     expect(() => open()).toThrow(/another program has the outbox open/);

@@ -139,12 +139,12 @@ export class OutboxFile {
   static open(options: OutboxFileOptions): { file: OutboxFile; replacement: Replacement | null } {
     try {
       finishReplacing(options.path, options.nowMs());
-      return { file: OutboxFile.#openAt(options), replacement: null };
+      return { file: OutboxFile.#openAt(options).#claimed(), replacement: null };
     } catch (error) {
       if (!isDamage(error)) throw describeOpenFailure(options.path, error);
       try {
         const replacement = OutboxFile.#replace(options, error, (file) => file.#salvage(0));
-        const file = OutboxFile.#openAt(options);
+        const file = OutboxFile.#openAt(options).#claimed();
         file.#damagedFiles = 1;
         return { file, replacement };
       } catch (second) {
@@ -219,6 +219,24 @@ export class OutboxFile {
     file.#recount();
     file.#watchDisk();
     return file;
+  }
+
+  /**
+   * Messages carry their owner's name. Sent by another they would be refused, the first of them again and again, and nothing behind
+   * it would ever arrive: so an outbox with anything in it stays with its owner.
+   */
+  #claimed(): this {
+    const { owner, path } = this.#options;
+    const claimedBy = this.#meta('owner');
+    if (claimedBy !== null && claimedBy !== owner && this.#pending.chunks + this.#ring.chunks > 0) {
+      this.close();
+      throw new OutboxError(
+        'OUTBOX_UNUSABLE',
+        `${path} holds messages of '${claimedBy}'; start under that name until they are delivered and expired, or choose another data directory for '${owner}'`,
+      );
+    }
+    if (claimedBy !== owner) this.#sql.setMeta.run('owner', owner);
+    return this;
   }
 
   /** The database generation these messages were last delivered to; null before the first. */
