@@ -8,10 +8,10 @@ import { codecTable, commitTable, pipelineTable } from './tables.ts';
 
 const usage = `npm run bench [-- commit|pipeline|codec] [--rounds N] [--seconds N] [--tls off|on|both] [--json]
 
-Measurements side by side, whose ratios count. Without a name all three run, about 3 minutes in all.
+Measurements side by side, whose ratios count. Without a name all three run, about 5 minutes in all.
 
   commit         group commit beside one commit per message, through our front door into SQLite (about 30 s)
-  pipeline       our front door and MariaDB beside Mosquitto, paho-mqtt and PyMySQL (about 2 minutes)
+  pipeline       our front door and MariaDB beside Mosquitto, paho-mqtt and PyMySQL (about 4 minutes)
   codec          our sample codecs beside JSON, on real EEG (about 5 s)
 
   --rounds N     rounds per side, 1 to 9 (default 3)
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   try {
     asked = readArguments(process.argv.slice(2));
   } catch (error) {
-    process.stderr.write(`bench: ${messageOf(error)}; \`npm run bench -- --help\` shows what there is\n`);
+    process.stderr.write(`bench: ${firstSentence(messageOf(error))}; \`npm run bench -- --help\` shows what there is\n`);
     process.exitCode = 2;
     return;
   }
@@ -114,6 +114,10 @@ function tlsModes(text: string): boolean[] {
   if (text === 'both') return [false, true];
   if (text === 'on' || text === 'off') return [text === 'on'];
   throw new BenchError(`--tls is off, on or both, not '${text}'`);
+}
+
+function firstSentence(text: string): string {
+  return text.split('. ')[0] ?? text;
 }
 
 function messageOf(error: unknown): string {
