@@ -208,6 +208,15 @@ describe('the byte bound', () => {
     expect(Math.min(...kept)).toBeGreaterThan(Math.max(...lost)); // the oldest went
   });
 
+  test('an append that would not fit into an empty outbox is refused, and costs nothing that is in it', () => {
+    const { file } = open({ maxBytes: 2 * MB });
+    const id = startRecording(file);
+    for (let seq = 0; seq < 100; seq += 1) file.appendGroup([[noisyChunk(id, seq)]], false);
+    const tooMuch = Array.from({ length: 300 }, (_, index) => noisyChunk(id, 100 + index));
+    expect(file.appendGroup([tooMuch], false).results).toMatchObject([{ ok: false, code: 'OUTBOX_FULL' }]);
+    expect(file.state()).toMatchObject({ pendingChunks: 101, evictedChunks: 0 });
+  });
+
   test('heart rate goes when there is no EEG left, and a gap says so', () => {
     const { file } = open({ maxBytes: MB });
     const heart = startRecording(file, 'heart-rate');

@@ -636,6 +636,10 @@ export class OutboxFile {
     if (used + needed <= this.#maxBytes) return false;
     // A little more than needed, so that the next appends need not evict again and the gaps are few and long.
     const slack = Math.max(256 * 1024, this.#maxBytes / 256);
+    if (needed > this.#maxBytes) {
+      this.#refused = true; // it would not fit into an empty outbox either: nothing goes for it
+      return true;
+    }
     const target = this.#maxBytes - needed - slack;
     while (this.#usedBytes() > target && this.#evictRing()) {}
     for (const rank of this.#mayEvictPending() ? evictableRanks : []) {
