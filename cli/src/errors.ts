@@ -76,7 +76,7 @@ function systemSentence(error: SystemError): string {
   const at = where === undefined ? '' : ` (${where})`;
   switch (error.code) {
     case 'ENOSPC':
-      return `the disk is full${at}: free some space, nothing that was acknowledged is lost`;
+      return `the disk is full${at}: free some space`;
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isId } from '@vitalwire/contract';
 import type { Clock, Log } from '@vitalwire/runtime';
 import { EdgeError } from './errors.ts';
@@ -134,14 +134,20 @@ export async function revokeDeviceToken(dir: string, device: string): Promise<bo
 /** Writes a file only its owner can read, whole or not at all. */
 export async function writePrivate(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}~`; // '~' is in no id: a scan passes it over
-  const file = await open(temporary, 'wx', 0o600);
   try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    if (codeOf(cause) !== 'ENOSPC') throw cause;
+    throw new EdgeError('DATA_DIR_UNUSABLE', `the disk of ${dirname(path)} is full; free some space`, { cause });
   }
-  await rename(temporary, path);
 }
 
 function hash(token: string): string {

@@ -53,6 +53,7 @@ class Agent implements EdgeAgent {
   #stopped: Promise<void> | null = null;
   #started = false;
   #announced = false;
+  #isAnnounced = false; // it could be written
   #lastAnswerMs = 0;
 
   constructor(config: EdgeConfig, log: Log, clock: Clock) {
@@ -123,17 +124,28 @@ class Agent implements EdgeAgent {
     this.#lastAnswerMs = this.#clock.monotonicMs();
     this.#sweepLater();
     this.#announced = true;
-    await writeAgentFile(dataDir, {
-      gateway: gatewayId,
-      pid: process.pid,
-      url: this.#intake.url,
-      probes: `http://${this.#config.probeHost}:${this.#probes.port}`,
-      caPath: resolve(this.#config.caPath),
-      tokensDir: resolve(this.#tokensDir),
-      version,
-    });
+    await this.#announce();
     this.#watchdog.start();
     this.#log.info({ gateway: gatewayId, intake: this.#intake.url, devices: this.#tokens.size }, 'the edge agent takes readings in');
+  }
+
+  /** Says where the agent can be reached. On a full disk it runs without that, and says it when there is space again. */
+  async #announce(): Promise<void> {
+    try {
+      await writeAgentFile(this.#dataDir, {
+        gateway: this.#config.gatewayId,
+        pid: process.pid,
+        url: this.#intake.url,
+        probes: `http://${this.#config.probeHost}:${this.#probes.port}`,
+        caPath: resolve(this.#config.caPath),
+        tokensDir: resolve(this.#tokensDir),
+        version,
+      });
+      this.#isAnnounced = true;
+    } catch (error) {
+      if (!EdgeError.is(error, 'DATA_DIR_UNUSABLE')) throw error;
+      this.#log.error({ err: error }, 'the file that says where the agent is could not be written; it is tried again');
+    }
   }
 
   stop(): Promise<void> {
@@ -190,7 +202,12 @@ class Agent implements EdgeAgent {
 
   #sweepLater(): void {
     this.#sweep = this.#clock.setTimer(SWEEP_MS, () => {
-      Promise.all([this.#sessions.endOld(), this.#intake.reloadTls(), this.#outbox.state()])
+      Promise.all([
+        this.#sessions.endOld(),
+        this.#intake.reloadTls(),
+        this.#outbox.state(),
+        this.#isAnnounced ? undefined : this.#announce(),
+      ])
         .then(() => {
           this.#lastAnswerMs = this.#clock.monotonicMs();
         })

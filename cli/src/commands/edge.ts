@@ -183,7 +183,9 @@ async function install(io: Io, options: InstallOptions): Promise<void> {
     return;
   }
   const path = options.write === true ? '/etc/systemd/system/vitalwire-edge.service' : resolve(options.write);
-  await writeFile(path, unit);
+  await writeFile(path, unit).catch((cause: unknown) => {
+    throw cause instanceof Error ? Object.assign(cause, { path }) : cause; // that of a full disk does not say where
+  });
   await chmod(path, 0o644);
   printLine(io, `Written to ${path}. Next, as root:`);
   printLine(io, `  useradd --system --home-dir ${resolve(options.data)} ${options.user}`);

@@ -72,7 +72,7 @@ export async function ensureTokenFile(file: string): Promise<string> {
   if (!existsSync(file)) {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     const fresh = `${file}.${randomBytes(4).toString('hex')}.new`;
-    await writeFile(fresh, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    await writeNew(fresh, `${randomBytes(32).toString('base64url')}\n`);
     await link(fresh, file).catch((cause: unknown) => {
       if (codeOf(cause) !== 'EEXIST') throw cause; // another process made it in the same moment: theirs counts
     });
@@ -84,8 +84,25 @@ export async function ensureTokenFile(file: string): Promise<string> {
 /** Writes a file so that a reader sees the old or the new text, never half of one. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   const fresh = `${file}.${randomBytes(4).toString('hex')}.new`;
-  await writeFile(fresh, text, { mode: 0o600, flag: 'wx' });
+  await writeNew(fresh, text);
   await rename(fresh, file);
+}
+
+/** Makes a file of one's own, or leaves none: on a full disk half a file would take the last bytes, and the error would not name it. */
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { mode: 0o600, flag: 'wx' });
+  } catch (cause) {
+    await rm(file, { force: true });
+    if (codeOf(cause) !== 'ENOSPC') throw cause;
+    throw new CliError(
+      'DATA_UNWRITABLE',
+      `the disk of ${path.dirname(file)} is full; free some space, or choose another directory with --data`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** Claims the directory for this process; a second claim is refused while the first one's process lives. */
@@ -93,7 +110,7 @@ export async function lockDataDir(dirs: DataDir): Promise<{ release(): Promise<v
   const mine = JSON.stringify({ pid: process.pid, started: processStart(process.pid) });
   for (let attempt = 0; attempt < 5; attempt++) {
     const fresh = `${dirs.lockFile}.${randomBytes(4).toString('hex')}.new`;
-    await writeFile(fresh, mine, { mode: 0o600, flag: 'wx' });
+    await writeNew(fresh, mine);
     try {
       await link(fresh, dirs.lockFile); // fails where a lock exists, and the lock appears with its content
       return { release: () => rm(dirs.lockFile, { force: true }) };

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -32,9 +32,11 @@ export class LogFile {
   }
 
   #turn(): void {
+    if (existsSync(this.path)) renameSync(this.path, `${this.path}.1`);
+    // The old one is let go only when there is a new one: a number that is closed soon belongs to somebody else's file.
+    const fresh = openSync(this.path, 'a', 0o600);
     closeSync(this.#fd);
-    renameSync(this.path, `${this.path}.1`);
-    this.#fd = openSync(this.path, 'a', 0o600);
+    this.#fd = fresh;
     this.#bytes = 0;
   }
 }
