@@ -20,7 +20,8 @@ export type CaptureSenderOptions<Item> = {
   readonly endMs?: number | undefined;
 };
 
-const RESEND = { baseMs: 200, maxMs: 5_000, resetAfterMs: 10_000 } as const;
+// The gateway stands in the same room: a device asks often, because what is not yet at the gateway is on no screen.
+const RESEND = { baseMs: 200, maxMs: 1_000, resetAfterMs: 10_000 } as const;
 
 /** One device stream: sends each block when it is complete, and again until it is answered, in order. */
 export class CaptureSender<Item> {
