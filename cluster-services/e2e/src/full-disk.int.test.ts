@@ -10,6 +10,7 @@ import { SmallDisk } from './small-disk.ts';
 const DISK_MB = 24;
 const GROWN_MB = 128;
 const STAYS_FULL_MS = 3_000;
+const killed = ['storage', 'ingest', 'edge'];
 
 const ends: (() => unknown)[] = [];
 afterAll(async () => {
@@ -34,12 +35,14 @@ describe.skipIf(isSkipped)('a full disk', { concurrent: true, timeout: 150_000 }
     await ward.untilProblem(/^edge outbox: the disk of .* is full: free some space; /);
     const status = await run(['status', '--data', ward.data]);
     expect(status.stdout).toMatch(/edge +degraded\n +outbox: the disk of .* is full: /);
-    await sleep(STAYS_FULL_MS);
+    // Whoever ends meanwhile starts again at the first attempt, full as the disk is.
+    await Promise.all(killed.map((service) => ward.killAndAwait(service)));
+    expect((await ward.device.untilRefused()).status).toBe(503);
 
     disk.grow(GROWN_MB);
     await ward.device.untilAnswered();
     await ward.untilNoProblem();
-    await ward.expectNothingLost();
+    await ward.expectNothingLost(killed);
   });
 
   test('under the database alone, then under the outbox alone: the other part goes on, and each says whose disk it is', async () => {
@@ -140,7 +143,7 @@ class Ward {
   }
 
   /** Ends everything in order and compares what was answered with what is stored. */
-  async expectNothingLost(): Promise<void> {
+  async expectNothingLost(killed: readonly string[] = []): Promise<void> {
     await this.device.stop();
     expect(outcome(await this.#replay.interrupt())).toEqual({ code: 0, signal: null });
     expect(outcome(await run(['edge', 'drain', '--timeout', '40s', '--data', this.data], { withinMs: 50_000 }))).toEqual({
@@ -159,11 +162,29 @@ class Ward {
       declaredLost: 0,
       quarantined: 0,
     });
-    // A full disk is no reason to crash: every process is the one that was started first.
-    const crashes = this.#up.events.filter(({ type, state }) => type === 'service' && (state === 'restarting' || state === 'failed'));
-    expect(crashes).toEqual([]);
+    // A full disk is no reason to crash: nobody ended who was not killed.
+    expect(
+      this.#crashes()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual([...killed].sort());
     expect(outcome(await this.#up.interrupt())).toEqual({ code: 0, signal: null });
     expect(this.#up.stderr).toBe('');
+  }
+
+  async killAndAwait(service: string): Promise<void> {
+    const views = (): Record<string, unknown>[] => this.#up.events.filter(({ type, name }) => type === 'service' && name === service);
+    process.kill(Number(views().at(-1)?.['pid']), 'SIGKILL');
+    const wanted = this.#crashes().filter(({ name }) => name === service).length + 1;
+    await until(() => views().some(({ state, restarts }) => state === 'ready' && Number(restarts) >= wanted), {
+      timeoutMs: 40_000,
+      everyMs: 100,
+      what: `${service} is ready again: ${JSON.stringify(views().at(-1))}`,
+    });
+  }
+
+  #crashes(): Record<string, unknown>[] {
+    return this.#up.events.filter(({ type, state }) => type === 'service' && (state === 'restarting' || state === 'failed'));
   }
 
   #numbers(): { stats: { samples: number } | null; problems: string[] }[] {
@@ -210,7 +231,7 @@ class Device {
           this.answered += 1;
           break;
         }
-        this.refusals.push(answer);
+        if (answer.status > 0) this.refusals.push(answer);
         if (this.#stopping) return;
         await sleep(200);
       }
@@ -220,7 +241,7 @@ class Device {
 }
 
 function postJson(url: string, ca: string, token: string, body: object): Promise<Answer> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const sent = request(url, { method: 'POST', ca, headers, timeout: 20_000 }, (response) => {
       let text = '';
@@ -230,7 +251,7 @@ function postJson(url: string, ca: string, token: string, body: object): Promise
       response.on('end', () => resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'], text }));
     });
     sent.on('timeout', () => sent.destroy(new Error('no answer from the intake within 20 s')));
-    sent.on('error', reject);
+    sent.on('error', (error) => resolve({ status: 0, retryAfter: undefined, text: error.message })); // the agent is starting again
     sent.end(JSON.stringify(body));
   });
 }

@@ -54,7 +54,8 @@ const pragmas: readonly (readonly [name: string, value: string, readBack: string
  */
 export function setPragmas(db: Database.Database): void {
   for (const [name, value, expected] of pragmas) {
-    db.pragma(`${name} = ${value}`);
+    // Setting auto_vacuum writes to the file even where it says so already, and a full disk must not keep an agent from opening its outbox.
+    if (name !== 'auto_vacuum' || db.pragma(name, { simple: true }) !== expected) db.pragma(`${name} = ${value}`);
     const actual: unknown = db.pragma(name, { simple: true });
     if (actual !== expected && name !== 'auto_vacuum')
       throw new OutboxError('OUTBOX_UNUSABLE', `${name} is ${String(actual)} instead of ${expected}`);
