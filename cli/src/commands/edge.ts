@@ -18,7 +18,17 @@ type Place = { data?: string };
 
 /** `vitalwire edge …`: the agent on a gateway, run and looked after. */
 export function registerEdge(program: Command, io: Io): void {
-  const edge = program.command('edge').description('the agent beside the patient: run it, look at it, empty it, give devices their tokens');
+  const edge = program
+    .command('edge')
+    .description('the agent beside the patient: run it, look at it, empty it, give devices their tokens')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  vitalwire edge run --config /etc/vitalwire/edge.yaml   run it in the foreground
+  vitalwire edge status --watch                          how it is, every second
+  vitalwire edge token eeg-7                             the token a device sends with`,
+    );
   const dataOption = [
     '--data <dir>',
     "data directory of the agent, or of a stack made with 'vitalwire up' (default: VITALWIRE_EDGE_DATA_DIR, else ~/.vitalwire/edge)",

@@ -8,6 +8,11 @@ const NOT_THERE_YET = new Set([1049, 1146, 1044, 1142, 1143]); // database, tabl
 // Another number of columns, an unknown column: the schema changed under us, which says nothing about the row.
 const OTHER_SCHEMA = new Set([1054, 1136]);
 const DENIED = new Set([1045, 1698]);
+// What a person can do about it.
+const NEXT: ReadonlyMap<number, string> = new Map([
+  [1045, '; check user and password of the database setting'],
+  [1049, '; create it, or correct its name in the database setting'],
+]);
 // What a row itself can be guilty of: a value that does not fit, a constraint, no partition. Only this may end in quarantine.
 const ROW_FAULTS = new Set([1048, 1264, 1265, 1292, 1366, 1406, 1526, 1690, 3819, 4025]);
 
@@ -17,7 +22,7 @@ export function mysqlError(cause: unknown, where: string): SortedMysqlError {
   const errno = cause instanceof Error && 'errno' in cause && typeof cause.errno === 'number' ? cause.errno : 0;
   const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
   const make = (name: ConstructorParameters<typeof StorageError>[0]): StorageError =>
-    new StorageError(name, `${where} (${code || 'error'}: ${message})`, { cause });
+    new StorageError(name, `${where} (${code || 'error'}: ${message})${NEXT.get(errno) ?? ''}`, { cause });
   if (LOCK_CONFLICTS.has(errno)) return { error: make('UNAVAILABLE'), lockConflict: true };
   if (NOT_THERE_YET.has(errno) || OTHER_SCHEMA.has(errno)) return { error: make('NOT_MIGRATED'), lockConflict: false };
   if (DENIED.has(errno)) return { error: make('DENIED'), lockConflict: false };

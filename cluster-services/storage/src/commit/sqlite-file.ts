@@ -49,7 +49,10 @@ export function sqliteError(error: unknown, path: string): StorageError {
   if (StorageError.is(error)) return error as StorageError;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
-  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new StorageError('DAMAGED', `${path} (${message})`, { cause: error });
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code))
+    return new StorageError('DAMAGED', `${path} (${message}); restore a backup, or move the file away to begin an empty one`, {
+      cause: error,
+    });
   if (/^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/.test(code)) return new StorageError('REFUSED', `${path} (${message})`, { cause: error });
   if (code.startsWith('SQLITE_FULL')) return new StorageError('UNAVAILABLE', `the disk of ${path} is full`, { cause: error });
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return new StorageError('UNAVAILABLE', `another process holds ${path} locked`, { cause: error });
