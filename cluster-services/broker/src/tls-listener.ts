@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
-import { type Clock, cannotListen, type Identity, type LoadedIdentity, type Log, readIdentity } from '@vitalwire/runtime';
+import { type Clock, cannotListen, expiryProblem, type Identity, type LoadedIdentity, type Log, readIdentity } from '@vitalwire/runtime';
 
 export type TlsListenerOptions = {
   readonly host: string;
@@ -80,6 +80,8 @@ export class TlsListener {
     const identity = await readIdentity(this.#options.identity);
     this.#pem = identity.cert + identity.key + identity.ca;
     this.#options.onIdentity(identity);
+    const problem = expiryProblem(this.#options.identity, identity, this.#options.clock.nowMs());
+    if (problem !== null) this.#options.log.error(problem);
     return {
       cert: identity.cert,
       key: identity.key,

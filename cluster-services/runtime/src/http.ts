@@ -12,7 +12,7 @@ import {
 import { cannotListen, isCodedError } from './errors.ts';
 import type { Log } from './log.ts';
 import { describeApi, type RouteFacts } from './openapi.ts';
-import { type Identity, readIdentitySync } from './pki.ts';
+import { expiryProblem, type Identity, readIdentitySync } from './pki.ts';
 import { version } from './service.ts';
 
 /** A fastify server with zod schemas, our error format and bearer tokens. */
@@ -65,7 +65,7 @@ const REQUEST_TIMEOUT_MS = 30_000; // to receive a whole request; fastify's defa
 /** Makes a server; routes declare zod schemas and need a token unless their config says `public: true`. */
 export function createApi(options: ApiOptions): Api {
   const api: Api = Fastify({
-    https: options.tls === undefined ? null : { ...readTls(options.tls), minVersion: 'TLSv1.2' },
+    https: options.tls === undefined ? null : { ...readTls(options.tls, options.log), minVersion: 'TLSv1.2' },
     bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -239,7 +239,10 @@ function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '/';
 }
 
-function readTls(identity: Identity): { key: string; cert: string; ca: string } {
-  const { key, cert, ca } = readIdentitySync(identity);
+function readTls(identity: Identity, log: Log): { key: string; cert: string; ca: string } {
+  const loaded = readIdentitySync(identity);
+  const problem = expiryProblem(identity, loaded, Date.now());
+  if (problem !== null) log.error(problem);
+  const { key, cert, ca } = loaded;
   return { key, cert, ca };
 }

@@ -48,6 +48,7 @@ export { type BytesAnswer, HttpClient, type HttpClientOptions, HttpError, httpEr
 export { type Lifecycle, type Running, runUntilSignal, startAll } from './lifecycle.ts';
 export { createLog, type Log, type LogOptions } from './log.ts';
 export {
+  expiryProblem,
   type Identity,
   type IdentityKind,
   type IssueOptions,

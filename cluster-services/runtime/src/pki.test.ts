@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writ
 import { join } from 'node:path';
 import { tempDir } from '@vitalwire/testkit';
 import { describe, expect, test } from 'vitest';
-import { identityOf, Pki, readIdentity } from './pki.ts';
+import { expiryProblem, identityOf, Pki, readIdentity } from './pki.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');
 function replaceByDirectory(path: string): void {
@@ -157,4 +157,14 @@ test('a peer is who its certificate says, and nobody where the names are absent,
     { subject: { CN: '#', OU: 'gateway' } },
   ];
   for (const certificateOfPeer of nobody) expect(identityOf(certificateOfPeer as object)).toBeNull();
+});
+
+test('a certificate whose time is over is named, with the day and what to do', async () => {
+  const pki = await Pki.open(tempDir('vw-expired-'));
+  const old = await pki.issue('web', { kind: 'service', days: -1 });
+  const loaded = await readIdentity(old);
+  expect(expiryProblem(old, loaded, Date.now())).toMatch(
+    /web\.pem expired on \d{4}-\d\d-\d\d: clients refuse it; put a new one in its place/,
+  );
+  expect(expiryProblem(old, loaded, loaded.notAfterMs - 1)).toBeNull();
 });

@@ -126,6 +126,12 @@ export function identityOf(peerCertificate: PeerCertificate | object | null | un
 /** An identity read into memory and proven to be usable. */
 export type LoadedIdentity = { readonly cert: string; readonly key: string; readonly ca: string; readonly notAfterMs: number };
 
+/** What is wrong with a certificate whose time is over, and what to do; null while it is valid. It is served all the same: clients refuse it. */
+export function expiryProblem({ certPath }: Identity, { notAfterMs }: LoadedIdentity, nowMs: number): string | null {
+  if (nowMs < notAfterMs) return null;
+  return `the certificate ${certPath} expired on ${new Date(notAfterMs).toISOString().slice(0, 10)}: clients refuse it; put a new one in its place ('vitalwire up' does so at its start)`;
+}
+
 /** Reads and checks the three files of an identity; a RuntimeError says which file is wrong and why. */
 export async function readIdentity(identity: Identity): Promise<LoadedIdentity> {
   const read = (path: string): Promise<string> =>
