@@ -1,7 +1,16 @@
 export { FaultProxy } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { hasMariaDb, MariaDb, type MariaDbOptions, startMariaDb } from './maria-db.ts';
-export { type ConnectBytes, connectPacket, mqttText, publishPacket, RawMqtt, type RawPacket, rawPacket, subscribePacket } from './raw-mqtt.ts';
+export {
+  type ConnectBytes,
+  connectPacket,
+  mqttText,
+  publishPacket,
+  RawMqtt,
+  type RawPacket,
+  rawPacket,
+  subscribePacket,
+} from './raw-mqtt.ts';
 export { removeTempDir, tempDir } from './temp-dir.ts';
 export { TestPki } from './test-pki.ts';
 export { type UntilOptions, until } from './until.ts';

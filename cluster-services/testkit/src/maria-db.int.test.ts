@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createConnection } from 'mysql2/promise';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasMariaDb, type MariaDb, startMariaDb } from './maria-db.ts';
 
 describe.skipIf(!hasMariaDb())('a private MariaDB', () => {
