@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { type ClockState, type DataStream, newRecordingId } from '@vitalwire/contract';
-import { type Clock, type Lifecycle, type Log, sourceExecArgv, workerUrl } from '@vitalwire/runtime';
+import { type Clock, type Lifecycle, type Log, sourceExecArgv, untilWorkerEnds, workerUrl } from '@vitalwire/runtime';
 import type { Appended, AppendStep, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
 import { OutboxError } from './errors.ts';
 import type { Replacement } from './outbox-file.ts';
@@ -172,7 +172,7 @@ export class Outbox implements Lifecycle {
       }
       this.#stopping = true;
       await this.#ask('close', {}).catch(() => null);
-      await worker.terminate();
+      await untilWorkerEnds(worker);
       this.#worker = null;
     }
     this.#failAll(new OutboxError('OUTBOX_CLOSED'));

@@ -61,4 +61,4 @@ export {
 } from './pki.ts';
 export { type Health, Probes, type ProbesOptions } from './probes.ts';
 export { type ServiceEnv, version } from './service.ts';
-export { sourceExecArgv, workerUrl } from './source.ts';
+export { sourceExecArgv, untilWorkerEnds, workerUrl } from './source.ts';

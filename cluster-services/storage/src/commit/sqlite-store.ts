@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type Clock, type Log, sourceExecArgv, workerUrl } from '@vitalwire/runtime';
+import { type Clock, type Log, sourceExecArgv, untilWorkerEnds, workerUrl } from '@vitalwire/runtime';
 import { isErrorCode, StorageError } from '../errors.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import { packRows, sharedMs, type WorkerReply, type WorkerRequest } from './commit-message.ts';
@@ -69,7 +69,7 @@ export class SqliteStore implements ChunkStore {
       this.#log.warn({ err: error }, 'the commit worker did not close in time');
     }
     this.#worker = null;
-    await worker.terminate();
+    await untilWorkerEnds(worker);
   }
 
   #ask(request: WorkerRequest, deadlineMs: number, transfer: ArrayBuffer[] = []): Promise<Extract<WorkerReply, { ok: true }>> {
