@@ -1,7 +1,9 @@
 import path from 'node:path';
 import type { Identity } from '@vitalwire/runtime';
 import type { DataDir } from './data-dir.ts';
-import type { ServiceName } from './stack.ts';
+
+export const serviceNames = ['storage', 'ingest', 'prediction', 'web', 'edge'] as const;
+export type ServiceName = (typeof serviceNames)[number];
 
 /** Everything the services of one stack have to know of each other. Decided once, kept for the stack's life. */
 export type ServiceSettings = {

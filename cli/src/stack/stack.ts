@@ -5,7 +5,7 @@ import { type Clock, fullJitter, type Lifecycle, Pki, version } from '@vitalwire
 import { type DataDir, ensureSecret, lockDataDir, makeDirectories, writeWhole } from './data-dir.ts';
 import { freePorts } from './free-ports.ts';
 import { LogFile } from './log-file.ts';
-import { type ServiceSettings, serviceEnvironment } from './service-settings.ts';
+import { type ServiceName, type ServiceSettings, serviceEnvironment, serviceNames } from './service-settings.ts';
 import { type Command, ownCommand, spawnService } from './spawn-service.ts';
 import type { StackFile } from './stack-file.ts';
 import { type ServiceView, Supervisor } from './supervisor.ts';
@@ -20,9 +20,6 @@ export type StackOptions = {
   /** What to run in place of `vitalwire service <name>`, or null: for tests that need a service to misbehave. */
   readonly commandOf?: (name: ServiceName) => Command | null;
 };
-
-export const serviceNames = ['storage', 'ingest', 'prediction', 'web', 'edge'] as const;
-export type ServiceName = (typeof serviceNames)[number];
 
 /** The one gateway of a stack on one machine. */
 const GATEWAY = 'gateway-1';

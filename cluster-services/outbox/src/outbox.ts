@@ -179,20 +179,29 @@ export class Outbox implements Lifecycle {
   }
 
   async #begin(): Promise<void> {
-    const { version, announce, log, clock } = this.#options;
     try {
-      const begun = await this.#ask('begin', { session: { sessionId: this.session, version, announce } });
-      this.#begun = true;
-      if (begun.endedRecordings > 0)
-        log.warn({ recordings: begun.endedRecordings }, 'an earlier agent left recordings open; they are ended');
+      await this.#beginSession();
     } catch (error) {
       // A full disk is no reason to stay away: what is in the outbox can still be sent, and that may make room.
       if (!OutboxError.is(error, 'DISK_FULL')) throw error;
-      log.error({ err: error }, 'the session cannot begin yet; nothing is taken in until it can');
-      clock.setTimer(BEGIN_AGAIN_MS, () => {
-        if (!this.#stopping) this.#begin().catch((again: unknown) => log.error({ err: again }, 'the session cannot begin'));
-      });
+      this.#beginLater(error);
     }
+  }
+
+  async #beginSession(): Promise<void> {
+    const { version, announce, log } = this.#options;
+    const begun = await this.#ask('begin', { session: { sessionId: this.session, version, announce } });
+    this.#begun = true;
+    if (begun.endedRecordings > 0) log.warn({ recordings: begun.endedRecordings }, 'an earlier agent left recordings open; they are ended');
+  }
+
+  /** Once running, any failure is tried again: an agent that has given up beginning would refuse its devices until somebody restarts it. */
+  #beginLater(cause: unknown): void {
+    const { log, clock } = this.#options;
+    log.error({ err: cause }, 'the session cannot begin yet; nothing is taken in until it can');
+    clock.setTimer(BEGIN_AGAIN_MS, () => {
+      if (!this.#stopping) this.#beginSession().catch((again: unknown) => this.#beginLater(again));
+    });
   }
 
   #schedule(): void {
