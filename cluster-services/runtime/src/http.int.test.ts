@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { connect as connectPlain } from 'node:net';
 import { connect } from 'node:tls';
 import { TestPki } from '@vitalwire/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -220,6 +222,19 @@ describe('a server', () => {
     expect(await answer).toEqual({ done: true });
     await closing;
     await slowClient.close();
+  });
+
+  test('does not wait for connections that carry no request, whether their handshake is done or not', async () => {
+    const secured = createApi({ log, tls: await pki.service('web'), tokens: fixedToken(TOKEN) });
+    const { port } = await listen(secured, '127.0.0.1', 0);
+    const unfinished = connectPlain(port, '127.0.0.1');
+    const unused = connect({ host: '127.0.0.1', port, ca: readFileSync(pki.caPath) });
+    for (const socket of [unfinished, unused]) socket.on('error', () => {});
+    await Promise.all([once(unfinished, 'connect'), once(unused, 'secureConnect')]);
+    const beganMs = performance.now();
+    await secured.close();
+    expect(performance.now() - beganMs).toBeLessThan(10_000); // Node itself would wait a minute
+    for (const socket of [unfinished, unused]) socket.destroy();
   });
 
   test('tells a port in use and a certificate that is missing', async () => {

@@ -60,6 +60,7 @@ export class ApiError extends Error {
 
 const DEFAULT_BODY_LIMIT = 1024 * 1024;
 const TELL_AGAIN_MS = 60_000;
+const CLOSE_GRACE_MS = 1_000; // how long a connection without a request may hold up a server that closes
 const REQUEST_TIMEOUT_MS = 30_000; // to receive a whole request; fastify's default waits for ever
 
 /** Makes a server; routes declare zod schemas and need a token unless their config says `public: true`. */
@@ -104,7 +105,7 @@ export function createApi(options: ApiOptions): Api {
       .send({ error: { code: answer.code, message: answer.message, next: answer.next } });
   });
 
-  if (options.tls !== undefined) cutUnfinishedHandshakesAtClose(api);
+  cutUnusedConnectionsAtClose(api);
   const routes: RouteFacts[] = [];
   api.addHook('onRoute', (route) => {
     routes.push({ method: route.method, url: route.url, schema: route.schema, public: route.config?.public === true });
@@ -129,19 +130,33 @@ function failureLog(log: Log): (error: unknown, code: string, request: FastifyRe
   };
 }
 
-// A connection that is still in its TLS handshake belongs to no request, so closing would wait up to a minute for it.
-function cutUnfinishedHandshakesAtClose(api: Api): void {
-  const unfinished = new Map<string, Socket>(); // the secured socket is another object: the peer's address is what they share
+// A connection that is still in its TLS handshake, or that a browser opened ahead of need, carries no request: closing would wait up to a
+// minute for it. Connections whose request is being answered are left to finish.
+function cutUnusedConnectionsAtClose(api: Api): void {
+  const connections = new Map<string, Socket>(); // by the peer's address, which a socket and its secured twin share
+  const answering = new Map<string, number>();
   const peerOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
   api.server.on('connection', (socket: Socket) => {
     const peer = peerOf(socket);
-    unfinished.set(peer, socket);
-    socket.once('close', () => unfinished.delete(peer));
+    connections.set(peer, socket);
+    socket.once('close', () => connections.delete(peer));
   });
-  api.server.on('secureConnection', (socket: Socket) => unfinished.delete(peerOf(socket)));
+  api.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const peer = peerOf(request.socket);
+    answering.set(peer, (answering.get(peer) ?? 0) + 1);
+    response.once('close', () => {
+      const left = (answering.get(peer) ?? 1) - 1;
+      if (left > 0) answering.set(peer, left);
+      else answering.delete(peer);
+    });
+  });
+  let cutting: NodeJS.Timeout | undefined;
   api.addHook('preClose', async () => {
-    for (const socket of unfinished.values()) socket.destroy();
+    cutting = setInterval(() => {
+      for (const [peer, socket] of connections) if (!answering.has(peer)) socket.destroy();
+    }, CLOSE_GRACE_MS);
   });
+  api.addHook('onClose', async () => clearInterval(cutting));
 }
 
 /** Where a server listens. */
