@@ -1,7 +1,10 @@
+import type { EegChunk, EventChunk, HeartRateChunk } from '@vitalwire/contract';
 import { assembleBonnPatients, type BonnPatient, readMitBeats, truthIntervals } from '@vitalwire/datasets';
 import { eegFeed, eventFeed, heartRateFeed } from '../replay/bonn-feeds.ts';
 import type { Manifest } from '../replay/manifest.ts';
-import type { ReadingChunk } from './stored-capture.ts';
+
+/** A chunk that holds readings of a replay. */
+export type ReadingChunk = EegChunk | HeartRateChunk | EventChunk;
 
 /** What the stored readings of one capture must be: made again from the source, not from anything that was sent. */
 export type Expectation = {

@@ -1,15 +1,8 @@
 import type { Client } from '@vitalwire/client';
-import {
-  type DetectionInfo,
-  decodeMessage,
-  type EegChunk,
-  type EventChunk,
-  type HeartRateChunk,
-  type RecordingInfo,
-} from '@vitalwire/contract';
+import { type DetectionInfo, decodeMessage, type RecordingInfo, readingsOf } from '@vitalwire/contract';
 import type { Manifest } from '../replay/manifest.ts';
 import { type Coverage, coverageOf, type StoredRange } from './coverage.ts';
-import type { Expectation } from './expectation.ts';
+import type { Expectation, ReadingChunk } from './expectation.ts';
 
 /** A stored reading that is not what was sent. */
 export type Difference = {
@@ -68,7 +61,7 @@ export async function readStoredCapture(
       }
       const chunk = message.value as ReadingChunk;
       const from = (recording.captureFirstSample ?? 0) + chunk.firstSample;
-      const count = readingsIn(chunk);
+      const count = readingsOf(chunk);
       ranges.push({ from, to: from + count });
       chunkSamples.push(count);
       for (const found of expectation.compare(chunk, from)) {
@@ -102,11 +95,4 @@ export async function readDetections(web: Client, recordingId: string): Promise<
     if (last < fromWindow) return found;
     fromWindow = last + 1;
   }
-}
-
-export type ReadingChunk = EegChunk | HeartRateChunk | EventChunk;
-
-export function readingsIn(chunk: ReadingChunk): number {
-  if (chunk.stream === 'eeg') return chunk.samplesPerChannel;
-  return chunk.stream === 'heart-rate' ? chunk.readings.length : chunk.events.length;
 }

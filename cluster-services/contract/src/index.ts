@@ -29,6 +29,7 @@ export { WIRE_VERSION } from './keys.ts';
 export { label, labelLines, labelShort } from './label.ts';
 export { limits } from './limits.ts';
 export * from './messages.ts';
+export { readingsOf } from './readings.ts';
 export { decodeSampleBlock, encodeSampleBlock, type SampleBlock, sampleBlockMediaType } from './sample-block.ts';
 export { decodeChunkSamples, encodeChunkSamples, maxSamplesPerChannel, type PackedSamples } from './samples.ts';
 export {

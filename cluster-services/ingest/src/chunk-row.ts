@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { ClockState, Message, Topic } from '@vitalwire/contract';
+import { type ClockState, type Message, readingsOf, type Topic } from '@vitalwire/contract';
 import type { ChunkRow } from '@vitalwire/storage/commit';
 
 /** How good the gateway's clock was, as a number in the tables: append only, never renumber. */
@@ -35,19 +35,6 @@ type DataMessage = Extract<Message, { stream: 'eeg' | 'heart-rate' | 'event' | '
 
 function isRecordingData(message: Message): message is DataMessage {
   return message.stream === 'eeg' || message.stream === 'heart-rate' || message.stream === 'event' || message.stream === 'quality';
-}
-
-function readingsOf(message: DataMessage): number {
-  switch (message.stream) {
-    case 'eeg':
-      return message.samplesPerChannel;
-    case 'heart-rate':
-      return message.readings.length;
-    case 'event':
-      return message.events.length;
-    case 'quality':
-      return message.items.length;
-  }
 }
 
 /** From the first reading to the end of the last one; 0 for what has no extent. */

@@ -1,25 +1,13 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type ChannelScale, hashMontage } from '@vitalwire/contract';
+import { type ChannelScale, hashMontage, Montage } from '@vitalwire/contract';
 import type { Log } from '@vitalwire/runtime';
 import { z } from 'zod';
 
 /** How many montages are remembered; beyond it the one not used for longest is forgotten. */
 const MAX_MONTAGES = 256;
 
-const Stored = z.array(
-  z.array(
-    z.object({
-      label: z.string(),
-      unit: z.string(),
-      digitalMin: z.number(),
-      digitalMax: z.number(),
-      physicalMin: z.number(),
-      physicalMax: z.number(),
-      reference: z.string(),
-    }),
-  ),
-);
+const Stored = z.array(Montage.shape.channels);
 
 /**
  * The channels behind each montage hash. Every chunk names its montage, so a montage seen once, in any recording, is enough to score

@@ -42,3 +42,14 @@ export const QueryMicros = QueryInt.optional();
 export function queryLimit(max: number, usual: number) {
   return z.coerce.number().int().min(1).max(max).default(usual);
 }
+
+/** A channel's label, unit and scale in an answer, or in a file of our own. */
+export const ChannelAnswer = z.object({
+  label: z.string(),
+  unit: z.string(),
+  digitalMin: z.number(),
+  digitalMax: z.number(),
+  physicalMin: z.number(),
+  physicalMax: z.number(),
+  reference: z.string(),
+});

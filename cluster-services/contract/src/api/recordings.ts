@@ -2,18 +2,9 @@ import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { endReasons, gapReasons, heartRateKinds, verdicts } from '../messages.ts';
 import { dataStreams } from '../topics.ts';
-import { Count, Id, Micros, QueryInt, QueryMicros, queryLimit, StreamName, Uuid } from './fields.ts';
+import { ChannelAnswer, Count, Id, Micros, QueryInt, QueryMicros, queryLimit, StreamName, Uuid } from './fields.ts';
 
 const RateAnswer = z.object({ num: z.number(), den: z.number() });
-const ChannelAnswer = z.object({
-  label: z.string(),
-  unit: z.string(),
-  digitalMin: z.number(),
-  digitalMax: z.number(),
-  physicalMin: z.number(),
-  physicalMax: z.number(),
-  reference: z.string(),
-});
 const ReplayAnswer = z.object({ speed: z.number(), source: z.string() });
 
 /** Both ends belong to the range. */

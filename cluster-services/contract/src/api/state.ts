@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ChannelAnswer } from './fields.ts';
 
 // What `web` alone knows: the latest of everything, kept in memory from the live stream, so that screens work without a database.
 
@@ -91,17 +92,7 @@ export type GatewayStates = z.infer<typeof GatewayStates>;
 /** GET /v1/montages/:hash */
 export const Montage = z.object({
   montageHash: z.string(),
-  channels: z.array(
-    z.object({
-      label: z.string(),
-      unit: z.string(),
-      digitalMin: z.number(),
-      digitalMax: z.number(),
-      physicalMin: z.number(),
-      physicalMax: z.number(),
-      reference: z.string(),
-    }),
-  ),
+  channels: z.array(ChannelAnswer),
 });
 export type Montage = z.infer<typeof Montage>;
 
