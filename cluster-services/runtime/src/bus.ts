@@ -4,7 +4,7 @@ import { type Clock, systemClock, type Timer } from './clock.ts';
 import { RuntimeError } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Log } from './log.ts';
-import { type Identity, type LoadedIdentity, readIdentity } from './pki.ts';
+import { FreshIdentity, type Identity, type LoadedIdentity, readIdentity } from './pki.ts';
 
 export type ConnectOptions = {
   /** mqtts://host:port */
@@ -110,6 +110,14 @@ export async function connectOnce(options: ConnectOptions): Promise<MqttClient> 
     client.once('error', onError);
     client.once('close', onClose);
     signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** Resolves when the connection is closed; at once if it is already: a kick can come in the same packet as the CONNACK. */
+export function untilClosed(client: MqttClient): Promise<void> {
+  return new Promise((resolve) => {
+    client.once('close', () => resolve());
+    if (!client.connected) resolve();
   });
 }
 
@@ -378,13 +386,14 @@ class Link {
   readonly #clock: Clock;
   readonly #events: LinkEvents;
   readonly #abort = new AbortController();
-  #lastGood: LoadedIdentity | null = null;
+  readonly #identity: FreshIdentity;
   #running: Promise<void> | null = null;
 
   constructor(options: BusOptions, events: LinkEvents) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#events = events;
+    this.#identity = new FreshIdentity(options.identity, options.log);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -415,12 +424,9 @@ class Link {
 
   async #connectAndStay(onHealthy: () => void): Promise<void> {
     const stop = this.#abort.signal;
-    const identity = await this.#readIdentity();
+    const identity = await this.#identity.read();
     const client = await connectOnce({ ...this.#options, identity, signal: stop });
-    const closed = new Promise<void>((resolve) => {
-      client.once('close', () => resolve());
-      if (!client.connected) resolve(); // a kick in the same packet as the CONNACK: its 'close' may have come before we listen
-    });
+    const closed = untilClosed(client);
     const onStop = (): void => disconnect(client, this.#clock);
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
@@ -435,17 +441,6 @@ class Link {
       this.#events.down();
       client.end(true);
     }
-  }
-
-  // A certificate that is being replaced may be half written: the last good one serves meanwhile.
-  async #readIdentity(): Promise<LoadedIdentity> {
-    try {
-      this.#lastGood = await readIdentity(this.#options.identity);
-    } catch (error) {
-      if (this.#lastGood === null) throw error;
-      this.#options.log.warn({ err: error }, 'keeping the certificate in use');
-    }
-    return this.#lastGood;
   }
 }
 

@@ -9,6 +9,7 @@ export {
   disconnect,
   Subscriber,
   type SubscriberOptions,
+  untilClosed,
 } from './bus.ts';
 export { type Clock, systemClock, type Timer } from './clock.ts';
 export {
@@ -49,6 +50,7 @@ export { type Lifecycle, type Running, runUntilSignal, startAll } from './lifecy
 export { createLog, type Log, type LogOptions } from './log.ts';
 export {
   expiryProblem,
+  FreshIdentity,
   type Identity,
   type IdentityKind,
   type IssueOptions,

@@ -7,6 +7,7 @@ import type { PeerCertificate } from 'node:tls';
 import { isId } from '@vitalwire/contract';
 import type { KeyPair } from './certificate-maker.ts';
 import { RuntimeError } from './errors.ts';
+import type { Log } from './log.ts';
 
 /** The files of one identity: certificate, its private key, and the authority both sides trust. */
 export type Identity = { readonly certPath: string; readonly keyPath: string; readonly caPath: string };
@@ -146,6 +147,34 @@ export async function readIdentity(identity: Identity): Promise<LoadedIdentity> 
 export function readIdentitySync(identity: Identity): LoadedIdentity {
   const read = (path: string): string => attempt(path, () => readFileSync(path, 'utf8'));
   return checkIdentity(identity, read(identity.certPath), read(identity.keyPath), read(identity.caPath));
+}
+
+/** The files of an identity, read again at each connect. One that is being replaced may be half written: the last good one serves meanwhile. */
+export class FreshIdentity {
+  readonly #identity: Identity;
+  readonly #log: Log;
+  #lastGood: LoadedIdentity | null = null;
+
+  constructor(identity: Identity, log: Log) {
+    this.#identity = identity;
+    this.#log = log;
+  }
+
+  /** What was read last; null before the first `read`. */
+  get lastGood(): LoadedIdentity | null {
+    return this.#lastGood;
+  }
+
+  /** Throws CERTIFICATE_UNREADABLE as long as nothing good was ever read. */
+  async read(): Promise<LoadedIdentity> {
+    try {
+      this.#lastGood = await readIdentity(this.#identity);
+    } catch (error) {
+      if (this.#lastGood === null) throw error;
+      this.#log.warn({ err: error }, 'keeping the certificate in use');
+    }
+    return this.#lastGood;
+  }
 }
 
 function checkIdentity(identity: Identity, cert: string, key: string, ca: string): LoadedIdentity {
