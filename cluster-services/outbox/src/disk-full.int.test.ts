@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ClockState, decodeMessage, type Message, newRecordingId } from '@vitalwire/contract';
+import { type ClockState, decodeMessage, type Message } from '@vitalwire/contract';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppendStep } from './append.ts';
 import { OutboxFile } from './outbox-file.ts';
+import { testRecordingId, testStart } from './test-steps.ts';
 
 const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
 const root = tempDir('vw-full-');
@@ -22,9 +23,9 @@ afterAll(() => {
 
 test.skipIf(!mounted)('on a full disk old chunks make room for new ones, and every answered chunk is here or declared lost', () => {
   const first = open();
-  first.begin({ sessionId: newId(), version: '1', announce: true });
-  const id = newId();
-  expect(first.appendGroup([[start(id)]], false).results[0]?.ok).toBe(true);
+  first.begin({ sessionId: testRecordingId(), version: '1', announce: true });
+  const id = testRecordingId();
+  expect(first.appendGroup([[testStart(id)]], false).results[0]?.ok).toBe(true);
   const answered: number[] = [];
   let full = 0;
   for (let round = 0; round < 1_500; round += 1) {
@@ -47,9 +48,9 @@ test.skipIf(!mounted)('on a full disk old chunks make room for new ones, and eve
   const second = open(); // never refuses to start
   expect(accountedFor(second, id, answered)).toEqual([]);
   rmSync(join(disk, 'ballast'));
-  again(() => second.begin({ sessionId: newId(), version: '1', announce: true }));
-  const next = newId();
-  expect(again(() => second.appendGroup([[start(next), noise(next, 0)]], false)).results[0]?.ok).toBe(true);
+  again(() => second.begin({ sessionId: testRecordingId(), version: '1', announce: true }));
+  const next = testRecordingId();
+  expect(again(() => second.appendGroup([[testStart(next), noise(next, 0)]], false)).results[0]?.ok).toBe(true);
   second.close();
 });
 
@@ -111,34 +112,6 @@ function open(): OutboxFile {
     minFreeBytes: 0,
     nowMs: Date.now,
   }).file;
-}
-
-let random = 0;
-function newId(): string {
-  random += 1;
-  return newRecordingId('gateway-1', Date.now(), new Uint8Array([random, 0, 1, 2, 3, 4]));
-}
-
-function start(subject: string): AppendStep {
-  return {
-    step: 'start',
-    start: {
-      measuredAtUs: 0,
-      clock,
-      subject,
-      gateway: 'gateway-1',
-      device: 'eeg-1',
-      of: 'eeg',
-      rate: { num: 256, den: 1 },
-      channels: [],
-      montageHash: '0000000000000000',
-      predecessor: null,
-      captureId: 'c',
-      captureFirstSample: 0,
-      replay: null,
-      source: '',
-    },
-  };
 }
 
 /** About 10 KB that no codec makes smaller. */

@@ -1,10 +1,19 @@
-import { type Clock, connectOnce, disconnect, fullJitter, type Lifecycle, type LoadedIdentity, type Log } from '@vitalwire/runtime';
+import {
+  type Clock,
+  connectOnce,
+  disconnect,
+  type FreshIdentity,
+  fullJitter,
+  type Lifecycle,
+  type Log,
+  untilClosed,
+} from '@vitalwire/runtime';
 import type { MqttClient } from 'mqtt';
 
 export type LiveLaneOptions = {
   readonly url: string;
   readonly clientId: string;
-  readonly readIdentity: () => Promise<LoadedIdentity>;
+  readonly identity: FreshIdentity;
   readonly log: Log;
   readonly clock: Clock;
   readonly onConnected: () => void;
@@ -108,11 +117,8 @@ export class LiveLane implements Lifecycle {
   async #connectAndStay(onHealthy: () => void): Promise<void> {
     const { clock, url, clientId } = this.#options;
     const stop = this.#abort.signal;
-    const client = await connectOnce({ url, clientId, identity: await this.#options.readIdentity(), signal: stop });
-    const closed = new Promise<void>((resolve) => {
-      client.once('close', () => resolve());
-      if (!client.connected) resolve(); // its 'close' may have come before we listen
-    });
+    const client = await connectOnce({ url, clientId, identity: await this.#options.identity.read(), signal: stop });
+    const closed = untilClosed(client);
     const onStop = (): void => disconnect(client, clock);
     stop.addEventListener('abort', onStop, { once: true });
     try {

@@ -1,5 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import {
   bytesToUuid,
@@ -13,7 +12,7 @@ import {
   type Stream,
   uuidToBytes,
 } from '@vitalwire/contract';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import type {
   Appended,
   AppendStep,
@@ -26,12 +25,13 @@ import type {
   SeenPoint,
   StartDraft,
 } from './append.ts';
-import { finishReplacing, isDamage, isInUse, isOutOfSpace, isRefusal } from './damage.ts';
+import { finishReplacing, isDamage, isOutOfSpace, isRefusal } from './damage.ts';
 import { DiskReserve, diskBytes, freeBytes } from './disk-reserve.ts';
 import { OutboxError, type OutboxErrorCode } from './errors.ts';
+import { closeQuietly, describeOpenFailure, makePlace, openDatabase } from './open-database.ts';
 import { evictableRanks, rankOf } from './rank.ts';
 import { type Salvage, salvageInto } from './salvage.ts';
-import { migrate, setPragmas } from './schema.ts';
+import { type EvictedRow, type MessageRow, prepareStatements, type RecordingRow, type Statements } from './statements.ts';
 
 export type OutboxFileOptions = {
   readonly path: string;
@@ -57,37 +57,7 @@ export type Replacement = {
 };
 
 type PendingCount = { chunks: number; bytes: number };
-type RecordingRow = {
-  device_id: string;
-  stream: DataStream;
-  next_seq: number;
-  readings: number;
-  started_at_ms: number;
-  last_us: number | null;
-  ended_at_ms: number | null;
-};
-type MessageRow = {
-  id: number;
-  recording_id: Buffer;
-  seq: number;
-  device_id: string;
-  stream: Stream;
-  created_at_ms: number;
-  crc32: number;
-  message: Buffer;
-};
-type EvictedRow = {
-  id: number;
-  recording_id: Buffer;
-  seq: number;
-  device_id: string;
-  stream: Stream;
-  bytes: number;
-  measured_at_us: number;
-  end_us: number;
-};
 
-const QUICK_CHECK_BYTES = 64 * 1024 * 1024; // larger files are checked as they are read: a whole check would hold up the start
 const EVICT_ROWS = 256;
 const EXPIRE_ROWS = 500;
 const VACUUM_PAGES = 256;
@@ -132,7 +102,7 @@ export class OutboxFile {
     this.#reserve = new DiskReserve(options.path);
     this.#maxBytes = options.maxBytes;
     this.#db = db;
-    this.#sql = prepareAll(db);
+    this.#sql = prepareStatements(db);
   }
 
   /** Opens the outbox, whatever state it is in: a damaged file is set aside, what can be read of it is kept, the rest is declared. */
@@ -676,7 +646,7 @@ export class OutboxFile {
   }
 
   #evictRing(): boolean {
-    const rows = this.#sql.evictDelivered.all(this.#deliveredId, EVICT_ROWS) as { bytes: number }[];
+    const rows = this.#sql.dropDelivered.all(this.#deliveredId, EVICT_ROWS) as { bytes: number }[];
     this.#ring = { chunks: this.#ring.chunks - rows.length, bytes: this.#ring.bytes - rows.reduce((sum, row) => sum + row.bytes, 0) };
     return rows.length > 0;
   }
@@ -799,7 +769,7 @@ export class OutboxFile {
     const old = this.#sql.expiredDelivery.get(this.#options.nowMs() - this.#options.ringMs) as { upto_id: number | null };
     if (old.upto_id === null) return false;
     return this.#transaction(() => {
-      const rows = this.#sql.expire.all(old.upto_id, EXPIRE_ROWS) as { bytes: number }[];
+      const rows = this.#sql.dropDelivered.all(old.upto_id, EXPIRE_ROWS) as { bytes: number }[];
       this.#ring = { chunks: this.#ring.chunks - rows.length, bytes: this.#ring.bytes - rows.reduce((sum, row) => sum + row.bytes, 0) };
       // The newest delivery is kept for ever: it is what says that nothing up to it needs sending.
       if (rows.length < EXPIRE_ROWS) this.#sql.dropDeliveries.run(old.upto_id);
@@ -914,160 +884,11 @@ export class OutboxFile {
   }
 }
 
-type Statements = ReturnType<typeof prepareAll>;
-
-function prepareAll(db: Database.Database) {
-  return {
-    begin: db.prepare('BEGIN IMMEDIATE'),
-    commit: db.prepare('COMMIT'),
-    rollback: db.prepare('ROLLBACK'),
-    savepoint: db.prepare('SAVEPOINT append'),
-    rollbackTo: db.prepare('ROLLBACK TO append'),
-    release: db.prepare('RELEASE append'),
-    meta: db.prepare('SELECT value FROM meta WHERE name = ?'),
-    setMeta: db.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
-    addRecording: db.prepare(
-      'INSERT INTO recording (recording_id, device_id, stream, capture_id, started_at_ms, start_message) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    recording: db.prepare(
-      'SELECT device_id, stream, next_seq, readings, started_at_ms, last_us, ended_at_ms FROM recording WHERE recording_id = ?',
-    ),
-    moveRecording: db.prepare(
-      'UPDATE recording SET next_seq = next_seq + 1, readings = readings + ?, last_us = max(coalesce(last_us, ?), ?) WHERE recording_id = ?',
-    ),
-    endRecording: db.prepare('UPDATE recording SET ended_at_ms = ?, end_reason = ? WHERE recording_id = ?'),
-    openRecordings: db.prepare('SELECT recording_id FROM recording WHERE ended_at_ms IS NULL ORDER BY rowid'),
-    openStarts: db.prepare('SELECT device_id, started_at_ms, start_message FROM recording WHERE ended_at_ms IS NULL ORDER BY rowid'),
-    startsOfDevice: db.prepare('SELECT recording_id, start_message FROM recording WHERE device_id = ?'),
-    lastRecording: db.prepare(
-      'SELECT recording_id, last_us, end_reason FROM recording WHERE device_id = ? AND stream = ? ORDER BY rowid DESC LIMIT 1',
-    ),
-    capture: db.prepare('SELECT next_sample FROM capture WHERE device_id = ? AND stream = ? AND capture_id = ?'),
-    setCapture: db.prepare(
-      `INSERT INTO capture (device_id, stream, capture_id, next_sample, used_at_ms) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (device_id, stream, capture_id) DO UPDATE SET next_sample = excluded.next_sample, used_at_ms = excluded.used_at_ms`,
-    ),
-    holes: db.prepare(
-      'SELECT from_sample AS "from", to_sample AS "to" FROM capture_hole WHERE device_id = ? AND stream = ? AND capture_id = ?',
-    ),
-    addHole: db.prepare(
-      'INSERT INTO capture_hole (device_id, stream, capture_id, from_sample, to_sample) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    ),
-    trimHoles: db.prepare(
-      `DELETE FROM capture_hole WHERE device_id = @device AND stream = @stream AND capture_id = @captureId AND from_sample IN (
-         SELECT from_sample FROM capture_hole WHERE device_id = @device AND stream = @stream AND capture_id = @captureId
-         ORDER BY from_sample DESC LIMIT -1 OFFSET @most)`,
-    ),
-    pruneGapCounters: db.prepare('DELETE FROM gap_counter WHERE subject < ? AND subject NOT IN (SELECT recording_id FROM recording)'),
-    pruneHoles: db.prepare(
-      `DELETE FROM capture_hole WHERE NOT EXISTS (SELECT 1 FROM capture
-         WHERE capture.device_id = capture_hole.device_id AND capture.stream = capture_hole.stream AND capture.capture_id = capture_hole.capture_id)`,
-    ),
-    seenDigest: db.prepare('SELECT digest FROM seen WHERE device_id = ? AND metric = ? AND at_us = ?'),
-    setSeen: db.prepare(
-      `INSERT INTO seen (device_id, metric, at_us, digest) VALUES (?, ?, ?, ?)
-       ON CONFLICT (device_id, metric, at_us) DO UPDATE SET digest = excluded.digest`,
-    ),
-    insert: db.prepare(
-      `INSERT INTO outbox (recording_id, seq, device_id, stream, rank, bytes, measured_at_us, end_us, created_at_ms, crc32, message)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    nextGap: db.prepare(
-      `INSERT INTO gap_counter (subject, next_seq) VALUES (?, ? + 1)
-       ON CONFLICT (subject) DO UPDATE SET next_seq = next_seq + 1 RETURNING next_seq - 1 AS next`,
-    ),
-    readFrom: db.prepare(
-      'SELECT id, recording_id, seq, device_id, stream, created_at_ms, crc32, message FROM outbox WHERE id > ? ORDER BY id LIMIT ?',
-    ),
-    recentFrom: db.prepare(
-      'SELECT min(id) AS id FROM (SELECT id, created_at_ms FROM outbox ORDER BY id DESC LIMIT ?) WHERE created_at_ms >= ?',
-    ),
-    remove: db.prepare('DELETE FROM outbox WHERE id = ? RETURNING id, recording_id, seq, device_id, stream, bytes, measured_at_us, end_us'),
-    evict: db.prepare(
-      `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox INDEXED BY outbox_by_rank WHERE rank = ? AND id > ? ORDER BY id LIMIT ?)
-       RETURNING id, recording_id, seq, device_id, stream, bytes, measured_at_us, end_us`,
-    ),
-    evictDelivered: db.prepare('DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id <= ? ORDER BY id LIMIT ?) RETURNING bytes'),
-    expire: db.prepare('DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id <= ? ORDER BY id LIMIT ?) RETURNING bytes'),
-    lastDelivery: db.prepare('SELECT upto_id, acked_at_ms FROM delivery ORDER BY upto_id DESC LIMIT 1'),
-    addDelivery: db.prepare('INSERT INTO delivery (upto_id, acked_at_ms) VALUES (?, ?)'),
-    moveDelivery: db.prepare('UPDATE delivery SET upto_id = ? WHERE upto_id = ?'),
-    expiredDelivery: db.prepare('SELECT max(upto_id) AS upto_id FROM delivery WHERE acked_at_ms <= ?'),
-    dropDeliveries: db.prepare('DELETE FROM delivery WHERE upto_id <= ? AND upto_id < (SELECT max(upto_id) FROM delivery)'),
-    forgetDeliveries: db.prepare('DELETE FROM delivery'),
-    countBetween: db.prepare('SELECT count(*) AS chunks, coalesce(sum(bytes), 0) AS bytes FROM outbox WHERE id > ? AND id <= ?'),
-    countAfter: db.prepare(
-      'SELECT count(*) AS chunks, coalesce(sum(bytes), 0) AS bytes FROM outbox INDEXED BY outbox_by_rank WHERE id > ? AND rank IN (0, 1, 2, 3)',
-    ),
-    countUpTo: db.prepare(
-      'SELECT count(*) AS chunks, coalesce(sum(bytes), 0) AS bytes FROM outbox INDEXED BY outbox_by_rank WHERE id <= ? AND rank IN (0, 1, 2, 3)',
-    ),
-    oldestPending: db.prepare('SELECT created_at_ms FROM outbox WHERE id > ? ORDER BY id LIMIT 1'),
-    lastRow: db.prepare('SELECT created_at_ms FROM outbox ORDER BY id DESC LIMIT 1'),
-    lastId: db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"),
-    forgetIds: db.prepare("DELETE FROM sqlite_sequence WHERE name = 'outbox'"),
-    setIds: db.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)"),
-    pruneRecordings: db.prepare(
-      `DELETE FROM recording WHERE rowid IN (
-         SELECT old.rowid FROM recording old WHERE old.ended_at_ms < ?
-           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.recording_id = old.recording_id)
-           AND EXISTS (SELECT 1 FROM recording later WHERE later.device_id = old.device_id AND later.stream = old.stream AND later.rowid > old.rowid)
-         LIMIT 200)`,
-    ),
-    pruneCaptures: db.prepare(
-      `DELETE FROM capture WHERE (device_id, stream, capture_id) IN (
-         SELECT device_id, stream, capture_id FROM capture ORDER BY used_at_ms LIMIT max(0, (SELECT count(*) FROM capture) - ?))`,
-    ),
-    pruneSeen: db.prepare(
-      `DELETE FROM seen WHERE (device_id, metric, at_us) IN (
-         SELECT device_id, metric, at_us FROM seen ORDER BY at_us LIMIT max(0, (SELECT count(*) FROM seen) - ?))`,
-    ),
-  };
-}
-
 /** The first bytes of every UUIDv7 made at this moment: ids sort by time. */
 function uuidBytesAt(ms: number): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeUIntBE(Math.max(0, ms), 0, 6);
   return bytes;
-}
-
-function makePlace(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  closeSync(openSync(path, 'a', 0o600));
-  chmodSync(path, 0o600); // SQLite does not encrypt patient data; its log inherits these rights
-}
-
-function openDatabase(path: string): Database.Database {
-  const db = new Database(path, { timeout: 5_000 });
-  try {
-    setPragmas(db);
-    migrate(db, path);
-    if (statSync(path).size <= QUICK_CHECK_BYTES) {
-      const found: unknown = db.pragma('quick_check(1)', { simple: true });
-      if (found !== 'ok') throw Object.assign(new Error(String(found)), { code: 'SQLITE_CORRUPT' });
-    }
-    return db;
-  } catch (error) {
-    closeQuietly(db);
-    throw error;
-  }
-}
-
-function describeOpenFailure(path: string, error: unknown): unknown {
-  if (OutboxError.is(error)) return error;
-  if (isInUse(error))
-    return new OutboxError('OUTBOX_IN_USE', `${path}; stop the other agent or choose another data directory`, { cause: error });
-  if (isOutOfSpace(error)) return new OutboxError('DISK_FULL', `${path}; free some space and start again`, { cause: error });
-  return new OutboxError('OUTBOX_UNUSABLE', `${path} (${error instanceof Error ? error.message : String(error)})`, { cause: error });
-}
-
-function closeQuietly(db: Database.Database): void {
-  try {
-    db.close();
-  } catch {
-    // a damaged file may fail to fold its log; the files are kept as they are
-  }
 }
 
 function roughBytes(step: AppendStep): number {

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { type ClockState, decodeMessage, type EegChunk, newRecordingId } from '@vitalwire/contract';
+import { type ClockState, decodeMessage, type EegChunk } from '@vitalwire/contract';
 import { createLog, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppendStep } from './append.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 import { OutboxFile } from './outbox-file.ts';
+import { testRecordingId, testStart } from './test-steps.ts';
 
 const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
 const samplesPerChunk = 16;
@@ -19,8 +20,8 @@ afterAll(() => removeTempDir(dir));
 
 test('appends of one moment share a commit, and each is answered with its own seqs', async () => {
   const outbox = await started('group');
-  const id = newId();
-  await outbox.append([start(id)]);
+  const id = testRecordingId();
+  await outbox.append([testStart(id)]);
   const answers = await Promise.all(Array.from({ length: 300 }, (_, index) => outbox.append([chunk(id, index)])));
   expect(answers.map(({ recordings }) => recordings[0]?.firstSeq)).toEqual(Array.from({ length: 300 }, (_, index) => index));
   await outbox.stop();
@@ -28,8 +29,8 @@ test('appends of one moment share a commit, and each is answered with its own se
 
 test('beyond the bound of what may wait an append is refused at once', async () => {
   const outbox = await started('busy', { queueBytes: 2_000 });
-  const id = newId();
-  await outbox.append([start(id)]);
+  const id = testRecordingId();
+  await outbox.append([testStart(id)]);
   const results = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => outbox.append([chunk(id, index)])));
   expect(results.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0);
   expect(results.find((result) => result.status === 'rejected')).toMatchObject({ reason: { code: 'OUTBOX_BUSY', retry: true } });
@@ -39,8 +40,8 @@ test('beyond the bound of what may wait an append is refused at once', async () 
 
 test('a stop commits what waits, ends the recordings and takes nothing more', async () => {
   const outbox = await started('stop');
-  const id = newId();
-  await outbox.append([start(id)]);
+  const id = testRecordingId();
+  await outbox.append([testStart(id)]);
   const last = outbox.append([chunk(id, 0)]);
   await Promise.all([outbox.stop(), outbox.stop()]);
   await last;
@@ -160,34 +161,6 @@ function chunksIn(name: string) {
   });
   file.close();
   return { all, chunks: all.filter((message): message is EegChunk => message.stream === 'eeg') };
-}
-
-let random = 0;
-function newId(): string {
-  random += 1;
-  return newRecordingId('gateway-1', Date.now(), new Uint8Array([random, 0, 1, 2, 3, 4]));
-}
-
-function start(subject: string): AppendStep {
-  return {
-    step: 'start',
-    start: {
-      measuredAtUs: 0,
-      clock,
-      subject,
-      gateway: 'gateway-1',
-      device: 'eeg-1',
-      of: 'eeg',
-      rate: { num: 256, den: 1 },
-      channels: [],
-      montageHash: '0000000000000000',
-      predecessor: null,
-      captureId: 'c',
-      captureFirstSample: 0,
-      replay: null,
-      source: '',
-    },
-  };
 }
 
 function chunk(recordingId: string, index: number): AppendStep {

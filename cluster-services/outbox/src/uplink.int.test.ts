@@ -9,7 +9,6 @@ import {
   encodeHello,
   type LiveStatus,
   type Message,
-  newRecordingId,
   parseTopic,
 } from '@vitalwire/contract';
 import { createLog, type Identity, systemClock } from '@vitalwire/runtime';
@@ -18,6 +17,7 @@ import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { AppendStep } from './append.ts';
 import { Outbox } from './outbox.ts';
+import { testRecordingId, testStart } from './test-steps.ts';
 import { Uplink, type UplinkOptions } from './uplink.ts';
 
 const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
@@ -388,31 +388,9 @@ class Broker {
   }
 }
 
-let random = 0;
 async function begin(): Promise<string> {
-  random += 1;
-  const subject = newRecordingId('gateway-1', Date.now(), new Uint8Array([random, 0, 1, 2, 3, 4]));
-  await outbox.append([
-    {
-      step: 'start',
-      start: {
-        measuredAtUs: 0,
-        clock,
-        subject,
-        gateway: 'gateway-1',
-        device: 'eeg-1',
-        of: 'eeg',
-        rate: { num: 256, den: 1 },
-        channels: [],
-        montageHash: '0000000000000000',
-        predecessor: null,
-        captureId: 'c',
-        captureFirstSample: 0,
-        replay: null,
-        source: '',
-      },
-    },
-  ]);
+  const subject = testRecordingId();
+  await outbox.append([testStart(subject)]);
   return subject;
 }
 

@@ -4,13 +4,13 @@ import {
   type Clock,
   connectOnce,
   disconnect,
+  FreshIdentity,
   fullJitter,
   type Identity,
   type Lifecycle,
-  type LoadedIdentity,
   type Log,
-  readIdentity,
   type Timer,
+  untilClosed,
 } from '@vitalwire/runtime';
 import type { MqttClient } from 'mqtt';
 import type { OutboxRow, OutboxState } from './append.ts';
@@ -85,7 +85,7 @@ export class Uplink implements Lifecycle {
   readonly #rateOut = new Rate();
   readonly #growth = new Rate();
   #client: MqttClient | null = null;
-  #lastGood: LoadedIdentity | null = null;
+  readonly #identity: FreshIdentity;
   #epoch = 0; // raised when what is on the way no longer counts: new connection, new generation, repaired outbox
   #buffer: OutboxRow[] = [];
   #cursor = 0; // the last id taken from the outbox
@@ -113,11 +113,12 @@ export class Uplink implements Lifecycle {
   constructor(options: UplinkOptions) {
     this.#options = options;
     this.#topicOwner = options.owner;
+    this.#identity = new FreshIdentity(options.identity, options.log);
     this.#window = new SendWindow(options.windowPackets ?? limits.windowPackets, options.windowBytes ?? limits.windowBytes);
     this.#lane = new LiveLane({
       url: options.url,
       clientId: `${options.owner}-live`,
-      readIdentity: () => this.#readIdentity(),
+      identity: this.#identity,
       log: options.log,
       clock: options.clock,
       onConnected: () => {
@@ -194,6 +195,7 @@ export class Uplink implements Lifecycle {
     const { clock, outbox, owner, version } = this.#options;
     const state = this.#state;
     const nowMs = clock.nowMs();
+    const certificate = this.#identity.lastGood;
     return {
       stream: 'live-status',
       gateway: owner,
@@ -207,7 +209,7 @@ export class Uplink implements Lifecycle {
       chunksPerSecondIn: round2(this.#rateIn.perSecond),
       chunksPerSecondOut: round2(this.#rateOut.perSecond),
       secondsUntilFull: state === null ? null : secondsUntilFull(state.pendingBytes, state.maxBytes, this.#growth.perSecond),
-      certificateDaysLeft: this.#lastGood === null ? null : round2((this.#lastGood.notAfterMs - nowMs) / DAY_MS),
+      certificateDaysLeft: certificate === null ? null : round2((certificate.notAfterMs - nowMs) / DAY_MS),
       clock: this.clock,
       measuredAtUs: clock.nowUs(),
     };
@@ -251,15 +253,12 @@ export class Uplink implements Lifecycle {
   async #connectAndStay(backoff: Backoff): Promise<void> {
     const { clock, url, owner, announce = true } = this.#options;
     const stop = this.#abort.signal;
-    const identity = await this.#readIdentity();
+    const identity = await this.#identity.read();
     const will = announce
       ? { topic: this.#statusTopic(), payload: Buffer.from(encodeLiveStatus(this.liveStatus(false))), qos: 0 as const, retain: false }
       : undefined;
     const client = await connectOnce({ url, clientId: owner, identity, signal: stop, will });
-    const closed = new Promise<void>((resolve) => {
-      client.once('close', () => resolve());
-      if (!client.connected) resolve(); // its 'close' may have come before we listen
-    });
+    const closed = untilClosed(client);
     const onStop = (): void => disconnect(client, clock);
     stop.addEventListener('abort', onStop, { once: true });
     try {
@@ -504,17 +503,6 @@ export class Uplink implements Lifecycle {
   #note(problem: string, say: () => void): void {
     if (problem !== this.#lastProblem) say();
     this.#lastProblem = problem;
-  }
-
-  // A certificate that is being replaced may be half written: the last good one serves meanwhile.
-  async #readIdentity(): Promise<LoadedIdentity> {
-    try {
-      this.#lastGood = await readIdentity(this.#options.identity);
-    } catch (error) {
-      if (this.#lastGood === null) throw error;
-      this.#options.log.warn({ err: error }, 'keeping the certificate in use');
-    }
-    return this.#lastGood;
   }
 }
 
