@@ -1,25 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { bytesToUuid, type RecordingEnd, type RecordingStart, uuidToBytes } from '@vitalwire/contract';
+import { bytesToUuid } from '@vitalwire/contract';
 import type { Clock, Log } from '@vitalwire/runtime';
 import { createConnection, type Connection as RawConnection } from 'mysql2';
 import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { StorageError } from '../errors.ts';
 import { readingsMigrationTable } from '../schema/migration-names.ts';
 import type { ChunkStore } from './chunk-store.ts';
-import {
-  type ChunkRow,
-  type CommitOutcome,
-  type CommitRow,
-  checkRow,
-  clip,
-  endColumns,
-  type IndexEntry,
-  indexEntries,
-  type QuarantineRow,
-  rowLimits,
-  startColumns,
-  streamCode,
-} from './commit-row.ts';
+import { chunkValues, endValues, idBytes, indexValues, quarantineValues, startValues, type Value } from './column-values.ts';
+import { type ChunkRow, type CommitOutcome, type CommitRow, checkRow, indexEntries, type QuarantineRow, rowLimits } from './commit-row.ts';
 import { conflictRow } from './conflict-row.ts';
 import type { MysqlDatabase } from './database.ts';
 import { KnownIdentities } from './known-identities.ts';
@@ -34,7 +22,6 @@ const LOCK_RETRY_MS = 20;
 // Statements are prepared and cached per text, and a server bounds their number: only these sizes are ever sent.
 const LADDER = [200, 128, 64, 32, 16, 8, 4, 2, 1] as const;
 
-type Value = string | number | null | Buffer;
 type Insert = { readonly table: string; readonly columns: number };
 
 /** Commits to MySQL or MariaDB over one connection; connects again by itself. Several stores may write the same database. */
@@ -409,78 +396,4 @@ async function readFreshHashes(connection: Connection, rows: readonly Quarantine
     for (const row of found) if (Number(row['first_seen_us']) === seenAtUs) fresh.add(Buffer.from(row['sha256']).toString('hex'));
   }
   return fresh;
-}
-
-function indexValues(row: IndexEntry, committedAtUs: number): Value[] {
-  const subject = row.subject === null ? null : idBytes(row.subject);
-  return [idBytes(row.recordingId), row.seq, subject, row.gateway, row.device, row.stream, row.measuredAtUs, committedAtUs];
-}
-
-function chunkValues(row: ChunkRow, committedAtUs: number): Value[] {
-  return [
-    idBytes(row.recordingId),
-    row.seq,
-    streamCode(row.stream),
-    row.measuredAtUs,
-    committedAtUs,
-    row.spanUs,
-    row.codec,
-    row.clockQuality,
-    row.firstSample ?? null,
-    row.samples ?? null,
-    row.crc32,
-    row.message.byteLength,
-    asBuffer(row.message),
-  ];
-}
-
-function startValues(message: RecordingStart, committedAtUs: number): Value[] {
-  const start = startColumns(message);
-  return [
-    idBytes(start.recordingId),
-    0,
-    start.gateway,
-    start.device,
-    start.stream,
-    start.measuredAtUs,
-    committedAtUs,
-    start.rateNum,
-    start.rateDen,
-    start.channels,
-    start.montageHash,
-    start.predecessor === null ? null : idBytes(start.predecessor),
-    start.captureId,
-    start.captureFirstSample,
-    start.replaySpeed,
-    start.replaySource,
-    start.source,
-  ];
-}
-
-function endValues(message: RecordingEnd, committedAtUs: number): Value[] {
-  const end = endColumns(message);
-  return [idBytes(end.recordingId), 1, end.measuredAtUs, committedAtUs, end.lastSeq, end.readings, end.reason];
-}
-
-function quarantineValues(row: QuarantineRow, seenAtUs: number): Value[] {
-  return [
-    Buffer.from(row.sha256),
-    row.seq !== null && Number.isSafeInteger(row.seq) && row.seq >= 0 ? row.seq : null,
-    row.recordingId === null ? null : idBytes(row.recordingId),
-    clip(row.sender, rowLimits.idLength),
-    clip(row.topic, rowLimits.topicLength),
-    clip(row.reason, rowLimits.reasonLength),
-    seenAtUs,
-    row.message.byteLength,
-    asBuffer(row.message),
-  ];
-}
-
-function idBytes(uuid: string): Buffer {
-  return Buffer.from(uuidToBytes(uuid));
-}
-
-// The driver sends a Buffer as binary and anything else as text.
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

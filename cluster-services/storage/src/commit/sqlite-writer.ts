@@ -1,19 +1,8 @@
-import { uuidToBytes } from '@vitalwire/contract';
 import type { Database as SqliteDatabase, Statement } from 'better-sqlite3';
 import { StorageError } from '../errors.ts';
 import { readingsMigrationTable } from '../schema/migration-names.ts';
-import {
-  type ChunkRow,
-  type CommitOutcome,
-  type CommitRow,
-  clip,
-  endColumns,
-  indexEntries,
-  type QuarantineRow,
-  rowLimits,
-  startColumns,
-  streamCode,
-} from './commit-row.ts';
+import { chunkValues, endValues, idBytes, indexValues, quarantineValues, startValues } from './column-values.ts';
+import { type ChunkRow, type CommitOutcome, type CommitRow, indexEntries, type QuarantineRow } from './commit-row.ts';
 import { conflictRow } from './conflict-row.ts';
 import { KnownIdentities } from './known-identities.ts';
 import { assertSchema } from './schema-check.ts';
@@ -111,34 +100,17 @@ export class SqliteWriter {
   }
 
   #chunk(statements: Statements, row: ChunkRow, committedAtUs: number, fresh: Set<string>): CommitOutcome {
-    const id = Buffer.from(uuidToBytes(row.recordingId));
     for (const entry of indexEntries(row)) {
       if (this.#known.has(entry.recordingId) || fresh.has(entry.recordingId)) continue;
-      const { seq, gateway, device, stream, measuredAtUs } = entry;
-      const subject = entry.subject === null ? null : Buffer.from(uuidToBytes(entry.subject));
-      statements.index.run(Buffer.from(uuidToBytes(entry.recordingId)), seq, subject, gateway, device, stream, measuredAtUs, committedAtUs);
+      statements.index.run(...indexValues(entry, committedAtUs));
       fresh.add(entry.recordingId);
     }
-    const inserted = statements.chunk.run(
-      id,
-      row.seq,
-      streamCode(row.stream),
-      row.measuredAtUs,
-      committedAtUs,
-      row.spanUs,
-      row.codec,
-      row.clockQuality,
-      row.firstSample ?? null,
-      row.samples ?? null,
-      row.crc32,
-      row.message.byteLength,
-      row.message,
-    );
+    const inserted = statements.chunk.run(...chunkValues(row, committedAtUs));
     if (inserted.changes === 1) {
       if (row.recording !== undefined) writeRecording(statements, row.recording, committedAtUs);
       return 'committed';
     }
-    const stored = statements.checksum.get(id, row.seq);
+    const stored = statements.checksum.get(idBytes(row.recordingId), row.seq);
     if (stored !== undefined && stored.crc32 === row.crc32 && stored.message_bytes === row.message.byteLength) return 'duplicate';
     if (row.firstWriteWins) return 'repeat-differs';
     quarantine(statements, conflictRow(row), committedAtUs);
@@ -191,52 +163,19 @@ function prepareStatements(db: SqliteDatabase): Statements {
     ),
     start: db.prepare(
       `INSERT INTO recording_start (recording_id, seq, gateway, device, stream, measured_at_us, committed_at_us, rate_num, rate_den, channels, montage_hash, predecessor,
-       capture_id, capture_first_sample, replay_speed, replay_source, source) VALUES (?,0,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (recording_id) DO NOTHING`,
+       capture_id, capture_first_sample, replay_speed, replay_source, source) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (recording_id) DO NOTHING`,
     ),
     end: db.prepare(
-      'INSERT INTO recording_end (recording_id, seq, measured_at_us, committed_at_us, last_seq, readings, reason) VALUES (?,1,?,?,?,?,?) ON CONFLICT (recording_id) DO NOTHING',
+      'INSERT INTO recording_end (recording_id, seq, measured_at_us, committed_at_us, last_seq, readings, reason) VALUES (?,?,?,?,?,?,?) ON CONFLICT (recording_id) DO NOTHING',
     ),
   };
 }
 
 function writeRecording(statements: Statements, message: NonNullable<ChunkRow['recording']>, committedAtUs: number): void {
-  if (message.kind === 'end') {
-    const end = endColumns(message);
-    statements.end.run(Buffer.from(uuidToBytes(end.recordingId)), end.measuredAtUs, committedAtUs, end.lastSeq, end.readings, end.reason);
-    return;
-  }
-  const start = startColumns(message);
-  statements.start.run(
-    Buffer.from(uuidToBytes(start.recordingId)),
-    start.gateway,
-    start.device,
-    start.stream,
-    start.measuredAtUs,
-    committedAtUs,
-    start.rateNum,
-    start.rateDen,
-    start.channels,
-    start.montageHash,
-    start.predecessor === null ? null : Buffer.from(uuidToBytes(start.predecessor)),
-    start.captureId,
-    start.captureFirstSample,
-    start.replaySpeed,
-    start.replaySource,
-    start.source,
-  );
+  if (message.kind === 'end') statements.end.run(...endValues(message, committedAtUs));
+  else statements.start.run(...startValues(message, committedAtUs));
 }
 
 function quarantine(statements: Statements, row: QuarantineRow, seenAtUs: number): CommitOutcome {
-  const inserted = statements.quarantine.run(
-    row.sha256,
-    row.seq === null || !Number.isSafeInteger(row.seq) ? null : row.seq,
-    row.recordingId === null ? null : Buffer.from(uuidToBytes(row.recordingId)),
-    clip(row.sender, rowLimits.idLength),
-    clip(row.topic, rowLimits.topicLength),
-    clip(row.reason, rowLimits.reasonLength),
-    seenAtUs,
-    row.message.byteLength,
-    row.message,
-  );
-  return inserted.changes === 1 ? 'committed' : 'duplicate';
+  return statements.quarantine.run(...quarantineValues(row, seenAtUs)).changes === 1 ? 'committed' : 'duplicate';
 }

@@ -1,4 +1,4 @@
-import { decodeMessage, type Message, uuidToBytes } from '@vitalwire/contract';
+import { decodeMessage, readingsOf, uuidToBytes } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { Fresh } from './fresh.ts';
@@ -111,21 +111,5 @@ export class StoredSeqsReader {
       if (decoded?.ok === true) samples += readingsOf(decoded.value);
     }
     return samples;
-  }
-}
-
-/** How many readings per channel a message holds. */
-export function readingsOf(message: Message): number {
-  switch (message.stream) {
-    case 'eeg':
-      return message.samplesPerChannel;
-    case 'heart-rate':
-      return message.readings.length;
-    case 'event':
-      return message.events.length;
-    case 'quality':
-      return message.items.length;
-    default:
-      return 0;
   }
 }

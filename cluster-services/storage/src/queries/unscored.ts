@@ -1,10 +1,10 @@
-import { decodeMessage, derivedId, detectionKind, type Unscored } from '@vitalwire/contract';
+import { decodeMessage, derivedId, detectionKind, readingsOf, type Unscored } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { idBytes, type Recording, readChunks } from './recordings.ts';
 import { countOf, intersect, normalize, type SeqRange, subtract } from './seq-ranges.ts';
 import { Pace } from './slices.ts';
-import { readingsOf, type StoredSeqs, type StoredSeqsReader } from './stored-seqs.ts';
+import type { StoredSeqs, StoredSeqsReader } from './stored-seqs.ts';
 
 export type Windows = { readonly model: string; readonly window: number; readonly hop: number; readonly limit: number };
 
