@@ -6,7 +6,7 @@ import { WallModel } from './wall-model.ts';
 const nowUs = Date.UTC(2026, 10, 22, 14, 3, 7) * 1000;
 const second = 1_000_000;
 const look = { unicode: true, colour: false };
-const links = { storage: 'ok', frontDoor: 'ok', registryRevision: '1' } as const;
+const links = { storage: 'ok', frontDoor: 'ok', alarms: 'ok', registryRevision: '1' } as const;
 
 type Detected = NonNullable<PatientState['detection']>;
 
@@ -46,6 +46,8 @@ function patient(
       lane: 'durable',
       at: at(eegAge),
     },
+    alarms: [],
+    pauses: [],
     heartRate: heart === null ? null : { device: `hr-${key}`, kind: 'ecg', bpm: heart, at: at(heartAge) },
     detection: {
       device: `eeg-${key}`,

@@ -20,6 +20,8 @@ test('one line per event and none per value: a state that changes, data that sto
       devices: ['d'],
       heartRate: null,
       replay: { speed: 1, source: '' },
+      alarms: [],
+      pauses: [],
       eeg: { device: 'd', gateway: 'g', recordingId: 'r', rate: { num: 100, den: 1 }, channels: 1, montageHash: 'm', lane: 'durable', at },
       detection: {
         device: 'd',

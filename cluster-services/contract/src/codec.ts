@@ -7,6 +7,11 @@ import { keys, WIRE_VERSION } from './keys.ts';
 import { limits } from './limits.ts';
 import {
   type Alarm,
+  alarmConditions,
+  alarmPriorities,
+  alarmStates,
+  alarmTransitions,
+  baselines,
   type ChannelScale,
   type ClockState,
   clockSources,
@@ -57,6 +62,7 @@ import {
   text,
   uint,
   uuid,
+  type Wire,
   writeFields,
 } from './wire.ts';
 
@@ -196,6 +202,16 @@ const statusBody = fieldsOf<Body<Status>>(
   },
 );
 
+/** A probability as a whole number of 1/10000: what a detector's answers are rounded to. */
+const tenThousandths: Wire<number> = {
+  write(to, value) {
+    const parts = Math.round(value * 1e4);
+    if (!(parts >= 0 && parts <= 10_000) || parts / 1e4 !== value) throw new RangeError(`${value} is no probability in steps of 1/10000`);
+    to.int(parts);
+  },
+  read: (from) => from.uint(10_000) / 1e4,
+};
+
 const detectionBody = fieldsOf<Body<Detection>>(keys, {
   ...measured,
   subject: uuid,
@@ -209,18 +225,32 @@ const detectionBody = fieldsOf<Body<Detection>>(keys, {
   probability: nullable(probability),
   verdict: oneOf(verdicts),
   reason: nullable(text(limits.maxReasonBytes)),
+  baseline: nullable(oneOf(baselines)),
+  channelProbabilities: listOf(nullable(tenThousandths), limits.maxChannels),
   fence: position,
 });
 
 const alarmBody = fieldsOf<Body<Alarm>>(keys, {
   ...measured,
   subject: uuid,
+  sender: id,
   device: id,
   alarmId: text(limits.maxNameBytes),
-  condition: text(limits.maxNameBytes),
-  state: text(limits.maxNameBytes),
-  priority: text(limits.maxNameBytes),
+  condition: nullable(oneOf(alarmConditions)),
+  priority: oneOf(alarmPriorities),
+  state: oneOf(alarmStates),
+  transition: oneOf(alarmTransitions),
+  onsetUs: nullable(int),
+  endedUs: nullable(int),
+  value: nullable(number),
+  limit: nullable(number),
+  channel: nullable(uint(limits.maxChannels - 1)),
+  untilUs: nullable(int),
+  by: text(limits.maxNameBytes),
+  mergedInto: nullable(text(limits.maxNameBytes)),
+  replay: nullable(replayMark),
   text: text(limits.maxTextBytes),
+  fence: position,
 });
 
 const liveStatusBody = fieldsOf<LiveStatusBody>(

@@ -89,6 +89,8 @@ const detection: Detection = {
   probability: 0.5,
   verdict: 'unsure',
   reason: null,
+  baseline: null,
+  channelProbabilities: [],
   fence: 0,
 };
 const alarm: Alarm = {
@@ -96,11 +98,23 @@ const alarm: Alarm = {
   stream: 'alarm',
   recordingId: derivedId(subject, 'alarm'),
   subject,
+  sender: 'gateway-1',
   device: 'd',
   alarmId: 'a',
-  condition: 'c',
-  state: 's',
-  priority: 'p',
+  condition: 'seizure',
+  priority: 'high',
+  state: 'active',
+  transition: 'raised',
+  onsetUs: null,
+  endedUs: null,
+  value: null,
+  limit: null,
+  channel: null,
+  untilUs: null,
+  by: '',
+  mergedInto: null,
+  replay: null,
+  fence: 0,
   text: '',
 };
 const derived: readonly Message[] = [start, end, gap, status, detection, alarm];
@@ -145,7 +159,11 @@ test('a service scores the recordings of the gateway it names, and sends no chun
   expect(checkIdentity(detection, prediction)).toEqual({ ok: true });
   expect(checkIdentity({ ...detection, gateway: 'gateway-2' }, prediction)).toMatchObject({ reason: 'foreign-recording' });
   expect(checkIdentity({ ...detection, subject: foreign }, prediction)).toMatchObject({ reason: 'foreign-recording' });
-  expect(checkIdentity(alarm, { kind: 'service', id: 'alarms' })).toEqual({ ok: true });
+  const log = newRecordingId('alarms', 1_764_000_000_000, new Uint8Array(6));
+  const raised = { ...alarm, sender: 'alarms', subject: log, recordingId: derivedId(log, 'alarm') };
+  expect(checkIdentity(raised, { kind: 'service', id: 'alarms' })).toEqual({ ok: true });
+  expect(checkIdentity(raised, prediction)).toMatchObject({ reason: 'foreign-gateway' });
+  expect(checkIdentity({ ...raised, sender: 'prediction' }, prediction)).toMatchObject({ reason: 'foreign-recording' });
   expect(checkIdentity(eeg, prediction)).toMatchObject({ reason: 'foreign-recording' });
   expect(checkIdentity(start, prediction)).toMatchObject({ reason: 'foreign-gateway' });
 });

@@ -36,7 +36,8 @@ export function checkIdentity(message: Message | LiveStatus, sender: Sender | st
       if (kind === 'gateway' && message.gateway !== id) return foreignGateway(message.gateway, id);
       return derivedFrom(message.recordingId, message.subject, detectionKind(message.modelHash), message.gateway);
     case 'alarm':
-      return derivedFrom(message.recordingId, message.subject, 'alarm', kind === 'gateway' ? id : null);
+      if (message.sender !== id) return refused('foreign-gateway', `'${id}' sends in the name of '${message.sender}'`);
+      return derivedFrom(message.recordingId, message.subject, 'alarm', id);
   }
 }
 

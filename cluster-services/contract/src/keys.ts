@@ -65,6 +65,17 @@ export const keys = {
   certificateDaysLeft: 58,
   generation: 59,
   nowUs: 60,
+  baseline: 61,
+  channelProbabilities: 62,
+  sender: 63,
+  transition: 64,
+  onsetUs: 65,
+  endedUs: 66,
+  value: 67,
+  limit: 68,
+  untilUs: 69,
+  by: 70,
+  mergedInto: 71,
 } as const;
 
 /** The map keys of the CBOR sample block that fast devices post to the intake. */

@@ -132,6 +132,11 @@ export type Status = Identified & {
 
 export const verdicts = ['seizure', 'quiet', 'unsure', 'not-scorable', 'calibrating'] as const;
 export type Verdict = (typeof verdicts)[number];
+
+export const baselines = ['population', 'own'] as const;
+/** `own`: amplitudes relative to what is usual in this recording; `population`: that is not known yet. */
+export type Baseline = (typeof baselines)[number];
+
 /** One scored window. Nothing in it depends on when it was computed, so a repeat is identical; seq is the window's index. */
 export type Detection = Identified & {
   readonly stream: 'detection';
@@ -146,18 +151,78 @@ export type Detection = Identified & {
   readonly probability: number | null;
   readonly verdict: Verdict;
   readonly reason: string | null;
+  readonly baseline: Baseline | null; // what amplitudes were compared with; null = nothing was scored
+  readonly channelProbabilities: readonly (number | null)[]; // one per channel of the montage, to 1e-4; null = not scorable
   readonly fence: number;
 };
 
+export const alarmConditions = [
+  'seizure',
+  'heart-rate-high',
+  'heart-rate-low',
+  'heart-rate-extreme-high',
+  'heart-rate-extreme-low',
+  'lead-off',
+  'poor-signal',
+  'no-data',
+  'gateway-offline',
+  'storage-behind',
+  'model-unavailable',
+  'alarm-path',
+] as const;
+/** What an alarm is about. The first five are physiological, the others technical: those never latch. */
+export type AlarmCondition = (typeof alarmConditions)[number];
+
+export const alarmPriorities = ['low', 'medium', 'high'] as const;
+export type AlarmPriority = (typeof alarmPriorities)[number];
+
+export const alarmStates = ['active', 'acknowledged', 'latched', 'ended'] as const;
+/** `latched`: the condition is over, the signal goes on until somebody acknowledges; `ended`: nothing is signalled any more. */
+export type AlarmState = (typeof alarmStates)[number];
+
+export const alarmTransitions = [
+  'raised',
+  'escalated',
+  'acknowledged',
+  're-alarmed',
+  'condition-ended',
+  'condition-returned',
+  'ended',
+  'updated',
+  'merged',
+  'paused',
+  'resumed',
+  'limits-changed',
+  'pulse',
+] as const;
+export type AlarmTransition = (typeof alarmTransitions)[number];
+
+/**
+ * One line of a sender's alarm log, numbered without gaps: it holds the whole state after the transition, so that the newest line of an
+ * alarm says everything. `measuredAtUs` is the sender's wall clock; onset and end are data time. `paused`, `resumed`, `limits-changed` and
+ * `pulse` (never stored: the proof that the alarm path lives) are about no single alarm.
+ */
 export type Alarm = Identified & {
   readonly stream: 'alarm';
-  readonly subject: string;
-  readonly device: string;
-  readonly alarmId: string;
-  readonly condition: string;
-  readonly state: string;
-  readonly priority: string;
+  readonly subject: string; // the log: an id with the sender's tag, made once and kept over restarts
+  readonly sender: string; // the service or gateway that decided
+  readonly device: string; // or the gateway or service a technical alarm is about
+  readonly alarmId: string; // 16 hex digits of SHA-256 of device, condition and onset; '' = about no single alarm
+  readonly condition: AlarmCondition | null;
+  readonly priority: AlarmPriority;
+  readonly state: AlarmState;
+  readonly transition: AlarmTransition;
+  readonly onsetUs: number | null; // data time at which the condition began to hold
+  readonly endedUs: number | null; // data time at which it ceased; null = it holds
+  readonly value: number | null; // what was measured: bpm, probability, seconds of silence
+  readonly limit: number | null; // what it was held against, in the same unit
+  readonly channel: number | null;
+  readonly untilUs: number | null; // wall clock: end of a pause
+  readonly by: string; // who asked for it; '' = the engine
+  readonly mergedInto: string | null; // the alarm that tells of the same event
+  readonly replay: ReplayMark | null;
   readonly text: string;
+  readonly fence: number;
 };
 
 /** Everything that is committed, told apart by `stream` and, for recordings, `kind`. */

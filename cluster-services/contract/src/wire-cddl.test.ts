@@ -3,7 +3,19 @@ import { expect, test } from 'vitest';
 import { bodies } from './codec.ts';
 import { keys, sampleBlockKeys } from './keys.ts';
 import { limits } from './limits.ts';
-import { clockSources, endReasons, gapReasons, heartRateKinds, statusKinds, verdicts } from './messages.ts';
+import {
+  alarmConditions,
+  alarmPriorities,
+  alarmStates,
+  alarmTransitions,
+  baselines,
+  clockSources,
+  endReasons,
+  gapReasons,
+  heartRateKinds,
+  statusKinds,
+  verdicts,
+} from './messages.ts';
 import { dataStreams, streams } from './topics.ts';
 
 const text = readFileSync(new URL('../wire.cddl', import.meta.url), 'utf8');
@@ -51,6 +63,11 @@ test.each([
   ['gap-reason', gapReasons],
   ['status-kind', statusKinds],
   ['verdict', verdicts],
+  ['baseline', baselines],
+  ['alarm-condition', alarmConditions],
+  ['alarm-priority', alarmPriorities],
+  ['alarm-state', alarmStates],
+  ['alarm-transition', alarmTransitions],
 ] as const)('the CDDL numbers the names of %s as the code does', (name, names) => {
   expect(text).toContain(`\n${name} = ${names.map((_, index) => index).join(' / ')} ; ${names.join(', ')}\n`);
 });

@@ -42,6 +42,8 @@ const detection: MessageDraft = {
   probability: 0.25,
   verdict: 'quiet',
   reason: null,
+  baseline: null,
+  channelProbabilities: [],
   fence: 0,
 };
 

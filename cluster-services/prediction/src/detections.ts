@@ -106,6 +106,8 @@ export class Detections {
       probability: scored.probability,
       verdict: scored.verdict,
       reason: scored.reason,
+      baseline: null,
+      channelProbabilities: [],
       fence: 0, // one worker, no leases: there is nothing to fence off
     };
   }

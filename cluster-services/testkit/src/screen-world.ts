@@ -426,6 +426,8 @@ export class TestDevice {
         probability,
         verdict,
         reason,
+        baseline: null,
+        channelProbabilities: [],
         fence: 0,
       },
       live,

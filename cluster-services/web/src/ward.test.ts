@@ -63,6 +63,8 @@ function detection(window: number, verdict: Verdict, probability: number | null 
     probability,
     verdict,
     reason: null,
+    baseline: null,
+    channelProbabilities: [],
     fence: 0,
   };
 }

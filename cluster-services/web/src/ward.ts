@@ -300,6 +300,8 @@ function stateOf(key: string, patient: string | null, label: string | null, live
     eeg: latest(lives.map((live) => live.eeg)),
     heartRate: latest(lives.map((live) => live.heartRate)),
     detection: latest(lives.map((live) => live.detection)),
+    alarms: [],
+    pauses: [],
     replay: lives.find((live) => live.replay !== null)?.replay ?? null,
   };
 }

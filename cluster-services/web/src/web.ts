@@ -195,7 +195,7 @@ class WebService implements Web {
   }
 
   #wallState(): WallState {
-    return { nowUs: this.#clock.nowUs(), links: this.#linkState(), patients: this.#ward.patients() };
+    return { nowUs: this.#clock.nowUs(), links: this.#linkState(), systemAlarms: [], patients: this.#ward.patients() };
   }
 
   #counts(): WebCounts {
@@ -211,6 +211,7 @@ class WebService implements Web {
     return {
       storage: this.#storage.health,
       frontDoor: this.#subscriber.connected ? 'ok' : 'down',
+      alarms: 'unknown',
       registryRevision: this.#ward.registry().revision,
     };
   }
@@ -258,7 +259,9 @@ class WebService implements Web {
     const frame =
       changed.length === 0 && linksText === this.#links && this.#clock.monotonicMs() - this.#lastStateMs < BEAT_MS
         ? null
-        : textFrame(JSON.stringify({ type: 'state', whole: false, nowUs: this.#clock.nowUs(), links, patients: changed }));
+        : textFrame(
+            JSON.stringify({ type: 'state', whole: false, nowUs: this.#clock.nowUs(), links, systemAlarms: [], patients: changed }),
+          );
     this.#links = linksText;
     if (frame !== null) this.#lastStateMs = this.#clock.monotonicMs();
     this.#hub.publishState(frame, () => textFrame(JSON.stringify({ type: 'state', whole: true, ...this.#wallState() })));

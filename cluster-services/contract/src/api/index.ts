@@ -1,3 +1,4 @@
+export * from './alarms.ts';
 export * from './intake.ts';
 export * from './live.ts';
 export * from './recordings.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Decoded, refused } from '../decoded.ts';
 import { limits } from '../limits.ts';
+import { AlarmInfo } from './alarms.ts';
 import { Id, StreamName } from './fields.ts';
 import { GatewayState, LinkState, PatientState } from './state.ts';
 
@@ -38,7 +39,14 @@ export const LiveNotice = z.discriminatedUnion('type', [
   z.object({ type: z.literal('registry'), revision: Revision }), // it changed: ask for it again
   z.object({ type: z.literal('behind'), dropped: z.number() }),
   z.object({ type: z.literal('gateway'), status: GatewayState }),
-  z.object({ type: z.literal('state'), nowUs: z.number(), whole: z.boolean(), links: LinkState, patients: z.array(PatientState) }),
+  z.object({
+    type: z.literal('state'),
+    nowUs: z.number(),
+    whole: z.boolean(),
+    links: LinkState,
+    systemAlarms: z.array(AlarmInfo), // always all of them
+    patients: z.array(PatientState),
+  }),
 ]);
 export type LiveNotice = z.infer<typeof LiveNotice>;
 

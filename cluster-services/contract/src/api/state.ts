@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AlarmInfo, AlarmPause } from './alarms.ts';
 import { ChannelAnswer } from './fields.ts';
 
 // What `web` alone knows: the latest of everything, kept in memory from the live stream, so that screens work without a database.
@@ -48,6 +49,9 @@ export const PatientState = z.object({
       at: Stamp,
     })
     .nullable(),
+  /** What has not ended, the worst first. Technical alarms of a gateway or service are not here: `WallState.systemAlarms` has them. */
+  alarms: z.array(AlarmInfo),
+  pauses: z.array(AlarmPause),
   replay: Replay.nullable(),
 });
 export type PatientState = z.infer<typeof PatientState>;
@@ -56,12 +60,18 @@ export type PatientState = z.infer<typeof PatientState>;
 export const LinkState = z.object({
   storage: z.enum(['ok', 'down', 'unknown']),
   frontDoor: z.enum(['ok', 'down']),
+  alarms: z.enum(['ok', 'down', 'unknown']), // the alarm path itself, by its pulse
   registryRevision: z.string().nullable(),
 });
 export type LinkState = z.infer<typeof LinkState>;
 
 /** GET /v1/state */
-export const WallState = z.object({ nowUs: z.number(), links: LinkState, patients: z.array(PatientState) });
+export const WallState = z.object({
+  nowUs: z.number(),
+  links: LinkState,
+  systemAlarms: z.array(AlarmInfo), // about a gateway or a service, not about one patient
+  patients: z.array(PatientState),
+});
 export type WallState = z.infer<typeof WallState>;
 
 /** One gateway: births and deaths from storage, merged with its live status from memory. */

@@ -567,6 +567,8 @@ function detectionRow(subject: string, window: number, probability: number) {
     probability,
     verdict: 'quiet',
     reason: null,
+    baseline: null,
+    channelProbabilities: [],
     fence: 1,
   });
 }

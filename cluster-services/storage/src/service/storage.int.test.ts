@@ -740,6 +740,8 @@ function detectionRow(subject: string, device: string, window: number, probabili
     probability,
     verdict: 'quiet',
     reason: null,
+    baseline: null,
+    channelProbabilities: [],
     fence: 1,
   });
 }
