@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/src/**/*.test.ts'],
-          exclude: ['**/*.int.test.ts', '**/node_modules/**', '**/dist/**'],
+          exclude: ['**/*.int.test.ts', '**/*.slow.test.ts', '**/node_modules/**', '**/dist/**'],
           testTimeout: 20_000,
         },
       },
@@ -25,6 +25,17 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        // What takes minutes, whole: `npm run test:slow` only. `npm test` runs the same promises shortened.
+        ...source,
+        test: {
+          name: 'slow',
+          include: ['**/src/**/*.slow.test.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**'],
+          testTimeout: 3_600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// `npm test`: sets everything up, checks, runs every test, ends with `N passed, N failed`. Valid on Node 20.
+// `npm test`: sets everything up, checks, runs every test but the slow ones, ends with the minutes of each suite and `N passed, N failed`.
+// `npm run test:slow` is this with --project=slow. Valid on Node 20.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt, ensureInstalled, nodeBinary } from '../../../cli/bin/setup.js';
 import { ensureSystemPackages } from './system-packages.js';
@@ -12,6 +13,8 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const strict = process.env.CI === 'true';
 const say = (text) => process.stderr.write(`test: ${text}\n`);
 const filters = process.argv.slice(2);
+// The slow project runs only when it is asked for by name.
+const projects = filters.some((word) => word.startsWith('--project')) ? [] : ['--project=unit', '--project=int'];
 
 ensureInstalled(root);
 const missing = ensureSystemPackages(say);
@@ -40,9 +43,11 @@ const ran = run([
   '--reporter=default',
   '--reporter=json',
   `--outputFile.json=${reportFile}`,
+  ...projects,
   ...filters,
 ]);
 const counts = readCounts(reportFile);
+for (const line of suiteMinutes(reportFile)) say(line);
 rmSync(reportFolder, { recursive: true, force: true });
 
 const failed = counts.failed + (checked ? 0 : 1) + (!ran && counts.failed === 0 ? 1 : 0);
@@ -63,4 +68,21 @@ function readCounts(file) {
   } catch {
     return { passed: 0, failed: 1, skipped: 0 };
   }
+}
+
+/** How long each suite took: a package's tests of one kind. Files run side by side, so the sum is more than what a clock shows. */
+function suiteMinutes(file) {
+  const suites = new Map();
+  try {
+    for (const { name, startTime, endTime } of JSON.parse(readFileSync(file, 'utf8')).testResults) {
+      const [top = '', second = ''] = relative(root, name).split(sep);
+      const kind = /\.(int|slow)\.test\.tsx?$/.exec(name)?.[1] ?? 'unit';
+      const suite = `${top === 'cluster-services' ? second : top} ${kind}`;
+      suites.set(suite, (suites.get(suite) ?? 0) + Math.max(0, endTime - startTime));
+    }
+  } catch {
+    return []; // the missing report is counted as a failure already
+  }
+  const slowestFirst = [...suites].sort(([, a], [, b]) => b - a);
+  return ['minutes of each suite:', ...slowestFirst.map(([suite, ms]) => `  ${suite.padEnd(24)}${(ms / 60_000).toFixed(2).padStart(7)}`)];
 }
