@@ -18,6 +18,7 @@ const verbs = [
   'patients',
   'devices',
   'gateways',
+  'datasets',
   'edge',
   'service',
   'settings',
