@@ -1,6 +1,7 @@
 export * from './decimate.ts';
 export { EegTrace, PAGE_SECONDS } from './eeg-trace.ts';
 export * from './freshness.ts';
+export { news2Pulse } from './news2-pulse.ts';
 export * from './quality.ts';
 export * from './recent-verdict.ts';
 export { type StateWord, stateWord } from './screen-words.ts';
