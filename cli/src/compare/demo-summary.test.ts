@@ -81,5 +81,5 @@ function report(stream: CaptureReport['stream'], answered: number, ranges: reado
 // 178 samples long: the centre is 89 samples after the first.
 function window(firstSample: number, verdict: DetectionInfo['verdict']): DetectionInfo {
   const of = { window: 0, channel: 0, modelHash: '', modelVersion: '', probability: 0.9, reason: null, measuredAtUs: 0, committedAtUs: 0 };
-  return { ...of, firstSample, samples: 178, verdict };
+  return { ...of, firstSample, samples: 178, verdict, baseline: null, channelProbabilities: [] };
 }

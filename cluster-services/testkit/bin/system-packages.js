@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 
 export const tools = [
   { name: 'mariadb', program: 'mariadbd', debian: 'mariadb-server-core' },
+  { name: 'mariadb', program: 'my_print_defaults', debian: 'mariadb-client-core' }, // mariadb-install-db calls it, and does not depend on it
   { name: 'chromium', program: 'chromium', debian: 'chromium' },
   { name: 'tmux', program: 'tmux', debian: 'tmux' },
   { name: 'mosquitto', program: 'mosquitto_pub', debian: 'mosquitto-clients' },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
-import { endReasons, gapReasons, heartRateKinds, verdicts } from '../messages.ts';
+import { baselines, endReasons, gapReasons, heartRateKinds, verdicts } from '../messages.ts';
 import { dataStreams } from '../topics.ts';
 import { ChannelAnswer, Count, Id, Micros, QueryInt, QueryMicros, queryLimit, StreamName, Uuid } from './fields.ts';
 
@@ -93,6 +93,8 @@ export const DetectionInfo = z.object({
   probability: z.number().nullable(),
   verdict: z.enum(verdicts),
   reason: z.string().nullable(),
+  baseline: z.enum(baselines).nullable(),
+  channelProbabilities: z.array(z.number().nullable()), // in the order of the montage
   measuredAtUs: Micros,
   committedAtUs: Micros,
 });

@@ -38,6 +38,7 @@ async function detectionIds(db: Kysely<ReadingsTables>, recordingId: string): Pr
 
 export function detectionInfo(detection: Detection, committedAtUs: number): DetectionInfo {
   const { channel, modelHash, modelVersion, firstSample, samples, probability, verdict, reason, measuredAtUs } = detection;
+  const { baseline, channelProbabilities } = detection;
   return {
     window: detection.seq,
     channel,
@@ -48,6 +49,8 @@ export function detectionInfo(detection: Detection, committedAtUs: number): Dete
     probability,
     verdict,
     reason,
+    baseline,
+    channelProbabilities: [...channelProbabilities],
     measuredAtUs,
     committedAtUs,
   };

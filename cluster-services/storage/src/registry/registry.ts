@@ -3,7 +3,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { refusals } from '../queries/errors.ts';
 import type { RegistryTables } from '../schema/tables.ts';
 
-export const registryLimits = { patients: 20_000, devices: 20_000, assignments: 100_000 } as const;
+export const registryLimits = { patients: 20_000, devices: 20_000, assignments: 100_000, limitChanges: 10_000 } as const;
 
 /**
  * Who wears what, and since when: known inside the cluster alone. Every change raises the revision; a repeat of what is already
@@ -124,15 +124,25 @@ export class Registry {
     });
   }
 
-  // Touching the one state row first takes the write lock: changes of two services follow each other.
   #change<T>(work: (trx: Transaction<RegistryTables>) => Promise<{ answer: T; changed: boolean }>): Promise<T> {
-    return this.#db.transaction().execute(async (trx) => {
-      await sql`UPDATE registry_state SET revision = revision WHERE id = 1`.execute(trx);
-      const { answer, changed } = await work(trx);
-      if (changed) await sql`UPDATE registry_state SET revision = revision + 1 WHERE id = 1`.execute(trx);
-      return answer;
-    });
+    return changeRegistry(this.#db, work);
   }
+}
+
+/**
+ * One change of the registry; a real one raises the revision. Touching the one state row first takes the write lock: changes of two
+ * services follow each other.
+ */
+export function changeRegistry<T>(
+  db: Kysely<RegistryTables>,
+  work: (trx: Transaction<RegistryTables>) => Promise<{ answer: T; changed: boolean }>,
+): Promise<T> {
+  return db.transaction().execute(async (trx) => {
+    await sql`UPDATE registry_state SET revision = revision WHERE id = 1`.execute(trx);
+    const { answer, changed } = await work(trx);
+    if (changed) await sql`UPDATE registry_state SET revision = revision + 1 WHERE id = 1`.execute(trx);
+    return answer;
+  });
 }
 
 /** The assignments of one device after a new one was made. */
@@ -159,7 +169,7 @@ async function revisionOf(trx: Transaction<RegistryTables>): Promise<number> {
   return revision;
 }
 
-async function assertThere(trx: Transaction<RegistryTables>, table: 'patient' | 'device', id: string): Promise<void> {
+export async function assertThere(trx: Kysely<RegistryTables>, table: 'patient' | 'device', id: string): Promise<void> {
   const row = await trx.selectFrom(table).select('id').where('id', '=', id).executeTakeFirst();
   if (row === undefined) throw table === 'patient' ? refusals.noPatient(id) : refusals.noDevice(id);
 }

@@ -13,6 +13,11 @@ export function registryMigrations(env: MigrationEnv): Record<string, Migration>
         await sql`INSERT INTO registry_state (id, revision, readings_generation, readings_pulse) VALUES (1, 0, '', 0)`.execute(db);
       },
     },
+    '0002-alarm-limits-and-leases': {
+      up: async (db: Kysely<unknown>) => {
+        for (const statement of env.dialect === 'sqlite' ? sqliteRegistry0002 : mysqlRegistry0002) await sql.raw(statement).execute(db);
+      },
+    },
   };
 }
 
@@ -26,6 +31,14 @@ const sqliteRegistry0001 = [
     readings_pulse INTEGER NOT NULL) STRICT`,
 ];
 
+// Every change of a limit stays, with who and when; the newest of a patient is what holds.
+const sqliteRegistry0002 = [
+  `CREATE TABLE limit_change (patient TEXT NOT NULL, change INTEGER NOT NULL, low REAL, high REAL, extreme_delta REAL, by_id TEXT NOT NULL,
+    at_us INTEGER NOT NULL, PRIMARY KEY (patient, change)) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE lease (kind TEXT NOT NULL, shard INTEGER NOT NULL, worker TEXT NOT NULL, fence INTEGER NOT NULL, until_us INTEGER NOT NULL,
+    PRIMARY KEY (kind, shard)) STRICT, WITHOUT ROWID`,
+];
+
 const innodb = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin';
 
 const mysqlRegistry0001 = [
@@ -36,4 +49,11 @@ const mysqlRegistry0001 = [
     updated_at_us BIGINT NOT NULL, PRIMARY KEY (device, from_us), KEY assignment_patient (patient, from_us)) ${innodb}`,
   `CREATE TABLE IF NOT EXISTS registry_state (id TINYINT UNSIGNED NOT NULL PRIMARY KEY, revision BIGINT NOT NULL, readings_generation CHAR(36) NOT NULL,
     readings_pulse BIGINT NOT NULL) ${innodb}`,
+];
+
+const mysqlRegistry0002 = [
+  `CREATE TABLE IF NOT EXISTS limit_change (patient VARCHAR(64) NOT NULL, \`change\` BIGINT NOT NULL, low DOUBLE NULL, high DOUBLE NULL, extreme_delta DOUBLE NULL,
+    by_id VARCHAR(255) NOT NULL, at_us BIGINT NOT NULL, PRIMARY KEY (patient, \`change\`)) ${innodb}`,
+  `CREATE TABLE IF NOT EXISTS lease (kind VARCHAR(32) NOT NULL, shard SMALLINT UNSIGNED NOT NULL, worker VARCHAR(64) NOT NULL, fence BIGINT NOT NULL,
+    until_us BIGINT NOT NULL, PRIMARY KEY (kind, shard)) ${innodb}`,
 ];

@@ -91,5 +91,15 @@ export type RegistryTables = {
     updated_at_us: number;
   };
   assignment: { device: string; from_us: number; to_us: number | null; patient: string; updated_at_us: number };
+  limit_change: {
+    patient: string;
+    change: number; // 0, 1, 2, ... per patient
+    low: number | null;
+    high: number | null;
+    extreme_delta: number | null;
+    by_id: string;
+    at_us: number;
+  };
+  lease: { kind: string; shard: number; worker: string; fence: number; until_us: number };
   registry_state: { id: number; revision: number; readings_generation: string; readings_pulse: number };
 };

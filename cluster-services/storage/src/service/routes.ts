@@ -63,6 +63,7 @@ import { unscoredWindows } from '../queries/unscored.ts';
 import { patientAt, Registry } from '../registry/registry.ts';
 import { schemaVersion } from '../schema/migrate.ts';
 import type { ReadingsTables, RegistryTables } from '../schema/tables.ts';
+import { addAlarmRoutes } from './alarm-routes.ts';
 import type { DatabaseHandle } from './database-handle.ts';
 import type { Turnstile } from './turnstile.ts';
 import { renewGeneration } from './upkeep.ts';
@@ -98,6 +99,7 @@ export function addRoutes(api: Api, deps: RouteDeps): void {
   addRecordingRoutes(api, deps);
   addLedgerRoute(api, deps);
   addOverviewRoutes(api, deps);
+  addAlarmRoutes(api, deps);
 }
 
 function addRegistryRoutes(api: Api, { registry, clock }: RouteDeps): void {

@@ -24,14 +24,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ChunkStore } from '../commit/chunk-store.ts';
 import type { CommitRow } from '../commit/commit-row.ts';
-import { openChunkStore, writerGrants } from '../commit/index.ts';
+import { openChunkStore } from '../commit/index.ts';
 import { eegRow, endRow, quarantineRow, rowOf, startRow, testGateway, testRecordingId } from '../commit/test-rows.ts';
-import { StorageConfig } from './config.ts';
-import { createStorage, type Storage } from './storage.ts';
+import type { Storage } from './storage.ts';
+import { databaseKinds, startService } from './test-service.ts';
 
 const log = createLog({ name: 'test', level: 'silent' });
 const clock = { offsetUs: 0, uncertaintyUs: 0, source: 'none' } as const;
-const token = 'the-token-of-this-test';
 const DEADLINE_MS = 10_000;
 const nowUs = Math.floor(Date.now() / 1000) * 1_000_000;
 
@@ -41,48 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => pki.remove());
 
-async function startService(
-  database: string,
-  more: Partial<StorageConfig> = {},
-): Promise<{ service: Storage; client: HttpClient; probeUrl: string }> {
-  const identity = await pki.service('storage');
-  const config = StorageConfig.parse({
-    database,
-    port: 0,
-    token,
-    certPath: identity.certPath,
-    keyPath: identity.keyPath,
-    caPath: identity.caPath,
-    ...more,
-  });
-  const service = createStorage(config, { log, clock: systemClock });
-  await service.start(new AbortController().signal);
-  const { storageUrl, probePort } = service.addresses();
-  const client = new HttpClient({ baseUrl: String(storageUrl), token, caPath: pki.caPath, timeoutMs: 20_000 });
-  return { service, client, probeUrl: `http://127.0.0.1:${probePort}` };
-}
-
-const kinds = [
-  {
-    name: 'SQLite',
-    skip: false,
-    make: async () => {
-      const dir = tempDir();
-      return { admin: `sqlite:${dir}`, writer: async () => `sqlite:${dir}`, stop: async () => removeTempDir(dir) };
-    },
-  },
-  {
-    name: 'MariaDB',
-    skip: !hasMariaDb(),
-    make: async () => {
-      const server = await startMariaDb();
-      const writer = (): Promise<string> => server.createUser('writer', writerGrants('writer@%', server.database));
-      return { admin: server.adminUrl, writer, stop: () => server.stop() };
-    },
-  },
-];
-
-describe.each(kinds)('the storage service on $name', ({ make, skip }) => {
+describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) => {
   if (skip) {
     test.skip('needs a database server that is not installed', () => {});
     return;
@@ -95,7 +53,7 @@ describe.each(kinds)('the storage service on $name', ({ make, skip }) => {
 
   beforeAll(async () => {
     bench = await make();
-    ({ service, client, probeUrl } = await startService(bench.admin));
+    ({ service, client, probeUrl } = await startService(pki, bench.admin));
     store = openChunkStore({ database: await bench.writer(), clock: systemClock, log });
   });
   afterAll(async () => {
@@ -609,17 +567,17 @@ describe('a database that comes back', () => {
   test('SQLite restored from a backup: the next start gives it a new generation', async () => {
     const dir = tempDir();
     const { copyFileSync } = await import('node:fs');
-    const first = await startService(`sqlite:${dir}`);
+    const first = await startService(pki, `sqlite:${dir}`);
     const before = await first.client.getJson('/v1/generation', Generation);
     await first.service.stop();
     await first.client.close();
     copyFileSync(join(dir, 'readings.sqlite'), join(dir, 'backup.sqlite'));
-    const second = await startService(`sqlite:${dir}`);
+    const second = await startService(pki, `sqlite:${dir}`);
     expect((await second.client.getJson('/v1/generation', Generation)).generation).toBe(before.generation);
     await second.service.stop();
     await second.client.close();
     renameSync(join(dir, 'backup.sqlite'), join(dir, 'readings.sqlite'));
-    const third = await startService(`sqlite:${dir}`);
+    const third = await startService(pki, `sqlite:${dir}`);
     expect((await third.client.getJson('/v1/generation', Generation)).generation).not.toBe(before.generation);
     await third.service.stop();
     await third.client.close();
@@ -628,14 +586,17 @@ describe('a database that comes back', () => {
 
   test('a schema of a newer release: the service does not start, and says so in one sentence', async () => {
     const dir = tempDir();
-    const first = await startService(`sqlite:${dir}`);
+    const first = await startService(pki, `sqlite:${dir}`);
     await first.service.stop();
     await first.client.close();
     const { default: Sqlite } = await import('better-sqlite3');
     const db = new Sqlite(join(dir, 'readings.sqlite'));
     db.exec("INSERT INTO readings_migration VALUES ('0042-from-the-future', '2030')");
     db.close();
-    await expect(startService(`sqlite:${dir}`)).rejects.toMatchObject({ code: 'SCHEMA_NEWER', message: expect.not.stringContaining('\n') });
+    await expect(startService(pki, `sqlite:${dir}`)).rejects.toMatchObject({
+      code: 'SCHEMA_NEWER',
+      message: expect.not.stringContaining('\n'),
+    });
     removeTempDir(dir);
   });
 });
@@ -653,7 +614,7 @@ describe.skipIf(!hasMariaDb())('MariaDB that is away', () => {
     timeout: 60_000,
   }, async () => {
     await server.restart();
-    const { service, client, probeUrl } = await startService(server.adminUrl);
+    const { service, client, probeUrl } = await startService(pki, server.adminUrl);
     await client.getJson('/v1/stats', Stats);
     server.pause();
     const beganMs = performance.now();
@@ -673,7 +634,7 @@ describe.skipIf(!hasMariaDb())('MariaDB that is away', () => {
     expect(await asked).toBeInstanceOf(HttpError);
     await client.close();
     server.resume();
-    const again = await startService(server.adminUrl);
+    const again = await startService(pki, server.adminUrl);
     await again.client.getJson('/v1/stats', Stats);
     await again.service.stop();
     await again.client.close();
@@ -681,7 +642,7 @@ describe.skipIf(!hasMariaDb())('MariaDB that is away', () => {
 
   test('down at the start: the service starts, answers 503 with a code, is degraded, and works by itself once the database is there', async () => {
     await server.kill9();
-    const { service, client, probeUrl } = await startService(server.adminUrl);
+    const { service, client, probeUrl } = await startService(pki, server.adminUrl);
     const error = await client.getJson('/v1/stats', Stats).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(HttpError);
     expect(error).toMatchObject({ status: 503, remoteCode: 'UNAVAILABLE', retry: true });

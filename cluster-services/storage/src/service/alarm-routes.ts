@@ -1,0 +1,51 @@
+import { AlarmLog, AlarmLogQuery, AllLimits, isId, LeasePost, Leases, LimitsPut, PatientLimits } from '@vitalwire/contract';
+import type { Api } from '@vitalwire/runtime';
+import { z } from 'zod';
+import { type DeviceTime, readAlarmLog, readOpenAlarms } from '../queries/alarm-log.ts';
+import { refusals } from '../queries/errors.ts';
+import { allLimits, limitsOf, putLimits } from '../registry/alarm-limits.ts';
+import { renewLeases } from '../registry/leases.ts';
+import { Registry } from '../registry/registry.ts';
+import type { RouteDeps } from './routes.ts';
+
+const OfPatient = z.strictObject({
+  id: z.string().refine(isId, { error: 'expected 1 to 63 letters, digits, dots, hyphens or underscores' }),
+});
+const OfKind = z.strictObject({ kind: z.enum(['alarms', 'prediction']) });
+const NoQuery = z.strictObject({});
+
+/** The log of alarms, the limits of patients, and who works on which shard. */
+export function addAlarmRoutes(api: Api, { readings, registry, clock }: RouteDeps): void {
+  api.get('/v1/alarm-log', { schema: { querystring: AlarmLogQuery, response: { 200: AlarmLog } } }, async (request) => {
+    const { device, patient, fromUs, toUs, open, cursor, limit } = request.query;
+    if (fromUs !== undefined && toUs !== undefined && toUs <= fromUs) throw refusals.emptyRange();
+    const devices = await wanted(device, patient);
+    if (open === 'true') return { lines: await readings.use((db) => readOpenAlarms(db, devices, clock.nowUs())), next: null };
+    return readings.use((db) => readAlarmLog(db, { devices, fromUs: fromUs ?? null, toUs: toUs ?? null, cursor, limit }));
+  });
+  api.get('/v1/alarm-limits', { schema: { querystring: NoQuery, response: { 200: AllLimits } } }, () => registry.use(allLimits));
+  api.get(
+    '/v1/patients/:id/alarm-limits',
+    { schema: { params: OfPatient, querystring: NoQuery, response: { 200: PatientLimits } } },
+    (request) => registry.use((db) => limitsOf(db, request.params.id)),
+  );
+  api.put(
+    '/v1/patients/:id/alarm-limits',
+    { schema: { params: OfPatient, body: LimitsPut, response: { 200: PatientLimits } } },
+    (request) => registry.use((db) => putLimits(db, request.params.id, request.body, clock.nowUs())),
+  );
+  api.post('/v1/leases/:kind', { schema: { params: OfKind, body: LeasePost, response: { 200: Leases } } }, (request) =>
+    registry.use((db) => renewLeases(db, request.params.kind, request.body, clock.nowUs())),
+  );
+
+  /** Null = every device. A patient's alarms are those of a device while the patient wore it. */
+  async function wanted(device: string | undefined, patient: string | undefined): Promise<DeviceTime[] | null> {
+    if (patient === undefined) return device === undefined ? null : [{ device, fromUs: null, toUs: null }];
+    const worn = await registry.use(async (db) => {
+      const one = new Registry(db);
+      await one.patient(patient);
+      return one.assignments({ patient });
+    });
+    return worn.filter((one) => device === undefined || one.device === device);
+  }
+}
