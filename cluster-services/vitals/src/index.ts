@@ -4,6 +4,7 @@ export * from './freshness.ts';
 export { news2Pulse } from './news2-pulse.ts';
 export * from './quality.ts';
 export * from './recent-verdict.ts';
+export * from './scoring/index.ts';
 export { type StateWord, stateWord } from './screen-words.ts';
 export * from './spectrum.ts';
 export * from './sweep.ts';
