@@ -3,6 +3,8 @@ export const datasetErrors = {
   DATA_FILE_MISSING: { retry: 'no', summary: 'a bundled data file is not there' },
   DATA_FILE_CHANGED: { retry: 'no', summary: 'a bundled data file does not have the bytes we ship' },
   DATA_FILE_MALFORMED: { retry: 'no', summary: 'a data file does not read as its format says' },
+  OPTION_REFUSED: { retry: 'no', summary: 'an option cannot be used' },
+  READ_OUTSIDE: { retry: 'no', summary: 'there are no such samples' },
   SEGMENT_UNKNOWN: { retry: 'no', summary: 'there is no such segment' },
 } as const;
 

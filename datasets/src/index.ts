@@ -4,3 +4,7 @@ export { type BundledFile, bundledFiles, readBundledFile } from './bundled-file.
 export { DatasetError, type DatasetErrorCode, datasetErrors } from './dataset-error.ts';
 export { type Beat, parseBeats, readMitBeats } from './mit-beats.ts';
 export { integerBetween, type Random, seededRandom, shuffled } from './seeded-random.ts';
+export type { SignalGroup, SignalSource, SourceAnnotation, SourceHeartRate, SourceProblem, Stretch } from './signal-source.ts';
+export { tenTwenty } from './synth/electrodes.ts';
+export { type ArtefactKind, artefactKinds, type SynthOptions, usualArtefacts } from './synth/synth-options.ts';
+export { openSyntheticPatient } from './synth/synthetic-patient.ts';
