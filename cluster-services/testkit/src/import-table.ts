@@ -16,7 +16,7 @@ export const importTable: Readonly<Record<string, { readonly may: readonly strin
   'edge-agent': { may: ['contract', 'runtime', 'vitals', 'outbox'], dynamically: ['detector'] },
   tui: { may: ['contract', 'client', 'vitals'] },
   cli: {
-    may: ['contract', 'runtime', 'client', 'datasets'],
+    may: ['contract', 'runtime', 'client', 'datasets', 'vitals'],
     dynamically: ['edge-agent', 'detector', 'tui', 'storage', 'ingest', 'prediction', 'alarms', 'web'],
   },
 };
