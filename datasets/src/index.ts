@@ -1,10 +1,14 @@
 export * from './bonn.ts';
 export * from './bonn-patient.ts';
 export { type BundledFile, bundledFiles, readBundledFile } from './bundled-file.ts';
-export { DatasetError, type DatasetErrorCode, datasetErrors } from './dataset-error.ts';
+export { DatasetError, type DatasetErrorCode, datasetErrors, type FilePlace } from './dataset-error.ts';
+export { type EdfSource, openEdf } from './edf/edf-source.ts';
+export { type MemoryGroup, memorySource } from './memory-source.ts';
 export { type Beat, parseBeats, readMitBeats } from './mit-beats.ts';
+export { type OpenOptions, openSource, type SourceFormat } from './open-source.ts';
 export { integerBetween, type Random, seededRandom, shuffled } from './seeded-random.ts';
-export type { SignalGroup, SignalSource, SourceAnnotation, SourceHeartRate, SourceProblem, Stretch } from './signal-source.ts';
+export type * from './signal-source.ts';
 export { tenTwenty } from './synth/electrodes.ts';
 export { type ArtefactKind, artefactKinds, type SynthOptions, usualArtefacts } from './synth/synth-options.ts';
 export { openSyntheticPatient } from './synth/synthetic-patient.ts';
+export { bonnSegmentSource } from './text/bonn-source.ts';

@@ -1,0 +1,42 @@
+import type { SampleBits } from '@vitalwire/contract';
+import type { SignalGroup, SignalSource, SourceAnnotation, SourceProblem } from './signal-source.ts';
+
+export type MemoryGroup = Omit<SignalGroup, 'sampleBits' | 'stretches'> & {
+  readonly sampleBits?: SampleBits; // 16 when not given
+  readonly samples: readonly Int32Array[]; // one array per channel
+};
+
+/** A source whose samples are all in memory: one unbroken stretch per group, from the start on. */
+export function memorySource(parts: {
+  readonly name: string;
+  readonly synthetic?: boolean;
+  readonly startedAtUs?: number | null;
+  readonly groups: readonly MemoryGroup[];
+  readonly annotations?: readonly SourceAnnotation[];
+  readonly problems?: readonly SourceProblem[];
+}): SignalSource {
+  const groups = parts.groups.map(({ rate, sampleBits = 16, channels, samples }) => {
+    const length = samples[0]?.length ?? 0;
+    return { rate, sampleBits, channels, stretches: length === 0 ? [] : [{ onsetUs: 0, firstSample: 0, samples: length }], samples };
+  });
+  return {
+    name: parts.name,
+    synthetic: parts.synthetic ?? false,
+    startedAtUs: parts.startedAtUs ?? null,
+    durationUs: Math.max(0, ...groups.map(({ rate, samples }) => Math.round(((samples[0]?.length ?? 0) * rate.den * 1e6) / rate.num))),
+    groups: groups.map(({ samples: _, ...group }) => group),
+    problems: parts.problems ?? [],
+    read(group, from, count, channels) {
+      const one = groups[group];
+      if (one === undefined) return Promise.reject(new RangeError(`group ${group} of ${groups.length}`));
+      const wanted = channels ?? one.channels.map((_, index) => index);
+      const arrays = wanted.map((channel) => one.samples[channel]?.slice(from, from + count));
+      if (arrays.some((array) => array === undefined))
+        return Promise.reject(new RangeError(`channels ${wanted.join(', ')} of ${one.channels.length}`));
+      return Promise.resolve(arrays.filter((array) => array !== undefined));
+    },
+    annotations: () => Promise.resolve(parts.annotations ?? []),
+    heartRate: () => Promise.resolve([]),
+    close: () => Promise.resolve(),
+  };
+}
