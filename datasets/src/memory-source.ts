@@ -1,5 +1,6 @@
 import type { SampleBits } from '@vitalwire/contract';
 import type { SignalGroup, SignalSource, SourceAnnotation, SourceProblem } from './signal-source.ts';
+import { wantedChannels } from './wanted-channels.ts';
 
 export type MemoryGroup = Omit<SignalGroup, 'sampleBits' | 'stretches'> & {
   readonly sampleBits?: SampleBits; // 16 when not given
@@ -24,16 +25,11 @@ export function memorySource(parts: {
     synthetic: parts.synthetic ?? false,
     startedAtUs: parts.startedAtUs ?? null,
     durationUs: Math.max(0, ...groups.map(({ rate, samples }) => Math.round(((samples[0]?.length ?? 0) * rate.den * 1e6) / rate.num))),
-    groups: groups.map(({ samples: _, ...group }) => group),
+    groups,
     problems: parts.problems ?? [],
-    read(group, from, count, channels) {
-      const one = groups[group];
-      if (one === undefined) return Promise.reject(new RangeError(`group ${group} of ${groups.length}`));
-      const wanted = channels ?? one.channels.map((_, index) => index);
-      const arrays = wanted.map((channel) => one.samples[channel]?.slice(from, from + count));
-      if (arrays.some((array) => array === undefined))
-        return Promise.reject(new RangeError(`channels ${wanted.join(', ')} of ${one.channels.length}`));
-      return Promise.resolve(arrays.filter((array) => array !== undefined));
+    async read(group, from, count, channels) {
+      const samples = groups[group]?.samples ?? [];
+      return wantedChannels(groups, group, from, count, channels).flatMap((channel) => samples[channel]?.slice(from, from + count) ?? []);
     },
     annotations: () => Promise.resolve(parts.annotations ?? []),
     heartRate: () => Promise.resolve([]),

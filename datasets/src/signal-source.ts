@@ -14,7 +14,7 @@ export type SignalSource = {
   readonly groups: readonly SignalGroup[];
   /** What is wrong with the file and was read around: truncated, a header that contradicts itself, samples outside their range. */
   readonly problems: readonly SourceProblem[];
-  /** Samples from..from+count-1 of a group, one array per wanted channel (all when not given), exactly as stored; fewer where the source ends. */
+  /** Samples from..from+count-1 of a group, one array per wanted channel (all when not given), exactly as stored. READ_OUTSIDE beyond the last. */
   read(group: number, from: number, count: number, channels?: readonly number[]): Promise<Int32Array[]>;
   /** Annotations in order of onset. */
   annotations(): Promise<readonly SourceAnnotation[]>;

@@ -7,6 +7,7 @@ import { toNumber } from '../decimal.ts';
 import { ProblemList } from '../problem-list.ts';
 import { shortName } from '../short-name.ts';
 import type { SignalGroup, SignalSource, SourceAnnotation, Stretch } from '../signal-source.ts';
+import { wantedChannels } from '../wanted-channels.ts';
 import { type EdfHeader, type EdfSignal, headerBytesOf, parseHeader } from './header.ts';
 import { fixedHeaderBytes } from './layout.ts';
 import { isPadding } from './padding.ts';
@@ -86,19 +87,14 @@ class OpenedEdf implements EdfSource {
   }
 
   async read(group: number, from: number, count: number, channels?: readonly number[]): Promise<Int32Array[]> {
-    const one = this.groups[group];
-    if (one === undefined) throw new RangeError(`group ${group} of ${this.groups.length}`);
-    const wanted = (channels ?? one.signals.map((_, index) => index)).map((channel) => {
-      const signal = one.signals[channel];
-      if (signal === undefined) throw new RangeError(`channel ${channel} of ${one.signals.length}`);
-      return signal;
-    });
-    const end = Math.min(from + count, samplesOf(one.stretches));
-    const arrays = wanted.map(() => new Int32Array(Math.max(0, end - from)));
-    const perRecord = one.signals[0]?.samplesPerRecord ?? 1;
-    for (const [index, stretch] of one.stretches.entries()) {
+    const channelNumbers = wantedChannels(this.groups, group, from, count, channels);
+    const { signals, stretches } = this.groups[group] ?? { signals: [], stretches: [] };
+    const wanted = channelNumbers.flatMap((channel) => signals[channel] ?? []);
+    const arrays = wanted.map(() => new Int32Array(count));
+    const perRecord = signals[0]?.samplesPerRecord ?? 1;
+    for (const [index, stretch] of stretches.entries()) {
       const firstRecord = this.#opened.runs[index]?.firstRecord ?? 0;
-      const stop = Math.min(end, stretch.firstSample + stretch.samples);
+      const stop = Math.min(from + count, stretch.firstSample + stretch.samples);
       let at = Math.max(from, stretch.firstSample);
       while (at < stop) {
         const inStretch = at - stretch.firstSample;
@@ -201,11 +197,6 @@ function stretchesOf(header: EdfHeader, runs: readonly Run[], perRecord: number,
     firstSample += stretch.samples;
     return stretch;
   });
-}
-
-function samplesOf(stretches: readonly Stretch[]): number {
-  const last = stretches.at(-1);
-  return last === undefined ? 0 : last.firstSample + last.samples;
 }
 
 function endOfRuns(groups: readonly SignalGroup[]): number {
