@@ -9,6 +9,18 @@ export const datasetErrors = {
   FORMAT_UNKNOWN: { retry: 'no', summary: 'not a recording in a format we read' },
   OPTION_NEEDED: { retry: 'no', summary: 'the file alone does not say enough' },
   UNWRITABLE: { retry: 'no', summary: 'this cannot be written in that format' },
+  CATALOGUE_MALFORMED: { retry: 'no', summary: 'a catalogue file cannot be used' },
+  DATASET_UNKNOWN: { retry: 'no', summary: 'there is no such data set' },
+  LISTING_MALFORMED: { retry: 'no', summary: 'a list of checksums does not read as one' },
+  LISTING_CHANGED: { retry: 'no', summary: 'the source lists another checksum than the one pinned' },
+  LOCK_UNREADABLE: { retry: 'no', summary: 'the lock file of a data set cannot be used' },
+  FETCH_RUNNING: { retry: 'yes', summary: 'another fetch is at work in this directory' },
+  SOURCE_UNREACHABLE: { retry: 'yes', summary: 'the source does not answer' },
+  SOURCE_REFUSED: { retry: 'no', summary: 'the source does not give the file' },
+  WRONG_BYTES: { retry: 'yes', summary: 'the bytes are not the published ones' },
+  DISK_FULL: { retry: 'no', summary: 'the disk is full' },
+  FETCH_STOPPED: { retry: 'yes', summary: 'stopped' },
+  NOTHING_TO_FETCH: { retry: 'no', summary: 'nothing to fetch' },
   SEGMENT_UNKNOWN: { retry: 'no', summary: 'there is no such segment' },
 } as const;
 

@@ -1,6 +1,11 @@
 export * from './bonn.ts';
 export * from './bonn-patient.ts';
 export { type BundledFile, bundledFiles, readBundledFile } from './bundled-file.ts';
+export { builtInDatasets } from './catalogue/built-in.ts';
+export type { CatalogueEntry, Dataset } from './catalogue/entry.ts';
+export { type FetchOptions, type FetchProgress, type FetchResult, fetchDataset, fetchLimits } from './catalogue/fetch-dataset.ts';
+export { datasetNamed, readCatalogue, readCatalogueFile } from './catalogue/own-catalogue.ts';
+export { type VerifyResult, verifyBundled, verifyDirectory } from './catalogue/verify-dataset.ts';
 export { DatasetError, type DatasetErrorCode, datasetErrors, type FilePlace } from './dataset-error.ts';
 export { type EdfSource, openEdf } from './edf/edf-source.ts';
 export { type MemoryGroup, memorySource } from './memory-source.ts';

@@ -1,6 +1,7 @@
 export { FaultProxy } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
 export { hasMariaDb, MariaDb, type MariaDbOptions, startMariaDb } from './maria-db.ts';
+export { type MirrorFault, type MirrorRequest, MirrorServer } from './mirror-server.ts';
 export {
   type ConnectBytes,
   connectPacket,
@@ -15,3 +16,4 @@ export { removeTempDir, tempDir } from './temp-dir.ts';
 export { TestPki } from './test-pki.ts';
 export { type UntilOptions, until } from './until.ts';
 export { VirtualClock } from './virtual-clock.ts';
+export { WebProxy } from './web-proxy.ts';

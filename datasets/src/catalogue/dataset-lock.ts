@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { DatasetError } from '../dataset-error.ts';
+import { makeDirectory } from './make-directory.ts';
+import { isSafePath } from './safe-path.ts';
+
+export const lockName = 'vitalwire-lock.json';
+const RUNNING = '.vitalwire-fetch.pid';
+
+const LockedFile = z.strictObject({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Size and time of change when the bytes were last compared: a file that still has both is not read again by a fetch. */
+  verified: z.strictObject({ bytes: z.int().min(0), modifiedMs: z.number() }).nullable(),
+});
+
+const Lock = z.strictObject({
+  version: z.literal(1),
+  dataset: z.string(),
+  /** Where the checksums come from, in words. */
+  checksumsFrom: z.string(),
+  pinnedAt: z.string(),
+  files: z.record(z.string().refine(isSafePath), LockedFile),
+});
+
+/** The checksums of a data set as they were first met. They are compared with whatever a source lists later. */
+export type DatasetLock = z.infer<typeof Lock>;
+
+export async function readLock(directory: string): Promise<DatasetLock | null> {
+  const file = join(directory, lockName);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return null;
+    throw cause;
+  }
+  try {
+    return Lock.parse(JSON.parse(text));
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause).replaceAll('\n', ' ') : String(cause);
+    throw new DatasetError('LOCK_UNREADABLE', `${file}: ${reason}; if you do not know its checksums elsewhere, delete it and fetch again`, {
+      cause,
+    });
+  }
+}
+
+export async function writeLock(directory: string, lock: DatasetLock): Promise<void> {
+  const file = join(directory, lockName);
+  await writeFile(`${file}.new`, `${JSON.stringify(lock, null, 1)}\n`);
+  await rename(`${file}.new`, file);
+}
+
+/** Adds what a source lists to what is pinned; a checksum that differs is an error, never a silent update. */
+export function pin(lock: DatasetLock, listed: ReadonlyMap<string, string>, sourceName: string, directory: string): DatasetLock {
+  const files = { ...lock.files };
+  for (const [path, sha256] of listed) {
+    const pinned = files[path];
+    if (pinned !== undefined && pinned.sha256 !== sha256)
+      throw new DatasetError(
+        'LISTING_CHANGED',
+        `${path}: ${sourceName} says ${sha256}, pinned on ${lock.pinnedAt} was ${pinned.sha256} (${lock.checksumsFrom}). If the publisher has really replaced it, delete ${join(directory, lockName)}`,
+      );
+    files[path] ??= { sha256, verified: null };
+  }
+  return { ...lock, files };
+}
+
+/** Keeps a second fetch out of the directory while `work` runs; what a killed one left behind does not count. */
+export async function alone<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  await makeDirectory(directory);
+  const file = join(directory, RUNNING);
+  for (let tries = 0; ; tries++) {
+    try {
+      const handle = await open(file, 'wx');
+      await handle.writeFile(String(process.pid));
+      await handle.close();
+      break;
+    } catch (cause) {
+      if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;
+      const pid = Number(await readFile(file, 'utf8').catch(() => ''));
+      if (tries > 3 || (pid > 0 && isAlive(pid)))
+        throw new DatasetError('FETCH_RUNNING', `${directory} (process ${pid}); wait for it, or choose another place with --to`);
+      await rm(file, { force: true });
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+export async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return cause instanceof Error && 'code' in cause && cause.code === 'EPERM';
+  }
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { isSafePath } from './safe-path.ts';
+
+/** The file of a publisher that lists the SHA-256 of every other: what PhysioNet puts beside its data. */
+export const publisherListing = 'SHA256SUMS.txt';
+
+const CataloguedFile = z.strictObject({
+  path: z.string().refine(isSafePath, 'expected a relative path with / and without ..'),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 small hexadecimal digits'),
+  bytes: z.int().min(0).optional(),
+});
+
+/** A collection of recordings as a catalogue file describes it. */
+export const CatalogueEntry = z
+  .strictObject({
+    name: z
+      .string()
+      .max(63)
+      .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected small letters, digits and -'),
+    title: z.string().min(1).max(200),
+    licence: z.string().min(1).max(200),
+    licenceUrl: z.url({ protocol: /^https?$/ }).optional(),
+    citation: z.string().min(1).max(2_000),
+    doi: z
+      .string()
+      .regex(/^10\.\d{4,9}\/\S+$/, 'expected 10.number/name')
+      .optional(),
+    about: z.string().max(2_000).default(''),
+    /** Roughly how much all of it is, in words, where nobody measured it. */
+    size: z.string().max(100).optional(),
+    /** Where the files are; a path of a file is appended to it. */
+    url: z.url({ protocol: /^https?$/ }).optional(),
+    /** Files with their checksums; or leave it out and name the `listing` beside the files. */
+    files: z.array(CataloguedFile).min(1).max(100_000).optional(),
+    listing: z.string().refine(isSafePath, 'expected a relative path').optional(),
+  })
+  .refine((entry) => (entry.files === undefined) !== (entry.listing === undefined), {
+    message: `expected either files (path, sha256, bytes) or listing (${publisherListing}), and not both`,
+  })
+  .refine((entry) => new Set(entry.files?.map((file) => file.path)).size === (entry.files?.length ?? 0), {
+    message: 'expected every path once',
+    path: ['files'],
+  });
+export type CatalogueEntry = z.infer<typeof CatalogueEntry>;
+export type CataloguedFile = z.infer<typeof CataloguedFile>;
+
+/** A catalogue file: what a person adds. */
+export const CatalogueFile = z.strictObject({ datasets: z.array(CatalogueEntry).min(1).max(1_000) });
+
+/** An entry and where it comes from: this repository's own data, our catalogue, or a file of the user. */
+export type Dataset = CatalogueEntry & { readonly origin: 'bundled' | 'built-in' | 'own'; readonly definedIn: string | null };
