@@ -145,7 +145,7 @@ function unreachable(url: URL, cause: unknown): Error {
       `the certificate of ${url.origin} is not trusted (${code}); where a proxy opens connections, name its authority with NODE_EXTRA_CA_CERTS`,
       { cause },
     );
-  const detail = code === 'unknown reason' ? said : /^UND_ERR/.test(code) ? `${said}, ${code}` : code;
+  const detail = code === 'unknown reason' ? said : code.startsWith('UND_ERR') ? `${said}, ${code}` : code;
   return new PassingFailure(`${url.origin} cannot be reached (${detail})`, null, { cause });
 }
 

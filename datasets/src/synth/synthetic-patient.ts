@@ -1,6 +1,6 @@
 import type { ChannelScale, SampleBits } from '@vitalwire/contract';
-import { DatasetError } from '../dataset-error.ts';
 import type { SignalGroup, SignalSource, SourceAnnotation, SourceHeartRate } from '../signal-source.ts';
+import { wantedChannels } from '../wanted-channels.ts';
 import { BlockMaker } from './block-maker.ts';
 import { heartRateBetween } from './heart.ts';
 import { makeSchedule, type Schedule } from './schedule.ts';
@@ -45,8 +45,7 @@ export function openSyntheticPatient(options: SynthOptions = {}): SignalSource &
     problems: [],
     schedule,
     async read(groupIndex, from, count, channels) {
-      const wanted = channels ?? group.channels.map((_, index) => index);
-      checkRead(group, checked.samples, groupIndex, from, count, wanted);
+      const wanted = wantedChannels([group], groupIndex, from, count, channels);
       const read = wanted.map(() => new Int32Array(count));
       for (let done = 0; done < count; ) {
         const index = Math.floor((from + done) / blocks.blockSamples);
@@ -73,12 +72,4 @@ export function openSyntheticPatient(options: SynthOptions = {}): SignalSource &
 function groupOf({ derivations, rate, bits, samples }: CheckedOptions): SignalGroup {
   const channels = derivations.map(({ label, minus }) => ({ label, ...ranges[bits], reference: minus === null ? 'infinity' : minus.name }));
   return { rate, sampleBits: bits, channels, stretches: [{ onsetUs: 0, firstSample: 0, samples }] };
-}
-
-function checkRead(group: SignalGroup, samples: number, index: number, from: number, count: number, channels: readonly number[]): void {
-  if (index !== 0) throw new DatasetError('READ_OUTSIDE', `group ${index}; a synthetic patient has group 0 only`);
-  if (!Number.isInteger(from) || !Number.isInteger(count) || from < 0 || count < 0 || from + count > samples)
-    throw new DatasetError('READ_OUTSIDE', `samples ${from} to ${from + count}; there are ${samples}`);
-  const unknown = channels.find((channel) => group.channels[channel] === undefined);
-  if (unknown !== undefined) throw new DatasetError('READ_OUTSIDE', `channel ${unknown}; there are ${group.channels.length}`);
 }
