@@ -14,6 +14,8 @@ export const cliErrors = {
   SERVICE_FAILED: { retry: 'yes', summary: 'a service did not start' },
   UNREACHABLE: { retry: 'yes', summary: 'no answer' },
   NOTHING_TO_VERIFY: { retry: 'no', summary: 'nothing to compare' },
+  NOTHING_TO_SCORE: { retry: 'no', summary: 'nothing to score' },
+  TABLE_REFUSED: { retry: 'no', summary: 'the table of events cannot be used' },
   REPLAY_FAILED: { retry: 'yes', summary: 'the replay ended early' },
 } as const satisfies ErrorTable;
 
@@ -30,7 +32,7 @@ export function exitCodeOf(error: unknown): number {
 }
 
 function isUsage(code: string): boolean {
-  return code === 'WRONG_ARGUMENT' || code === 'CONFIG_REFUSED';
+  return code === 'WRONG_ARGUMENT' || code === 'CONFIG_REFUSED' || code === 'TABLE_REFUSED';
 }
 
 /** The one clear sentence for a person; the stack is for --debug only. */

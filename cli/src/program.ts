@@ -13,6 +13,7 @@ const verbs = [
   'watch',
   'replay',
   'verify',
+  'score',
   'restored',
   'ledger',
   'patients',

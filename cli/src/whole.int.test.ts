@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeMessage, encodeMessage } from '@vitalwire/contract';
+import { assembleBonnPatients, truthIntervals } from '@vitalwire/datasets';
 import { hasMariaDb, removeTempDir, startMariaDb, tempDir, until } from '@vitalwire/testkit';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
 import type { DemoSummary } from './compare/demo-summary.ts';
+import type { ScoreReport } from './score/report.ts';
 import { lineReader } from './stack/spawn-service.ts';
 
 // The command as a process, with every real service behind it.
@@ -105,6 +107,8 @@ test('a demo of 8 s loses, doubles and changes nothing; verify says the same, an
     different: 1,
     firstDifferences: [expect.objectContaining({ device, stream: 'eeg', seq })],
   });
+
+  await scoresAReplay(data);
   up.child.kill('SIGINT');
   expect(await up.exited).toBe(0);
 }, 120_000);
@@ -138,6 +142,62 @@ test('a demo leaves no temporary directory behind', async () => {
   await demo.exited;
   expect(readdirSync(data)).toEqual([]);
 });
+
+/** A replay of two minutes in three seconds, scored: its seizures are those of the source, and tables of it score the same. */
+async function scoresAReplay(data: string): Promise<void> {
+  const replay = start('replay', 'bonn', '--data', data, '--patients', '2', '--speed', '40', '--for', '3s', '--seed', '5', '--json');
+  expect(await replay.exited, replay.stderr()).toBe(0);
+  const manifest = String(replay.events.at(-1)?.['manifest']);
+  const tables = path.join(data, 'tables');
+  const svg = path.join(data, 'score.svg');
+  let report: ScoreReport | undefined;
+  // The last windows are detected a moment after the last sample is stored.
+  await until(
+    async () => {
+      const score = start('score', '--data', data, '--manifest', manifest, '--json', '--svg', svg, '--tsv', tables);
+      expect(await score.exited, score.stderr()).toBe(0);
+      report = score.events[0] as unknown as ScoreReport;
+      return report.recordings.every(({ windows, notes }) => (windows?.windows ?? 0) > 50 && notes.length === 0);
+    },
+    { timeoutMs: 30_000 },
+  );
+  if (report === undefined) throw new Error('nothing was scored');
+  expect(report).toMatchObject({ dataLabel: 'assembled data, not a clinical rate', timeLabel: 'data time; not a latency of the pipeline' });
+  const [bonn] = assembleBonnPatients({ patients: 2, seed: 5 });
+  if (bonn === undefined) throw new Error('no patient');
+  const secondsOf = (sample: number): number => (sample * bonn.rate.den) / bonn.rate.num;
+  const first = report.recordings.find(({ subject }) => subject === bonn.id);
+  expect(first?.durationS).toBeGreaterThan(110);
+  const durationS = first?.durationS ?? 0;
+  const truth = truthIntervals(bonn, Math.floor((durationS * bonn.rate.num) / bonn.rate.den));
+  expect(truth.length).toBeGreaterThan(0);
+  expect(first?.reference).toHaveLength(truth.length);
+  for (const [index, { fromSample, toSample }] of truth.entries()) {
+    expect(first?.reference[index]?.startS).toBeCloseTo(secondsOf(fromSample), 4);
+    expect(first?.reference[index]?.endS).toBeCloseTo(Math.min(durationS, secondsOf(toSample)), 4);
+  }
+  const raw = report.hypotheses.find(({ name }) => name === 'raw');
+  expect(raw?.events.tp).toBeGreaterThan(0);
+  expect(raw?.latency?.medianS).toBeLessThan(10);
+  expect(readFileSync(svg, 'utf8')).toContain('seizure, detected');
+
+  const again = start(
+    'score',
+    '--reference',
+    path.join(tables, 'reference'),
+    '--hypothesis',
+    path.join(tables, 'hypothesis-raw'),
+    '--json',
+  );
+  expect(await again.exited, again.stderr()).toBe(0);
+  expect((again.events[0] as unknown as ScoreReport).hypotheses[0]?.events).toEqual(raw?.events);
+
+  const none = start('score', '--data', data, '--device', 'nobody');
+  expect(await none.exited).toBe(3);
+  expect(none.stderr()).toContain('no EEG of a second or more is stored there');
+  const twice = start('score', '--data', data, '--manifest', manifest, '--reference', svg, '--hypothesis', svg);
+  expect(await twice.exited).toBe(2);
+}
 
 /** Changes one stored sample behind everybody's back, checksum and all. */
 function flipOneSample(data: string): { device: string; seq: number } {

@@ -85,11 +85,11 @@ export async function readStoredCapture(
   };
 }
 
-/** Every detection of a recording, page after page. */
-export async function readDetections(web: Client, recordingId: string): Promise<DetectionInfo[]> {
+/** Every detection of a recording, of one model or of all, page after page. */
+export async function readDetections(web: Client, recordingId: string, query: { model?: string } = {}): Promise<DetectionInfo[]> {
   const found: DetectionInfo[] = [];
   for (let fromWindow = 0; ; ) {
-    const { detections } = await web.detections(recordingId, { fromWindow });
+    const { detections } = await web.detections(recordingId, { ...query, fromWindow });
     found.push(...detections);
     const last = detections.reduce((highest, one) => Math.max(highest, one.window), -1);
     if (last < fromWindow) return found;

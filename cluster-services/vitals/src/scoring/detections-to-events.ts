@@ -14,9 +14,11 @@ export function rawThresholdAlarms(windows: readonly WindowVerdict[]): Raised[] 
   return joined(windows.filter(({ verdict }) => verdict === 'seizure').map(({ startS, endS }) => ({ startS, endS, raisedS: endS })));
 }
 
-/** Stored alarms as events of a hypothesis; one that still holds lasts until the end of what is recorded. */
+/** Stored alarms as events of a hypothesis, in order of onset; one that still holds lasts until the end of what is recorded. */
 export function alarmEvents(alarms: readonly StoredAlarm[], durationS: number): Raised[] {
-  return joined(alarms.map(({ startS, endS, raisedS }) => ({ startS, endS: Math.max(startS, endS ?? durationS), raisedS })));
+  return alarms
+    .map(({ startS, endS, raisedS }) => ({ startS, endS: Math.max(startS, endS ?? durationS), raisedS }))
+    .sort((a, b) => a.startS - b.startS);
 }
 
 // Rounded window times must not tear apart what touches.

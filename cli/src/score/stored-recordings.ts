@@ -1,0 +1,153 @@
+import type { Client } from '@vitalwire/client';
+import { type DetectionInfo, decodeMessage, type RecordingInfo } from '@vitalwire/contract';
+import { orderedEvents, rawThresholdAlarms, type TimeEvent, type WindowVerdict } from '@vitalwire/vitals';
+import { readDetections } from '../compare/stored-capture.ts';
+import { annotatingGroups, type CaptureGroup, captureGroups } from './capture-groups.ts';
+import type { Hypothesis, ScoredRecording, WindowCount } from './scored-recording.ts';
+
+/** Which stored recordings to score. Nothing named = everything that is stored. */
+export type StoredWish = {
+  readonly devices: readonly string[];
+  readonly patients: readonly string[];
+  readonly captures: readonly string[] | null; // capture ids of what replays have sent; null = any
+  readonly fromUs?: number | undefined; // data time
+  readonly toUs?: number | undefined;
+  readonly model?: string | undefined; // its hash; the model of the newest detection if not given
+};
+
+/** Everything that is stored about the wanted captures of EEG, as scoring wants it. */
+export async function readStoredRecordings(web: Client, wish: StoredWish, signal: AbortSignal): Promise<ScoredRecording[]> {
+  const eeg = captureGroups(await recordingsOf(web, wish, 'eeg'));
+  const events = captureGroups(await recordingsOf(web, wish, 'event'));
+  const wanted = wish.captures === null ? eeg : eeg.filter(({ captureId }) => captureId !== null && wish.captures?.includes(captureId));
+  const scored: ScoredRecording[] = [];
+  for (const group of wanted) {
+    signal.throwIfAborted();
+    const one = await scoredRecording(web, wish, group, events);
+    if (one !== null) scored.push(one);
+  }
+  return scored;
+}
+
+async function recordingsOf(web: Client, wish: StoredWish, stream: 'eeg' | 'event'): Promise<RecordingInfo[]> {
+  const { devices, patients, fromUs, toUs } = wish;
+  const whose = [...devices.map((device) => ({ device })), ...patients.map((patient) => ({ patient }))];
+  const found = new Map<string, RecordingInfo>();
+  for (const one of whose.length === 0 ? [{}] : whose) {
+    const query = { ...one, stream, ...(fromUs === undefined ? {} : { fromUs }), ...(toUs === undefined ? {} : { toUs }) };
+    for await (const recording of web.eachRecording(query)) found.set(recording.recordingId, recording);
+  }
+  return [...found.values()];
+}
+
+async function scoredRecording(
+  web: Client,
+  wish: StoredWish,
+  group: CaptureGroup,
+  events: readonly CaptureGroup[],
+): Promise<ScoredRecording | null> {
+  const notes: string[] = [];
+  const spans = await Promise.all(group.recordings.map((one) => spanOf(web, one)));
+  const fromUs = Math.max(wish.fromUs ?? Number.NEGATIVE_INFINITY, Math.min(...spans.map((span) => span.fromUs)));
+  const toUs = Math.min(wish.toUs ?? Number.POSITIVE_INFINITY, Math.max(...spans.map((span) => span.toUs)));
+  const durationS = (toUs - fromUs) / 1e6;
+  if (!(durationS >= 1)) return null; // too short for one sample of the mask, or outside the wanted time
+  const held = spans.reduce((sum, span) => sum + Math.max(0, Math.min(toUs, span.toUs) - Math.max(fromUs, span.fromUs)), 0) / 1e6;
+  if (durationS - held > 1) notes.push(`${(durationS - held).toFixed(1)} s of it are not stored`);
+
+  const secondsOf = (us: number): number => (us - fromUs) / 1e6;
+  const annotated = await seizureEvents(web, annotatingGroups(group, events, toUs), secondsOf);
+  if (annotated.endless > 0) notes.push(`${annotated.endless} seizures are annotated without an end: they count as moments`);
+  const reference = orderedEvents(annotated.events, durationS);
+
+  const { detections, model, others } = await detectionsOf(web, group.recordings, wish.model);
+  if (others > 0) notes.push(`${others} other models have scored it too; --model chooses`);
+  const votes = detections
+    .map(({ recording, detection }) => voteOf(recording, detection, secondsOf))
+    .filter(({ startS, endS }) => endS > 0 && startS < durationS);
+  const judgedS = Math.max(0, ...votes.map(({ endS }) => endS));
+  if (votes.length === 0) notes.push('no window has a detection');
+  else if (durationS - judgedS > 10) notes.push(`detections reach to ${judgedS.toFixed(0)} of ${durationS.toFixed(0)} s`);
+
+  const hypotheses: Hypothesis[] = [{ name: 'raw', alarms: rawThresholdAlarms(votes) }];
+  const replay = group.recordings.find((one) => one.replay !== null)?.replay ?? null;
+  return {
+    subject: group.patient ?? group.device,
+    name: group.captureId ?? group.recordings[0]?.recordingId ?? group.device,
+    startedAtUs: fromUs,
+    durationS,
+    reference,
+    hypotheses,
+    source: replay?.source ?? group.recordings[0]?.source ?? '',
+    speed: replay?.speed ?? null,
+    windows: windowCount(votes, model),
+    notes,
+  };
+}
+
+/** When the stored part of a recording begins and ends on the device's clock. */
+async function spanOf(web: Client, recording: RecordingInfo): Promise<{ fromUs: number; toUs: number }> {
+  if (recording.endedAtUs !== null) return { fromUs: recording.startedAtUs, toUs: recording.endedAtUs };
+  const { spans } = await web.ledger({ recording: recording.recordingId });
+  const recorded = spans.filter(({ state }) => state === 'recorded');
+  return { fromUs: recording.startedAtUs, toUs: Math.max(recording.startedAtUs, ...recorded.map(({ toUs }) => toUs)) };
+}
+
+async function seizureEvents(
+  web: Client,
+  groups: readonly CaptureGroup[],
+  secondsOf: (us: number) => number,
+): Promise<{ events: TimeEvent[]; endless: number }> {
+  const events: TimeEvent[] = [];
+  let endless = 0;
+  for (const { recordingId } of groups.flatMap(({ recordings }) => recordings)) {
+    for await (const bytes of web.eachChunk(recordingId)) {
+      const message = decodeMessage(bytes);
+      if (!message.ok || message.value.stream !== 'event') continue; // damaged bytes are verify's to tell
+      for (const { type, atUs, durationUs } of message.value.events) {
+        if (type !== 'seizure') continue;
+        if (durationUs === null) endless += 1;
+        events.push({ startS: secondsOf(atUs), endS: secondsOf(atUs + (durationUs ?? 0)) });
+      }
+    }
+  }
+  return { events, endless };
+}
+
+type Judged = { readonly recording: RecordingInfo; readonly detection: DetectionInfo };
+
+/** The detections of one model: the wanted one, or that of the newest detection. */
+async function detectionsOf(
+  web: Client,
+  recordings: readonly RecordingInfo[],
+  wanted: string | undefined,
+): Promise<{ detections: Judged[]; model: string; others: number }> {
+  const firsts = (await Promise.all(recordings.map(({ recordingId }) => web.detections(recordingId, { limit: 100 })))).flatMap(
+    ({ detections }) => detections,
+  );
+  const newest = firsts.toSorted((a, b) => b.committedAtUs - a.committedAtUs)[0];
+  const hash = wanted ?? newest?.modelHash;
+  if (hash === undefined) return { detections: [], model: '', others: 0 };
+  const detections: Judged[] = [];
+  for (const recording of recordings) {
+    for (const detection of await readDetections(web, recording.recordingId, { model: hash })) detections.push({ recording, detection });
+  }
+  const others = new Set(firsts.map(({ modelHash }) => modelHash).filter((one) => one !== hash)).size;
+  return { detections, model: detections[0]?.detection.modelVersion ?? '', others };
+}
+
+function voteOf(recording: RecordingInfo, detection: DetectionInfo, secondsOf: (us: number) => number): WindowVerdict {
+  const { num, den } = recording.rate ?? { num: 1, den: 1 }; // without its start record the rate is unknown: windows are then moments
+  const spanUs = recording.rate === null ? 0 : (detection.samples * den * 1e6) / num;
+  return {
+    startS: secondsOf(detection.measuredAtUs),
+    endS: secondsOf(detection.measuredAtUs + spanUs),
+    verdict: detection.verdict,
+  };
+}
+
+function windowCount(votes: readonly WindowVerdict[], model: string): WindowCount {
+  const seizure = votes.filter(({ verdict }) => verdict === 'seizure').length;
+  const quiet = votes.filter(({ verdict }) => verdict === 'quiet').length;
+  return { model, windows: votes.length, seizure, unjudged: votes.length - seizure - quiet };
+}
