@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { withSideCars } from './annotations/side-cars.ts';
 import { DatasetError } from './dataset-error.ts';
 import { openEdf } from './edf/edf-source.ts';
 import { formatOf } from './edf/header.ts';
@@ -12,6 +13,8 @@ export type SourceFormat = 'edf' | 'bonn';
 export type OpenOptions = {
   /** Instead of looking at the file. */
   readonly format?: SourceFormat;
+  /** Whether annotation files beside the recording are joined into its annotations; they are unless this is false. */
+  readonly sideCars?: boolean;
 };
 
 /** How much of a file is looked at to tell its format. */
@@ -22,8 +25,8 @@ export async function openSource(path: string, options: OpenOptions = {}): Promi
   if (path.startsWith('bonn:')) return openBundledBonn(path);
   const format = options.format ?? (await formatOfFile(path));
   try {
-    if (format === 'edf') return await openEdf(path);
-    return await openBonnText(path);
+    const source = format === 'edf' ? await openEdf(path) : await openBonnText(path);
+    return options.sideCars === false ? source : await withSideCars(path, source);
   } catch (cause) {
     throw readable(path, cause);
   }
