@@ -26,6 +26,8 @@ export function exitCodeOf(error: unknown): number {
   if (CliError.is(error)) return isUsage(error.code) ? exitCodes.usage : exitCodes.unavailable;
   if (!(error instanceof Error)) return exitCodes.bug;
   if (error.name === 'ConfigError' || ('code' in error && error.code === 'BAD_DATABASE_URL')) return exitCodes.usage;
+  if (error.name === 'DatasetError' && 'code' in error && (error.code === 'OPTION_REFUSED' || error.code === 'DATASET_UNKNOWN'))
+    return exitCodes.usage;
   // Every package's own errors carry a stable code: an expected failure of the world, not a bug.
   if ('retry' in error || isSystemError(error)) return exitCodes.unavailable;
   return exitCodes.bug;

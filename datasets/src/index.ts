@@ -7,6 +7,7 @@ export * from './bonn.ts';
 export * from './bonn-patient.ts';
 export { type BundledFile, bundledFiles, readBundledFile } from './bundled-file.ts';
 export { builtInDatasets } from './catalogue/built-in.ts';
+export { fetchedFiles } from './catalogue/dataset-lock.ts';
 export type { CatalogueEntry, Dataset } from './catalogue/entry.ts';
 export { type FetchOptions, type FetchProgress, type FetchResult, fetchDataset, fetchLimits } from './catalogue/fetch-dataset.ts';
 export { datasetNamed, readCatalogue, readCatalogueFile } from './catalogue/own-catalogue.ts';

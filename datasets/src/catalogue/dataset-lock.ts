@@ -93,6 +93,14 @@ export async function alone<T>(directory: string, work: () => Promise<T>): Promi
   }
 }
 
+/** How many of the pinned files a fetch has brought here; `of` is null where nothing was ever fetched. */
+export async function fetchedFiles(directory: string): Promise<{ readonly files: number; readonly of: number | null }> {
+  const lock = await readLock(directory);
+  if (lock === null) return { files: 0, of: null };
+  const files = Object.values(lock.files);
+  return { files: files.filter(({ verified }) => verified !== null).length, of: files.length };
+}
+
 export async function sha256Of(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
