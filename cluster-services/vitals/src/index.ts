@@ -1,3 +1,5 @@
+export * from './alarm-order.ts';
+export * from './alarm-words.ts';
 export * from './decimate.ts';
 export { EegTrace, PAGE_SECONDS } from './eeg-trace.ts';
 export * from './freshness.ts';
