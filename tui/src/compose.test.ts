@@ -58,6 +58,8 @@ function patient(
       reason: null,
       modelVersion: 'bonn-1',
       modelHash: 'h',
+      baseline: null,
+      channelProbabilities: [],
       provisional: false,
       at: at(eegAge),
     },

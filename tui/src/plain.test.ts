@@ -32,6 +32,8 @@ test('one line per event and none per value: a state that changes, data that sto
         reason: null,
         modelVersion: 'v1',
         modelHash: 'h',
+        baseline: null,
+        channelProbabilities: [],
         provisional: false,
         at,
       },

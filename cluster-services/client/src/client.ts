@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
 import {
+  AlarmLog,
+  type AlarmLogQuery,
+  AlarmsNow,
+  AllLimits,
   type AssignmentPut,
   Assignments,
   type ChunksQuery,
@@ -13,7 +17,9 @@ import {
   type LatestQuery,
   Ledger,
   type LedgerQuery,
+  type LimitsPut,
   Montage,
+  PatientLimits,
   type PatientPut,
   Patients,
   Quarantine,
@@ -195,6 +201,48 @@ export class Client {
 
   stats(): Promise<Stats> {
     return this.#get('/v1/stats', Stats);
+  }
+
+  /** Every alarm that has not ended, every pause, and whether the alarm path is heard. */
+  alarms(): Promise<AlarmsNow> {
+    return this.#get('/v1/alarms', AlarmsNow);
+  }
+
+  /** Silences one alarm, never its condition; `by` says who. */
+  async acknowledgeAlarm(alarmId: string, by: string): Promise<void> {
+    await this.#http.postJson(`/v1/alarms/${encodeURIComponent(alarmId)}/acknowledge`, { by });
+  }
+
+  /** Silences a device's alarms for at most 120 s, those of a higher priority excepted; 0 seconds ends a pause. */
+  async pauseAlarms(device: string, seconds: number, by: string): Promise<void> {
+    await this.#http.postJson(`/v1/devices/${encodeURIComponent(device)}/alarm-pause`, { seconds, by });
+  }
+
+  alarmLimits(patient: string): Promise<PatientLimits> {
+    return this.#get(`/v1/patients/${encodeURIComponent(patient)}/alarm-limits`, PatientLimits);
+  }
+
+  async putAlarmLimits(patient: string, limits: LimitsPut): Promise<void> {
+    await this.#http.putJson(`/v1/patients/${encodeURIComponent(patient)}/alarm-limits`, limits);
+  }
+
+  /** Every patient whose limits somebody set, and every change with the old and the new value. */
+  allAlarmLimits(): Promise<AllLimits> {
+    return this.#get('/v1/alarm-limits', AllLimits);
+  }
+
+  alarmLog(query: Partial<AlarmLogQuery> = {}): Promise<AlarmLog> {
+    return this.#get('/v1/alarm-log', AlarmLog, query);
+  }
+
+  /** All stored lines that match, oldest first, page by page. */
+  async *eachAlarmLine(query: Partial<Omit<AlarmLogQuery, 'cursor'>> = {}): AsyncGenerator<AlarmLog['lines'][number]> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.alarmLog({ ...query, ...(cursor === undefined ? {} : { cursor }) });
+      yield* page.lines;
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
   }
 
   /** Opens a live stream that reconnects by itself until it is closed. */

@@ -19,10 +19,19 @@ export type LinkCondition = 'connecting' | 'live' | 'lost' | 'refused' | 'closed
 
 export type LiveWish = { readonly streams: readonly Stream[]; readonly devices?: readonly string[]; readonly patients?: readonly string[] };
 
+/** What changed for screens; `systemAlarms` are always all of them. */
+export type StateChange = {
+  readonly whole: boolean;
+  readonly nowUs: number;
+  readonly links: WallState['links'];
+  readonly systemAlarms: WallState['systemAlarms'];
+  readonly patients: readonly PatientState[];
+};
+
 export type LiveHandlers = {
   /** One chunk or record, decoded; `receivedAtUs` is when the server got it. */
   onMessage?: (message: Message, about: { topic: Topic; receivedAtUs: number; bytes: number }) => void;
-  onState?: (change: { whole: boolean; nowUs: number; links: WallState['links']; patients: readonly PatientState[] }) => void;
+  onState?: (change: StateChange) => void;
   onGateway?: (status: GatewayState) => void;
   onRegistry?: (revision: string | number) => void;
   /** The server dropped frames because this client was behind. */

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { createFrontDoor, type FrontDoor } from '@vitalwire/broker';
 import {
+  type AlarmLine,
+  type AllLimits,
+  type Baseline,
   type ChannelScale,
   type ClockState,
+  defaultHeartRateLimits,
   derivedId,
   detectionKind,
   encodeLiveStatus,
@@ -10,9 +14,11 @@ import {
   formatTopic,
   type HeartRateKind,
   hashMontage,
+  LimitsPut,
   type LiveStatus,
   type MessageDraft,
   newRecordingId,
+  type PatientLimits,
   type Rate,
   type Registry,
   type ReplayMark,
@@ -33,6 +39,7 @@ import {
 import { createWeb, type Web, WebConfig } from '@vitalwire/web';
 import { freePort } from './free-port.ts';
 import { removeTempDir, tempDir } from './temp-dir.ts';
+import { TestAlarms } from './test-alarms.ts';
 import { TestPki } from './test-pki.ts';
 import { until } from './until.ts';
 
@@ -50,6 +57,8 @@ export type ScreenWorldOptions = {
   maxViewers?: number;
   storage?: StorageMood;
   logLevel?: string;
+  /** Without it web knows no alarms service, and hears none. */
+  alarms?: boolean;
 };
 
 const log = createLog({ name: 'screen-world', level: process.env['VW_TEST_LOG'] ?? 'silent' });
@@ -63,6 +72,11 @@ export class ScreenWorld {
   readonly registry: Registry = { revision: 1, patients: [], devices: [], assignments: [] };
   mood: StorageMood = 'answers';
   storageRequests = 0;
+  /** What the stand-in for storage answers for the alarm log, and what it was asked. */
+  alarmLog: AlarmLine[] = [];
+  readonly alarmLogQueries: Record<string, string>[] = [];
+  readonly #limits = new Map<string, PatientLimits>();
+  readonly #limitChanges: AllLimits['changes'] = [];
   readonly pki: TestPki;
   readonly dir: string;
   readonly #options: ScreenWorldOptions;
@@ -70,7 +84,8 @@ export class ScreenWorld {
   #frontDoor: FrontDoor | null = null;
   #storage: Api | null = null;
   #web: Web | null = null;
-  #ports = { frontDoor: 0, storage: 0, web: 0 };
+  #alarms: TestAlarms | null = null;
+  #ports = { frontDoor: 0, storage: 0, web: 0, alarms: 0 };
 
   private constructor(pki: TestPki, options: ScreenWorldOptions) {
     this.pki = pki;
@@ -81,15 +96,24 @@ export class ScreenWorld {
 
   static async start(options: ScreenWorldOptions = {}): Promise<ScreenWorld> {
     const world = new ScreenWorld(await TestPki.create(), options);
-    world.#ports = { frontDoor: await freePort(), storage: await freePort(), web: await freePort() };
+    world.#ports = { frontDoor: await freePort(), storage: await freePort(), web: await freePort(), alarms: await freePort() };
     await world.startFrontDoor();
     await world.#startStorage();
+    if (options.alarms !== false) {
+      world.#alarms = new TestAlarms(await world.pki.service('alarms'), world.frontDoorUrl, world.#ports.alarms);
+      await world.#alarms.start();
+    }
     await world.startWeb();
     return world;
   }
 
   get url(): string {
     return `https://127.0.0.1:${this.#ports.web}`;
+  }
+
+  get alarms(): TestAlarms {
+    if (this.#alarms === null) throw new Error('this world was started without alarms');
+    return this.#alarms;
   }
 
   get caPath(): string {
@@ -155,6 +179,7 @@ export class ScreenWorld {
       storageToken: STORAGE_TOKEN,
       token: TOKEN,
       dataDir: this.dir,
+      ...(this.#alarms === null ? {} : { alarmsUrl: this.#alarms.url, alarmsToken: this.#alarms.token }),
       ...(storageTimeoutMs === undefined ? {} : { storageTimeoutMs }),
       ...(pageDir === undefined ? {} : { pageDir }),
       ...(maxViewers === undefined ? {} : { maxViewers }),
@@ -168,12 +193,13 @@ export class ScreenWorld {
     this.#web = null;
   }
 
-  /** Waits until web hears the front door and has read the registry. */
+  /** Waits until web hears the front door and the alarm path, and has read the registry. */
   async ready(): Promise<void> {
     const { Client } = await import('@vitalwire/client');
     const client = await Client.connect({ url: this.url, token: this.token, caPath: this.caPath });
     await until(async () => {
       const { links } = await client.state();
+      if (this.#alarms !== null && links.alarms !== 'ok') return false;
       return links.frontDoor === 'ok' && (this.mood !== 'answers' || links.registryRevision === String(this.registry.revision));
     }, 10_000);
     await client.close();
@@ -181,7 +207,7 @@ export class ScreenWorld {
 
   async stop(): Promise<void> {
     this.mood = 'fails';
-    await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
+    await Promise.all([...this.#gateways.map((gateway) => gateway.stop()), this.#alarms?.stop()]);
     await this.stopWeb();
     await this.stopFrontDoor();
     await this.#storage?.close();
@@ -213,6 +239,23 @@ export class ScreenWorld {
       schemaVersion: 1,
       generation: '00000000-0000-7000-8000-000000000000',
     }));
+    api.get('/v1/alarm-log', (request) => {
+      this.alarmLogQueries.push(request.query as Record<string, string>);
+      return { lines: this.alarmLog, next: null };
+    });
+    api.get('/v1/alarm-limits', () => ({ limits: [...this.#limits.values()], changes: this.#limitChanges }));
+    api.get('/v1/patients/:id/alarm-limits', (request) => {
+      const { id } = request.params as { id: string };
+      return this.#limits.get(id) ?? { patient: id, heartRate: defaultHeartRateLimits, changedAtUs: null, changedBy: null };
+    });
+    api.put('/v1/patients/:id/alarm-limits', (request) => {
+      const { id } = request.params as { id: string };
+      const { heartRate, by } = LimitsPut.parse(request.body);
+      const atUs = systemClock.nowUs();
+      this.#limitChanges.unshift({ patient: id, atUs, by, before: this.#limits.get(id)?.heartRate ?? null, after: heartRate });
+      this.#limits.set(id, { patient: id, heartRate, changedAtUs: atUs, changedBy: by });
+      return {};
+    });
     api.get('/v1/recordings/:id/chunks', (_request, reply) =>
       reply
         .header('content-type', 'application/vnd.vitalwire.messages')
@@ -403,7 +446,23 @@ export class TestDevice {
     window: number,
     verdict: Verdict,
     probability: number | null,
-    { reason = null, agoMs = 0, live = false }: { reason?: string | null; agoMs?: number; live?: boolean } = {},
+    {
+      reason = null,
+      agoMs = 0,
+      live = false,
+      windowSamples = 178,
+      hopSamples = windowSamples,
+      baseline = null,
+      channelProbabilities = [],
+    }: {
+      reason?: string | null;
+      agoMs?: number;
+      live?: boolean;
+      windowSamples?: number;
+      hopSamples?: number;
+      baseline?: Baseline | null;
+      channelProbabilities?: readonly (number | null)[];
+    } = {},
   ): Promise<void> {
     const modelHash = '0123456789abcdef';
     await this.gateway.send(
@@ -413,7 +472,7 @@ export class TestDevice {
         stream: 'detection',
         recordingId: derivedId(this.eegId, detectionKind(modelHash)),
         seq: window,
-        measuredAtUs: this.nowUs() - agoMs * 1000 - 1_025_287,
+        measuredAtUs: Math.round(this.nowUs() - agoMs * 1000 - (windowSamples * 1e6 * BONN.den) / BONN.num),
         clock: this.clock(),
         subject: this.eegId,
         gateway: this.gateway.id,
@@ -421,13 +480,13 @@ export class TestDevice {
         channel: 0,
         modelHash,
         modelVersion: 'bonn-1',
-        firstSample: window * 178,
-        samples: 178,
+        firstSample: window * hopSamples,
+        samples: windowSamples,
         probability,
         verdict,
         reason,
-        baseline: null,
-        channelProbabilities: [],
+        baseline,
+        channelProbabilities,
         fence: 0,
       },
       live,

@@ -18,6 +18,11 @@ export const WebConfig = z.strictObject({
     .default('https://127.0.0.1:8444')
     .describe('where stored readings are asked for'),
   storageToken: secret(z.string().min(16)).describe('bearer token of storage'),
+  alarmsUrl: z
+    .union([z.literal(''), z.url({ protocol: /^https$/ })])
+    .default('')
+    .describe('where alarms are acknowledged and paused; empty answers that they cannot be'),
+  alarmsToken: secret(z.union([z.literal(''), z.string().min(16)]).default('')).describe('bearer token of the alarms service'),
   token: secret(
     z
       .string()

@@ -1,5 +1,15 @@
-import { decodeLiveStatus, decodeMessage, encodeLiveFrame, type Message, parseTopic, readPrefix, type Topic } from '@vitalwire/contract';
+import {
+  type Alarm,
+  decodeLiveStatus,
+  decodeMessage,
+  encodeLiveFrame,
+  type Message,
+  parseTopic,
+  readPrefix,
+  type Topic,
+} from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
+import { ALARMS_SERVICE } from './alarm-board.ts';
 import type { LiveHub } from './live-hub.ts';
 import type { Montages } from './montages.ts';
 import type { RecentFrames } from './recent-frames.ts';
@@ -10,7 +20,7 @@ import type { Ward } from './ward.ts';
 /** Older than this on the durable lane is history being caught up, not the present. */
 const BACKLOG_MS = 10_000;
 
-export type FeedCounts = { messages: number; repeats: number; undecodable: number };
+export type FeedCounts = { messages: number; repeats: number; undecodable: number; alarmLines: number; pulses: number };
 
 export type LiveFeedOptions = {
   ward: Ward;
@@ -19,6 +29,8 @@ export type LiveFeedOptions = {
   recent: RecentFrames;
   clock: Clock;
   onNewMontage: () => void;
+  /** The alarm path gave a sign of life. */
+  onPulse: () => void;
 };
 
 /** Takes what the front door routes and hands it to memory and viewers: once per (recording, seq), on whichever lane it came first. */
@@ -26,7 +38,7 @@ export class LiveFeed {
   readonly #options: LiveFeedOptions;
   readonly #durable = new SeenSeqs();
   readonly #live = new SeenSeqs();
-  readonly counts: FeedCounts = { messages: 0, repeats: 0, undecodable: 0 };
+  readonly counts: FeedCounts = { messages: 0, repeats: 0, undecodable: 0, alarmLines: 0, pulses: 0 };
 
   constructor(options: LiveFeedOptions) {
     this.#options = options;
@@ -59,6 +71,8 @@ export class LiveFeed {
       this.counts.undecodable += 1;
       return;
     }
+    // An alarm's newest line counts whatever came before, and a pulse proves something each time: the board looks at every copy.
+    if (topic.stream === 'alarm' && this.#takeAlarm(topic, payload) === 'pulse') return;
     if (this.#isRepeat(topic, prefix.recordingId, prefix.seq)) {
       this.counts.repeats += 1;
       return;
@@ -83,6 +97,23 @@ export class LiveFeed {
     };
     if (isEeg && !outgoing.isBacklog) this.#options.recent.keep(outgoing, this.#options.clock.monotonicMs());
     hub.publish(outgoing);
+  }
+
+  #takeAlarm(topic: Topic, payload: Uint8Array): 'line' | 'pulse' | 'nothing' {
+    const message = decodeMessage(payload);
+    if (!message.ok || message.value.stream !== 'alarm') return 'nothing';
+    const line: Alarm = message.value;
+    if (line.transition === 'pulse') {
+      // Only the service's own, and only on the lane that is never kept: a pulse from a backlog proves nothing.
+      if (topic.live && line.sender === ALARMS_SERVICE) {
+        this.counts.pulses += 1;
+        this.#options.onPulse();
+      }
+      return 'pulse';
+    }
+    this.counts.alarmLines += 1;
+    this.#options.ward.alarms.take(line, this.#options.clock.monotonicMs());
+    return 'line';
   }
 
   // A provisional detection is settled by the stored one of the same identity, so that one passes; a repeat of either does not.

@@ -2,15 +2,16 @@ import { Registry } from '@vitalwire/contract';
 import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
 import type { Montages } from './montages.ts';
 import { wardRegistry } from './registry.ts';
+import type { ServiceLink } from './service-link.ts';
 import type { SnapshotFile } from './snapshot.ts';
-import type { StorageLink } from './storage-link.ts';
+
 import type { Ward } from './ward.ts';
 
 const POLL_MS = 2_000;
 const SAVE_DELAY_MS = 500;
 
 export type RegistryKeeperOptions = {
-  storage: StorageLink;
+  storage: ServiceLink;
   snapshot: SnapshotFile;
   ward: Ward;
   montages: Montages;

@@ -1,4 +1,5 @@
 import {
+  AlarmLogQuery,
   AssignmentPut,
   ChunksQuery,
   DetectionsQuery,
@@ -7,6 +8,7 @@ import {
   isUuid,
   LatestQuery,
   LedgerQuery,
+  LimitsPut,
   PatientPut,
   RecordingsQuery,
   SamplesQuery,
@@ -15,7 +17,7 @@ import {
 import type { Api } from '@vitalwire/runtime';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { StorageLink } from './storage-link.ts';
+import type { ServiceLink } from './service-link.ts';
 
 const NoQuery = z.strictObject({});
 const OfId = z.object({ id: z.string().refine(isId, 'expected an id') });
@@ -38,6 +40,9 @@ const reads: readonly { path: string; query: z.ZodType; params?: z.ZodType }[] =
   { path: '/v1/latest', query: LatestQuery },
   { path: '/v1/ledger', query: LedgerQuery },
   { path: '/v1/quarantine', query: NoQuery },
+  { path: '/v1/alarm-log', query: AlarmLogQuery },
+  { path: '/v1/alarm-limits', query: NoQuery },
+  { path: '/v1/patients/:id/alarm-limits', query: NoQuery, params: OfId },
   { path: '/v1/stats', query: NoQuery },
 ];
 
@@ -45,10 +50,11 @@ const writes: readonly { path: string; body: z.ZodType; params?: z.ZodType }[] =
   { path: '/v1/patients/:id', body: PatientPut, params: OfId },
   { path: '/v1/devices/:id', body: DevicePut, params: OfId },
   { path: '/v1/assignments', body: AssignmentPut },
+  { path: '/v1/patients/:id/alarm-limits', body: LimitsPut, params: OfId },
 ];
 
 /** Lets a viewer ask storage through `web`: same paths, same answers, and 503 with a code instead of waiting for a dead database. */
-export function addStorageRoutes(api: Api, storage: StorageLink, onWritten: () => void): void {
+export function addStorageRoutes(api: Api, storage: ServiceLink, onWritten: () => void): void {
   for (const { path, query, params } of reads) {
     api.get(path, { schema: { querystring: query, ...(params === undefined ? {} : { params }) } }, async (request, reply) => {
       const answer = await storage.fetch(request.url); // as it was asked: checked above, and storage reads it itself

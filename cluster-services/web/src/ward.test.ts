@@ -1,4 +1,14 @@
-import type { ClockState, Detection, EegChunk, HeartRateChunk, LiveStatus, Topic, Verdict } from '@vitalwire/contract';
+import type {
+  Alarm,
+  AlarmCondition,
+  ClockState,
+  Detection,
+  EegChunk,
+  HeartRateChunk,
+  LiveStatus,
+  Topic,
+  Verdict,
+} from '@vitalwire/contract';
 import { ageMs } from '@vitalwire/vitals';
 import { expect, test } from 'vitest';
 import { Ward, wardLimits } from './ward.ts';
@@ -89,6 +99,35 @@ function status(clock: ClockState, online = true): LiveStatus {
   };
 }
 
+function alarm(seq: number, device: string, condition: AlarmCondition): Alarm {
+  return {
+    stream: 'alarm',
+    recordingId: R1,
+    seq,
+    measuredAtUs: nowUs + seq,
+    clock: none,
+    subject: R1,
+    sender: 'alarms',
+    device,
+    alarmId: String(seq).padStart(16, '0'),
+    condition,
+    priority: condition === 'seizure' ? 'high' : 'medium',
+    state: 'active',
+    transition: 'raised',
+    onsetUs: nowUs,
+    endedUs: null,
+    value: null,
+    limit: null,
+    channel: null,
+    untilUs: null,
+    by: '',
+    mergedInto: null,
+    replay: null,
+    text: '',
+    fence: 0,
+  };
+}
+
 function only(ward: Ward) {
   const [patient] = ward.patients();
   if (patient === undefined) throw new Error('nobody');
@@ -142,6 +181,49 @@ test('the state word follows the latest windows together, and a stored detection
   expect(only(ward).detection).toMatchObject({ state: 'seizure', verdict: 'seizure', provisional: true });
   ward.apply(topic(), detection(3, 'seizure', 0.95), nowUs + 60 * second);
   expect(only(ward).detection).toMatchObject({ state: 'seizure', provisional: false, at: { receivedAtUs: nowUs + 5 * second } });
+});
+
+test('with 4 s windows every second the state word needs the same agreement, and the age counts from the end of a window', () => {
+  const ward = new Ward();
+  ward.apply(topic(), eeg(nowUs), nowUs); // tells the rate: 100 Hz
+  const wide = (window: number, verdict: Verdict, probability: number) => ({
+    ...detection(window, verdict, probability),
+    samples: 400,
+    firstSample: window * 100,
+    baseline: 'population' as const,
+    channelProbabilities: [0.2, probability],
+  });
+  for (const window of [0, 1]) ward.apply(topic(), wide(window, 'quiet', 0.1), nowUs + (window + 4) * second);
+  expect(only(ward).detection?.state).toBe('calibrating');
+  for (const window of [2, 3]) ward.apply(topic(), wide(window, 'seizure', 0.9), nowUs + (window + 4) * second);
+  expect(only(ward).detection?.state).toBe('unsure');
+  ward.apply(topic(), wide(4, 'seizure', 0.9), nowUs + 8 * second);
+  expect(only(ward).detection).toMatchObject({ state: 'seizure', baseline: 'population', channelProbabilities: [0.2, 0.9] });
+  expect(ageMs(only(ward).detection?.at ?? never(), nowUs + 9 * second)).toBe(1_000);
+});
+
+test("alarms are at the patient who wears the device, also of a device that was never heard; those of gateways are the system's", () => {
+  const ward = new Ward();
+  ward.setRegistry({ revision: '1', patients: [{ id: 'p1', label: null }], patientOfDevice: new Map([['d1', 'p1']]) });
+  ward.takeChanged();
+  ward.alarms.take(alarm(0, 'd1', 'no-data'), 0);
+  ward.alarms.take(alarm(1, 'd1', 'seizure'), 0);
+  ward.alarms.take(alarm(2, 'd7', 'lead-off'), 0);
+  ward.alarms.take(alarm(3, 'g1', 'gateway-offline'), 0);
+  ward.alarms.take(alarm(4, 'prediction', 'model-unavailable'), 0);
+  ward.alarms.take(alarm(5, 'd1', 'model-unavailable'), 0);
+  expect(ward.patients().map(({ key, devices, alarms }) => [key, devices, alarms.map(({ condition }) => condition)])).toEqual([
+    ['p1', ['d1'], ['seizure', 'model-unavailable', 'no-data']],
+    ['device:d7', ['d7'], ['lead-off']],
+  ]);
+  expect(
+    ward
+      .systemAlarms()
+      .map(({ condition }) => condition)
+      .sort(),
+  ).toEqual(['gateway-offline', 'model-unavailable']);
+  expect(ward.takeChanged().map(({ key }) => key)).toEqual(['p1', 'device:d7']);
+  expect(ward.takeChanged()).toEqual([]);
 });
 
 test('known patients come in the registry order with their devices, devices of nobody after them', () => {

@@ -1,4 +1,6 @@
 import type {
+  AlarmInfo,
+  AlarmPause,
   ClockState,
   Detection,
   EegChunk,
@@ -13,7 +15,8 @@ import type {
   Status,
   Topic,
 } from '@vitalwire/contract';
-import { recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
+import { compareAlarms, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
+import { AlarmBoard } from './alarm-board.ts';
 
 export type WardLimits = {
   readonly maxDevices: number;
@@ -39,6 +42,14 @@ type DeviceLive = {
   replay: ReplayMark | null;
 };
 
+/** A device for one moment: what was heard of it, if anything, and its alarms. */
+type DeviceNow = {
+  readonly device: string;
+  readonly live: DeviceLive | null;
+  readonly alarms: readonly AlarmInfo[];
+  readonly pause: AlarmPause | null;
+};
+
 type GatewayLive = {
   status: LiveStatus | null;
   statusReceivedAtUs: number | null;
@@ -47,11 +58,15 @@ type GatewayLive = {
   clock: ClockState | null;
 };
 
+// What these are about is never one patient, whoever the device is.
+const systemConditions: ReadonlySet<AlarmInfo['condition']> = new Set(['gateway-offline', 'storage-behind', 'alarm-path']);
+
 /**
  * The latest of everything, from the live stream alone: what the wall shows. It never asks a database, so it is as alive as the
  * front door. Late and repeated messages change nothing: only what was measured later replaces a value.
  */
 export class Ward {
+  readonly alarms = new AlarmBoard();
   readonly #limits: WardLimits;
   readonly #devices = new Map<string, DeviceLive>();
   readonly #gateways = new Map<string, GatewayLive>();
@@ -98,7 +113,7 @@ export class Ward {
       case 'status':
         this.#applyStatus(message);
         break;
-      default: // events, quality and gaps do not change what the wall says
+      default: // events, quality and gaps do not change what the wall says; alarms have a board of their own
     }
   }
 
@@ -117,28 +132,59 @@ export class Ward {
     if (status.clock.source !== 'none') gateway.clock = status.clock;
   }
 
-  /** Every patient of the registry, then every device that sends and belongs to nobody, in a steady order. */
-  patients(): PatientState[] {
-    const worn = new Map<string, DeviceLive[]>();
+  /** Every patient of the registry, then every device that sends or has an alarm and belongs to nobody, in a steady order. */
+  patients(nowUs = 0): PatientState[] {
+    const worn = new Map<string, DeviceNow[]>();
     const unassigned: PatientState[] = [];
-    for (const live of this.#devices.values()) {
-      const patient = this.patientOf(live.device);
-      if (patient === null) unassigned.push(stateOf(`device:${live.device}`, null, null, [live]));
-      else worn.set(patient, [...(worn.get(patient) ?? []), live]);
+    for (const now of this.#devicesNow(nowUs)) {
+      const patient = this.patientOf(now.device);
+      if (patient === null) unassigned.push(stateOf(`device:${now.device}`, null, null, [now]));
+      else worn.set(patient, [...(worn.get(patient) ?? []), now]);
     }
     const known = this.#registry.patients.map((patient) => stateOf(patient.id, patient.id, patient.label, worn.get(patient.id) ?? []));
     const named = new Set(this.#registry.patients.map((patient) => patient.id));
-    for (const [patient, lives] of worn) if (!named.has(patient)) known.push(stateOf(patient, patient, null, lives));
+    for (const [patient, devices] of worn) if (!named.has(patient)) known.push(stateOf(patient, patient, null, devices));
     unassigned.sort((a, b) => (a.key < b.key ? -1 : 1));
     return [...known, ...unassigned];
   }
 
   /** The states that changed since this was last asked. */
-  takeChanged(): PatientState[] {
+  takeChanged(nowUs = 0): PatientState[] {
+    for (const device of this.alarms.takeChanged()) this.#touch(device);
     if (this.#changed.size === 0) return [];
-    const changed = this.patients().filter((state) => this.#changed.has(state.key));
+    const changed = this.patients(nowUs).filter((state) => this.#changed.has(state.key));
     this.#changed.clear();
     return changed;
+  }
+
+  /** Alarms about a gateway or a service. */
+  systemAlarms(): AlarmInfo[] {
+    return this.alarms.alarms().filter((alarm) => this.#isOfSystem(alarm));
+  }
+
+  // A detector can be missing for one device, or everywhere: then the alarm names the service.
+  #isOfSystem({ condition, device }: AlarmInfo): boolean {
+    if (systemConditions.has(condition)) return true;
+    return condition === 'model-unavailable' && !this.#devices.has(device) && this.patientOf(device) === null;
+  }
+
+  // Devices that were heard, and those only an alarm tells of: a device that has been silent since this service started must not be missed.
+  #devicesNow(nowUs: number): DeviceNow[] {
+    const alarms = new Map<string, AlarmInfo[]>();
+    for (const alarm of this.alarms.alarms()) {
+      if (this.#isOfSystem(alarm)) continue;
+      const known = alarms.get(alarm.device);
+      if (known === undefined) alarms.set(alarm.device, [alarm]);
+      else known.push(alarm);
+    }
+    const pauses = new Map(this.alarms.pauses(nowUs).map((pause) => [pause.device, pause]));
+    const devices = new Set([...this.#devices.keys(), ...alarms.keys()]);
+    return [...devices].map((device) => ({
+      device,
+      live: this.#devices.get(device) ?? null,
+      alarms: alarms.get(device) ?? [],
+      pause: pauses.get(device) ?? null,
+    }));
   }
 
   gateway(id: string, nowUs: number): GatewayState | null {
@@ -217,6 +263,8 @@ export class Ward {
       reason: detection.reason,
       modelVersion: detection.modelVersion,
       modelHash: detection.modelHash,
+      baseline: detection.baseline,
+      channelProbabilities: [...detection.channelProbabilities],
       provisional: topic.live,
       at: settles ? { ...at, receivedAtUs: Math.min(at.receivedAtUs, known.at.receivedAtUs) } : at,
     };
@@ -291,17 +339,18 @@ function latest<T extends { at: Stamp }>(values: readonly (T | null)[]): T | nul
   return best;
 }
 
-function stateOf(key: string, patient: string | null, label: string | null, lives: readonly DeviceLive[]): PatientState {
+function stateOf(key: string, patient: string | null, label: string | null, devices: readonly DeviceNow[]): PatientState {
+  const lives = devices.flatMap(({ live }) => live ?? []);
   return {
     key,
     patient,
     label,
-    devices: lives.map((live) => live.device).sort(),
+    devices: devices.map(({ device }) => device).sort(),
     eeg: latest(lives.map((live) => live.eeg)),
     heartRate: latest(lives.map((live) => live.heartRate)),
     detection: latest(lives.map((live) => live.detection)),
-    alarms: [],
-    pauses: [],
+    alarms: devices.flatMap(({ alarms }) => alarms).sort(compareAlarms),
+    pauses: devices.flatMap(({ pause }) => pause ?? []),
     replay: lives.find((live) => live.replay !== null)?.replay ?? null,
   };
 }

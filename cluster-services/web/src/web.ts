@@ -1,5 +1,7 @@
 import fastifyWebsocket from '@fastify/websocket';
 import {
+  type AlarmInfo,
+  type AlarmsNow,
   type GatewayState,
   GatewayStates,
   LIVE_PROTOCOL,
@@ -28,6 +30,9 @@ import {
   version,
 } from '@vitalwire/runtime';
 import { z } from 'zod';
+import { AlarmKeeper } from './alarm-keeper.ts';
+import { AlarmPath } from './alarm-path.ts';
+import { addAlarmRoutes } from './alarm-routes.ts';
 import type { WebConfig } from './config.ts';
 import { mergeGateways } from './gateways.ts';
 import { LiveFeed } from './live-feed.ts';
@@ -38,9 +43,9 @@ import { Montages } from './montages.ts';
 import { addPageRoutes, builtPageDir } from './page-routes.ts';
 import { RecentFrames } from './recent-frames.ts';
 import { RegistryKeeper } from './registry-keeper.ts';
+import { ServiceLink } from './service-link.ts';
 import { SnapshotFile } from './snapshot.ts';
 import { textFrame } from './socket-frame.ts';
-import { StorageLink } from './storage-link.ts';
 import { addStorageRoutes } from './storage-routes.ts';
 import { Ward } from './ward.ts';
 
@@ -68,7 +73,10 @@ class WebService implements Web {
   readonly #montages = new Montages();
   readonly #hub: LiveHub;
   readonly #recent = new RecentFrames();
-  readonly #storage: StorageLink;
+  readonly #storage: ServiceLink;
+  readonly #alarms: ServiceLink | null; // null = nobody said where it is
+  readonly #alarmPath: AlarmPath;
+  readonly #alarmKeeper: AlarmKeeper;
   readonly #keeper: RegistryKeeper;
   readonly #feed: LiveFeed;
   readonly #subscriber: Subscriber;
@@ -77,7 +85,7 @@ class WebService implements Web {
   #running: Running | null = null;
   #listening: Listening | null = null;
   #stateTimer: Timer | null = null;
-  #links = '';
+  #around = ''; // links and system alarms, as they were last published
   #lastStateMs = 0;
 
   constructor(config: WebConfig, { log, clock }: WebDeps) {
@@ -86,13 +94,28 @@ class WebService implements Web {
     this.#clock = clock;
     const identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
     this.#hub = new LiveHub({ ...hubLimits, maxViewers: config.maxViewers }, clock, log);
-    this.#storage = new StorageLink({
+    const link = { caPath: config.caPath, timeoutMs: config.storageTimeoutMs, log };
+    this.#storage = new ServiceLink({
+      ...link,
       url: config.storageUrl,
       token: config.storageToken,
-      caPath: config.caPath,
-      timeoutMs: config.storageTimeoutMs,
-      log,
+      name: 'storage',
+      code: 'STORAGE_UNAVAILABLE',
+      goesOn: 'live values keep arriving, names are the last known',
     });
+    this.#alarms =
+      config.alarmsUrl === ''
+        ? null
+        : new ServiceLink({
+            ...link,
+            url: config.alarmsUrl,
+            token: config.alarmsToken,
+            name: 'the alarms service',
+            code: 'ALARMS_UNAVAILABLE',
+            goesOn: 'nothing can be acknowledged or paused',
+          });
+    this.#alarmPath = new AlarmPath(clock.monotonicMs(), clock.nowUs());
+    this.#alarmKeeper = new AlarmKeeper({ alarms: this.#alarms, storage: this.#storage, board: this.#ward.alarms, clock, log });
     this.#keeper = new RegistryKeeper({
       storage: this.#storage,
       snapshot: new SnapshotFile(config.dataDir, log),
@@ -109,6 +132,10 @@ class WebService implements Web {
       recent: this.#recent,
       clock,
       onNewMontage: () => this.#keeper.saveSoon(),
+      onPulse: () => {
+        // Whoever was silent may have said something that was not heard here.
+        if (this.#alarmPath.heard(clock.monotonicMs(), clock.nowUs())) this.#alarmKeeper.refresh();
+      },
     });
     this.#subscriber = new Subscriber({
       url: config.frontDoorUrl,
@@ -119,6 +146,7 @@ class WebService implements Web {
       clock,
       log,
       onMessage: (topic, payload) => this.#feed.take(topic, payload),
+      onConnected: () => this.#alarmKeeper.refresh(),
     });
     this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
     this.#api = createApi({ log, tls: identity, tokens: fixedToken(config.token, { id: 'viewer' }) });
@@ -136,7 +164,7 @@ class WebService implements Web {
     await this.#addRoutes();
     this.#addChecks();
     addWebMetrics(this.#probes.registry, () => this.#counts());
-    this.#running = await startAll([this.#probes, this.#keeper, this.#subscriber], signal);
+    this.#running = await startAll([this.#probes, this.#keeper, this.#subscriber, this.#alarmKeeper], signal);
     this.#listening = await listen(this.#api, this.#config.host, this.#config.port);
     this.#publishState();
     this.#log.info({ url: this.#listening.url }, 'screens can connect');
@@ -147,7 +175,7 @@ class WebService implements Web {
     this.#stateTimer = null;
     await this.#api.close();
     await this.#running?.stop();
-    await this.#storage.close();
+    await Promise.all([this.#storage.close(), this.#alarms?.close()]);
   }
 
   async #addRoutes(): Promise<void> {
@@ -170,6 +198,7 @@ class WebService implements Web {
     });
     await addPageRoutes(api, this.#config.pageDir === '' ? builtPageDir() : this.#config.pageDir);
     addStorageRoutes(api, this.#storage, () => void this.#keeper.refresh());
+    addAlarmRoutes(api, { alarms: this.#alarms, now: () => this.#alarmsNow(), onAsked: () => this.#alarmKeeper.refresh() });
     api.get('/v1/time', { schema: { response: { 200: TimeAnswer } } }, () => ({ nowUs: this.#clock.nowUs() }));
     api.get('/v1/state', { schema: { response: { 200: WallState } } }, () => this.#wallState());
     api.get('/v1/registry', { schema: { response: { 200: Registry } } }, () => this.#registryAnswer());
@@ -195,7 +224,27 @@ class WebService implements Web {
   }
 
   #wallState(): WallState {
-    return { nowUs: this.#clock.nowUs(), links: this.#linkState(), systemAlarms: [], patients: this.#ward.patients() };
+    const nowUs = this.#clock.nowUs();
+    return { nowUs, links: this.#linkState(), systemAlarms: this.#systemAlarms(), patients: this.#ward.patients(nowUs) };
+  }
+
+  // What is wrong with the alarm path itself is said first: it puts everything else in doubt.
+  #systemAlarms(): AlarmInfo[] {
+    const path = this.#alarmPath.alarm(this.#clock.monotonicMs());
+    return [...(path === null ? [] : [path]), ...this.#ward.systemAlarms()];
+  }
+
+  #alarmsNow(): AlarmsNow {
+    const nowUs = this.#clock.nowUs();
+    const nowMs = this.#clock.monotonicMs();
+    const board = this.#ward.alarms;
+    const path = this.#alarmPath.alarm(nowMs);
+    return {
+      nowUs,
+      path: this.#alarmPath.state(nowMs),
+      alarms: [...(path === null ? [] : [path]), ...board.alarms()],
+      pauses: board.pauses(nowUs),
+    };
   }
 
   #counts(): WebCounts {
@@ -204,6 +253,9 @@ class WebService implements Web {
       ...this.#feed.counts,
       queueDropped: this.#subscriber.dropped,
       devicesRefused: this.#ward.devicesRefused(),
+      alarmsOpen: this.#ward.alarms.alarms().length,
+      alarmsRefused: this.#ward.alarms.refused,
+      alarmPathDown: this.#alarmPath.state(this.#clock.monotonicMs()) === 'down' ? 1 : 0,
     };
   }
 
@@ -211,7 +263,7 @@ class WebService implements Web {
     return {
       storage: this.#storage.health,
       frontDoor: this.#subscriber.connected ? 'ok' : 'down',
-      alarms: 'unknown',
+      alarms: this.#alarmPath.state(this.#clock.monotonicMs()),
       registryRevision: this.#ward.registry().revision,
     };
   }
@@ -253,16 +305,16 @@ class WebService implements Web {
 
   // Latest values a few times a second, only what changed, one frame for all.
   #publishState(): void {
-    const changed = this.#ward.takeChanged();
+    const nowUs = this.#clock.nowUs();
+    const changed = this.#ward.takeChanged(nowUs);
     const links = this.#linkState();
-    const linksText = JSON.stringify(links);
+    const systemAlarms = this.#systemAlarms();
+    const aroundText = JSON.stringify([links, systemAlarms]);
     const frame =
-      changed.length === 0 && linksText === this.#links && this.#clock.monotonicMs() - this.#lastStateMs < BEAT_MS
+      changed.length === 0 && aroundText === this.#around && this.#clock.monotonicMs() - this.#lastStateMs < BEAT_MS
         ? null
-        : textFrame(
-            JSON.stringify({ type: 'state', whole: false, nowUs: this.#clock.nowUs(), links, systemAlarms: [], patients: changed }),
-          );
-    this.#links = linksText;
+        : textFrame(JSON.stringify({ type: 'state', whole: false, nowUs, links, systemAlarms, patients: changed }));
+    this.#around = aroundText;
     if (frame !== null) this.#lastStateMs = this.#clock.monotonicMs();
     this.#hub.publishState(frame, () => textFrame(JSON.stringify({ type: 'state', whole: true, ...this.#wallState() })));
     this.#stateTimer = this.#clock.setTimer(STATE_MS, () => this.#publishState());
@@ -276,6 +328,10 @@ class WebService implements Web {
       detail: this.#subscriber.connected ? 'connected' : 'not connected',
     }));
     this.#probes.check('storage', () => ({ ok: true, degraded: this.#storage.health === 'down', detail: this.#storage.health }));
+    this.#probes.check('alarms', () => {
+      const path = this.#alarmPath.state(this.#clock.monotonicMs());
+      return { ok: true, degraded: path === 'down', detail: path };
+    });
     this.#probes.check('live', () => ({
       ok: true,
       detail: this.#counts(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { baselines } from '../messages.ts';
 import { AlarmInfo, AlarmPause } from './alarms.ts';
 import { ChannelAnswer } from './fields.ts';
 
@@ -45,6 +46,8 @@ export const PatientState = z.object({
       reason: z.string().nullable(),
       modelVersion: z.string(),
       modelHash: z.string(),
+      baseline: z.enum(baselines).nullable(), // what amplitudes were compared with; `population` is the less certain one
+      channelProbabilities: z.array(z.number().nullable()), // of the newest window, one per channel; [] = not told
       provisional: z.boolean(), // seen on the live lane only; the stored one is computed from committed chunks
       at: Stamp,
     })

@@ -1,0 +1,257 @@
+import {
+  type Alarm,
+  type AlarmCondition,
+  type AlarmInfo,
+  type AlarmLine,
+  type AlarmPause,
+  type AlarmsNow,
+  derivedId,
+} from '@vitalwire/contract';
+import { compareAlarms } from '@vitalwire/vitals';
+
+export type BoardLimits = { readonly maxAlarms: number; readonly maxPauses: number };
+export const boardLimits: BoardLimits = { maxAlarms: 20_000, maxPauses: 10_000 };
+
+/** The only service that may send alarms (the front door sees to it); everybody else who does is a gateway. */
+export const ALARMS_SERVICE = 'alarms';
+
+const technicalConditions: ReadonlySet<AlarmCondition> = new Set([
+  'lead-off',
+  'poor-signal',
+  'no-data',
+  'gateway-offline',
+  'storage-behind',
+  'model-unavailable',
+  'alarm-path',
+]);
+
+/** What one sender last said of one alarm. `seq` is null where it was told by the service's answer and not by its log. */
+type Told = { info: AlarmInfo; logId: string; seq: number | null; saidAtUs: number; heardAtMs: number };
+type Known = { readonly bySender: Map<string, Told>; mergedInto: string | null };
+type PauseTold = { pause: AlarmPause; saidAtUs: number };
+
+/**
+ * Every alarm that has not ended and every pause, from the lines of several logs. A line holds the whole state, so the newest line of an
+ * alarm counts, by the order of its log: repeats and late copies change nothing. What the alarms service says of an alarm wins over what a
+ * gateway says of it; a gateway's word counts while the service has said nothing.
+ */
+export class AlarmBoard {
+  readonly #limits: BoardLimits;
+  readonly #known = new Map<string, Known>();
+  readonly #pauses = new Map<string, PauseTold>(); // by device; `untilUs` 0 = ended
+  #serviceAsOfUs = Number.NEGATIVE_INFINITY; // by the service's clock: what it said before that is in its answer
+  #changed = new Set<string>(); // devices
+  #shown: readonly AlarmInfo[] | null = null; // null = to be made again
+  #refused = 0;
+
+  constructor(limits: BoardLimits = boardLimits) {
+    this.#limits = limits;
+  }
+
+  /** Alarms not kept because of the limit. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** One line of a log, from either lane, in any order and any number of times. Pulses are not for the board. */
+  take(line: Alarm, nowMs: number): void {
+    if (line.transition === 'paused' || line.transition === 'resumed') this.#takePause(line);
+    else if (line.alarmId !== '' && line.condition !== null) this.#takeLine(line, line.condition, nowMs);
+  }
+
+  /** Lines from storage, where the service cannot be asked: oldest first, as it answers them. */
+  takeStored(lines: readonly AlarmLine[], nowMs: number): void {
+    for (const stored of lines) {
+      const { logId, atUs, ...line } = stored;
+      this.take(
+        {
+          ...line,
+          stream: 'alarm',
+          recordingId: derivedId(logId, 'alarm'),
+          subject: logId,
+          measuredAtUs: atUs,
+          clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' },
+          fence: 0,
+        },
+        nowMs,
+      );
+    }
+  }
+
+  /** The service's own answer, asked for at `askedAtMs`: what it does not name has ended, except what was heard since. */
+  takeAnswer(answer: AlarmsNow, askedAtMs: number, nowMs: number): void {
+    this.#serviceAsOfUs = Math.max(this.#serviceAsOfUs, answer.nowUs);
+    const named = new Set(answer.alarms.map(({ alarmId }) => alarmId));
+    for (const [alarmId, { bySender }] of this.#known) {
+      const told = bySender.get(ALARMS_SERVICE);
+      if (told === undefined || named.has(alarmId) || told.heardAtMs >= askedAtMs) continue;
+      told.info = { ...told.info, state: 'ended' };
+      this.#touch(told.info.device);
+    }
+    for (const info of answer.alarms) {
+      const told = this.#known.get(info.alarmId)?.bySender.get(ALARMS_SERVICE);
+      if (told !== undefined && told.saidAtUs > answer.nowUs) continue;
+      const keepsSeq = told !== undefined && told.saidAtUs >= info.changedAtUs;
+      this.#set(info.alarmId, ALARMS_SERVICE, {
+        info,
+        logId: told?.logId ?? '',
+        seq: keepsSeq ? told.seq : null,
+        saidAtUs: Math.max(info.changedAtUs, told?.saidAtUs ?? 0),
+        heardAtMs: nowMs,
+      });
+    }
+    const running = new Set(answer.pauses.map(({ device }) => device));
+    const over = [...this.#pauses].filter(([device, told]) => told.saidAtUs <= answer.nowUs && !running.has(device));
+    for (const [device] of over) this.#endPause(device, answer.nowUs);
+    for (const pause of answer.pauses) {
+      const known = this.#pauses.get(pause.device);
+      if (known === undefined || known.saidAtUs <= answer.nowUs) this.#setPause({ pause, saidAtUs: answer.nowUs });
+    }
+  }
+
+  /** What has not ended, the worst first. */
+  alarms(): readonly AlarmInfo[] {
+    this.#shown ??= this.#makeShown();
+    return this.#shown;
+  }
+
+  #makeShown(): AlarmInfo[] {
+    const shown: AlarmInfo[] = [];
+    const senders = new Map<string, Set<string>>();
+    for (const [alarmId, known] of this.#known) {
+      // Hidden only behind an alarm that is known: in doubt an alarm is shown twice rather than not at all.
+      const target = known.mergedInto !== null && this.#known.has(known.mergedInto) ? known.mergedInto : alarmId;
+      const names = senders.get(target) ?? new Set();
+      senders.set(target, names);
+      for (const [sender, { info }] of known.bySender) for (const name of [sender, ...info.senders]) names.add(name);
+      const info = effective(known);
+      if (target === alarmId && info !== null && info.state !== 'ended') shown.push(info);
+    }
+    return shown.map((info) => ({ ...info, senders: [...(senders.get(info.alarmId) ?? [])].sort() })).sort(compareAlarms);
+  }
+
+  pauses(nowUs: number): AlarmPause[] {
+    const running: AlarmPause[] = [];
+    for (const { pause } of this.#pauses.values()) if (pause.untilUs > nowUs) running.push(pause);
+    return running.sort((a, b) => (a.device < b.device ? -1 : 1));
+  }
+
+  /** Devices whose alarms or pauses changed since this was last asked. */
+  takeChanged(): ReadonlySet<string> {
+    const changed = this.#changed;
+    if (changed.size > 0) this.#changed = new Set();
+    return changed;
+  }
+
+  #takeLine(line: Alarm, condition: AlarmCondition, nowMs: number): void {
+    const { sender, alarmId } = line;
+    const known = this.#known.get(alarmId);
+    const told = known?.bySender.get(sender);
+    if (told === undefined ? this.#isHistory(line) : !isNewer(line, told)) return;
+    this.#set(alarmId, sender, {
+      info: infoOf(line, condition, told?.info ?? null),
+      logId: line.recordingId,
+      seq: line.seq,
+      saidAtUs: line.measuredAtUs,
+      heardAtMs: nowMs,
+    });
+    const record = this.#known.get(alarmId);
+    if (record !== undefined && line.mergedInto !== null && line.mergedInto !== alarmId) record.mergedInto = line.mergedInto;
+  }
+
+  // A late copy about an alarm that the service no longer named in its answer: it has ended, and must not come back.
+  #isHistory({ sender, measuredAtUs }: Alarm): boolean {
+    return sender === ALARMS_SERVICE && measuredAtUs <= this.#serviceAsOfUs;
+  }
+
+  #set(alarmId: string, sender: string, told: Told): void {
+    let known = this.#known.get(alarmId);
+    if (known === undefined) {
+      if (this.#known.size >= this.#limits.maxAlarms && !this.#forgetOneEnded()) {
+        this.#refused += 1;
+        return;
+      }
+      known = { bySender: new Map(), mergedInto: null };
+      this.#known.set(alarmId, known);
+    }
+    known.bySender.set(sender, told);
+    this.#touch(told.info.device);
+  }
+
+  #touch(device: string): void {
+    this.#changed.add(device);
+    this.#shown = null;
+  }
+
+  #forgetOneEnded(): boolean {
+    for (const [alarmId, known] of this.#known) {
+      if (effective(known)?.state !== 'ended') continue;
+      this.#known.delete(alarmId);
+      return true;
+    }
+    return false;
+  }
+
+  #takePause({ device, transition, untilUs, by, priority, measuredAtUs, sender }: Alarm): void {
+    const known = this.#pauses.get(device);
+    if (known !== undefined ? known.saidAtUs >= measuredAtUs : sender === ALARMS_SERVICE && measuredAtUs <= this.#serviceAsOfUs) return;
+    if (transition === 'resumed' || untilUs === null) this.#endPause(device, measuredAtUs);
+    else this.#setPause({ pause: { device, untilUs, by, above: priority }, saidAtUs: measuredAtUs });
+  }
+
+  // It stays known as ended, so that a late copy of its beginning does not bring it back.
+  #endPause(device: string, saidAtUs: number): void {
+    this.#setPause({ pause: { device, untilUs: 0, by: '', above: 'low' }, saidAtUs });
+  }
+
+  #setPause(told: PauseTold): void {
+    const { device } = told.pause;
+    this.#pauses.delete(device); // the newest last
+    if (this.#pauses.size >= this.#limits.maxPauses) {
+      const oldest = this.#pauses.keys().next();
+      if (!oldest.done) this.#pauses.delete(oldest.value);
+    }
+    this.#pauses.set(device, told);
+    this.#touch(device);
+  }
+}
+
+/** Within one log its order counts; towards the service's answer, or a new log of the same sender, the sender's own clock. */
+function isNewer(line: Alarm, told: Told): boolean {
+  if (told.seq !== null && told.logId === line.recordingId) return line.seq > told.seq;
+  return line.measuredAtUs > told.saidAtUs;
+}
+
+function effective({ bySender }: Known): AlarmInfo | null {
+  const service = bySender.get(ALARMS_SERVICE);
+  if (service !== undefined) return service.info;
+  let newest: AlarmInfo | null = null;
+  for (const { info } of bySender.values()) if (newest === null || info.changedAtUs > newest.changedAtUs) newest = info;
+  return newest;
+}
+
+/** A line as a screen shows it, with what earlier lines of the same alarm said and a line does not repeat. */
+function infoOf(line: Alarm, condition: AlarmCondition, before: AlarmInfo | null): AlarmInfo {
+  const saidAtUs = line.measuredAtUs + line.clock.offsetUs; // the sender's clock, corrected as well as it is known
+  const isAcknowledgement = line.transition === 'acknowledged';
+  return {
+    alarmId: line.alarmId,
+    device: line.device,
+    condition,
+    category: technicalConditions.has(condition) ? 'technical' : 'physiological',
+    priority: line.priority,
+    state: line.state,
+    onsetUs: line.onsetUs ?? before?.onsetUs ?? line.measuredAtUs,
+    endedUs: line.endedUs,
+    raisedAtUs: line.transition === 'raised' ? saidAtUs : (before?.raisedAtUs ?? saidAtUs),
+    changedAtUs: saidAtUs,
+    acknowledgedAtUs: isAcknowledgement ? saidAtUs : (before?.acknowledgedAtUs ?? null),
+    acknowledgedBy: isAcknowledgement ? line.by : (before?.acknowledgedBy ?? null),
+    value: line.value,
+    limit: line.limit,
+    channel: line.channel,
+    senders: [line.sender],
+    replay: line.replay,
+    text: line.text,
+  };
+}
