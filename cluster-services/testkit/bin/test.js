@@ -4,9 +4,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, relative, sep } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt, ensureInstalled, nodeBinary } from '../../../cli/bin/setup.js';
+import { suiteMinutes } from './suite-minutes.js';
 import { ensureSystemPackages } from './system-packages.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -46,8 +47,9 @@ const ran = run([
   ...projects,
   ...filters,
 ]);
-const counts = readCounts(reportFile);
-for (const line of suiteMinutes(reportFile)) say(line);
+const report = readReport(reportFile);
+const counts = countsOf(report);
+if (report !== null) for (const line of suiteMinutes(report, root)) say(line);
 rmSync(reportFolder, { recursive: true, force: true });
 
 const failed = counts.failed + (checked ? 0 : 1) + (!ran && counts.failed === 0 ? 1 : 0);
@@ -61,28 +63,15 @@ process.stdout.write(
 );
 process.exit(failed === 0 && !forbidden && counts.passed > 0 ? 0 : 1);
 
-function readCounts(file) {
+function readReport(file) {
   try {
-    const report = JSON.parse(readFileSync(file, 'utf8'));
-    return { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests + report.numTodoTests };
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return null;
   }
 }
 
-/** How long each suite took: a package's tests of one kind. Files run side by side, so the sum is more than what a clock shows. */
-function suiteMinutes(file) {
-  const suites = new Map();
-  try {
-    for (const { name, startTime, endTime } of JSON.parse(readFileSync(file, 'utf8')).testResults) {
-      const [top = '', second = ''] = relative(root, name).split(sep);
-      const kind = /\.(int|slow)\.test\.tsx?$/.exec(name)?.[1] ?? 'unit';
-      const suite = `${top === 'cluster-services' ? second : top} ${kind}`;
-      suites.set(suite, (suites.get(suite) ?? 0) + Math.max(0, endTime - startTime));
-    }
-  } catch {
-    return []; // the missing report is counted as a failure already
-  }
-  const slowestFirst = [...suites].sort(([, a], [, b]) => b - a);
-  return ['minutes of each suite:', ...slowestFirst.map(([suite, ms]) => `  ${suite.padEnd(24)}${(ms / 60_000).toFixed(2).padStart(7)}`)];
+function countsOf(report) {
+  if (report === null) return { passed: 0, failed: 1, skipped: 0 };
+  return { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests + report.numTodoTests };
 }
