@@ -117,7 +117,7 @@ function judge(model: Model, window: Float64Array, rails: Rails | undefined): Sc
   const { windowSamples, rate } = model.file;
   if (window.length !== windowSamples) throw new RangeError(`a window has ${windowSamples} samples, not ${window.length}`);
   const spectrum = powerSpectrum(window, rate.num / rate.den);
-  const quality = checkQuality(window, rate.num / rate.den, rails, spectrum);
+  const quality = checkQuality(window, rate.num / rate.den, { rails, spectrum });
   if (!quality.scorable) return { probability: null, verdict: 'not-scorable', reason: quality.reason };
   const { standardised } = inputOf(model, window, spectrum);
   if (distanceFrom(model.reference, standardised) > model.reference.limit)

@@ -27,6 +27,20 @@ export const featureNames = [
 
 export const featureCount = featureNames.length;
 
+/** The first so many do not depend on the amplitude; of the others a gain moves those of power twice as far. */
+export const shapeFeatures = 12;
+
+/** The same features as if the signal had been `logGain` (natural logarithm) larger. */
+export function withGain(features: ArrayLike<number>, logGain: number): Float64Array {
+  return Float64Array.from({ length: featureCount }, (_, index) => {
+    const value = features[index] ?? Number.NaN;
+    return index < shapeFeatures ? value : value + (featureNames[index]?.startsWith('log power') === true ? 2 : 1) * logGain;
+  });
+}
+
+/** The feature that says how large a signal is: the log of its SD in µV. */
+export const amplitudeFeature = featureNames.indexOf('log SD');
+
 // A flat line has no logarithm; the gate refuses it, and these floors keep every number finite all the same.
 const FLOOR_UV = 1e-3;
 const FLOOR_RATIO = 1e-6;

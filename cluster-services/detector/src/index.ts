@@ -2,3 +2,31 @@ export type { BackendName, DetectorLog } from './backend.ts';
 export { type Detector, goldenTolerance, type LoadOptions, loadDetector, type Score, type ScoreReason } from './detector.ts';
 export { featureNames, featuresOf } from './features.ts';
 export { type GoldenFile, type Model, type ModelFile, parseModel, readGolden, readModel } from './model-file.ts';
+export {
+  type Before,
+  EegStream,
+  LOOKBACK_HOPS,
+  lookbackSamples,
+  type PreparedChannel,
+  type PreparedWindow,
+  type RefusalReason,
+  type StreamSamples,
+  streamRatesHz,
+} from './stream.ts';
+export {
+  channelsThatSpeak,
+  type Explanation,
+  loadStreamDetector,
+  type StreamDetector,
+  type StreamDetectorOptions,
+  type WindowReason,
+  type WindowScore,
+} from './stream-detector.ts';
+export {
+  parseStreamModel,
+  readStreamGolden,
+  readStreamModel,
+  type StreamGolden,
+  type StreamModel,
+  type StreamModelFile,
+} from './stream-model.ts';

@@ -83,7 +83,8 @@ export function packWeights(layers: readonly DenseWeights[]): string {
   return Buffer.from(bytes.buffer).toString('base64');
 }
 
-function unpackWeights(text: string, units: readonly number[]): DenseWeights[] {
+/** The inverse of `packWeights`; throws when the bytes do not fit the layers. */
+export function unpackWeights(text: string, units: readonly number[]): DenseWeights[] {
   const bytes = Buffer.from(text, 'base64');
   const numbers = units.slice(1).reduce((sum, unit, index) => sum + ((units[index] ?? 0) + 1) * unit, 0);
   if (bytes.length !== numbers * 4)

@@ -1,13 +1,17 @@
 export * from './alarm-order.ts';
 export * from './alarm-words.ts';
+export * from './amplitude-baseline.ts';
 export * from './decimate.ts';
 export { EegTrace, PAGE_SECONDS } from './eeg-trace.ts';
+export * from './filters.ts';
 export * from './freshness.ts';
 export { news2Pulse } from './news2-pulse.ts';
 export * from './quality.ts';
 export * from './recent-verdict.ts';
+export { Resampler } from './resampler.ts';
 export * from './scoring/index.ts';
 export { type StateWord, stateWord } from './screen-words.ts';
+export * from './signal-chain.ts';
 export * from './spectrum.ts';
 export * from './sweep.ts';
 export * from './units.ts';

@@ -12,7 +12,7 @@ const calm = (seconds: number) => 40 * sine(2.3, seconds) + 25 * sine(9.7, secon
 const noise = (index: number) => 1.7 * (2 * ((Math.sin(index * 12.9898) * 43758.5453) % 1) - Math.sign(Math.sin(index * 12.9898)));
 
 const reasonOf = (values: readonly number[]) => {
-  const quality = checkQuality(values, rateHz, rails);
+  const quality = checkQuality(values, rateHz, { rails });
   return quality.scorable ? null : quality.reason;
 };
 
@@ -47,7 +47,7 @@ test('seven equal samples pass, eight do not', () => {
 test('nothing that is not a number passes, and nothing throws', () => {
   fc.assert(
     fc.property(fc.array(fc.double(), { maxLength: 200 }), (values) => {
-      const quality = checkQuality(values, rateHz, rails);
+      const quality = checkQuality(values, rateHz, { rails });
       if (quality.scorable) expect(values.every(Number.isFinite)).toBe(true);
     }),
   );

@@ -1,7 +1,16 @@
 import { bandPower, powerSpectrum, type Spectrum } from './spectrum.ts';
 
 /** Why a window cannot be scored. "Not scorable" never means "no seizure". */
-export type QualityReason = 'missing' | 'flat' | 'low-amplitude' | 'high-amplitude' | 'railed' | 'mains-hum' | 'broadband-noise' | 'steps';
+export type QualityReason =
+  | 'missing'
+  | 'flat'
+  | 'low-amplitude'
+  | 'high-amplitude'
+  | 'railed'
+  | 'drop-outs'
+  | 'mains-hum'
+  | 'broadband-noise'
+  | 'steps';
 
 export type Quality = { readonly scorable: true } | { readonly scorable: false; readonly reason: QualityReason };
 
@@ -13,32 +22,51 @@ export type Rails = { readonly min: number; readonly max: number };
  * 001-064 is refused, and every artificial non-EEG signal of the test is.
  */
 export const qualityLimits = {
-  equalSamples: 8, // in a row, (n): a converter's noise alone breaks such runs
+  equalSamples: 8, // in a row at 173.61 Hz, and the same time at any higher rate, (n): a converter's noise alone breaks such runs
   minSdUv: 5, // (n)
   maxSdUv: 1000, // (n)
   railShare: 0.02, // (t) clipped samples; true seizures clip a few
+  dropOuts: 3, // (t) excursions to exactly zero and back, as a lost packet or a bad contact leaves them
+  dropOutStep: 3, // (t) an excursion's edges are this many times the window's mean change
   mainsShare: 0.1, // (n) power in 48-52 or 58-62 Hz over all power
   highFrequencyShare: 0.15, // (t) power above 45 Hz over all power: muscle or noise, no EEG of a 40 Hz amplifier
   stepShare: 0.2, // (t) change made by lone steps over all change: a square wave or a loose electrode
   loneStep: 3, // (t) a step this many times larger than both its neighbours is one no 40 Hz amplifier lets through
 } as const;
 
-/** The first gate in front of the detector: one channel, one window, in microvolts. Hand in the spectrum if you have it. */
-export function checkQuality(windowUv: ArrayLike<number>, rateHz: number, rails?: Rails, spectrum?: Spectrum): Quality {
+export type QualityOptions = {
+  readonly rails?: Rails | undefined;
+  /** If you have it: of this window, or of the same seconds at a lower rate (at least 125 Hz). */
+  readonly spectrum?: Spectrum;
+};
+
+/** The rate the limits that count samples were set at. */
+const LIMITS_RATE_HZ = 173.61;
+
+/** The first gate in front of the detector: one channel, one window, in microvolts, at the recording's own rate. */
+export function checkQuality(windowUv: ArrayLike<number>, rateHz: number, { rails, spectrum }: QualityOptions = {}): Quality {
   const limits = qualityLimits;
+  const finer = Math.max(1, rateHz / LIMITS_RATE_HZ);
   const shape = describe(windowUv, rails);
   if (!shape.complete) return refused('missing');
-  if (shape.longestRun >= limits.equalSamples) return refused(shape.onRails > limits.railShare ? 'railed' : 'flat');
+  if (shape.longestRun >= Math.round(limits.equalSamples * finer)) return refused(shape.onRails > limits.railShare ? 'railed' : 'flat');
   if (shape.sd < limits.minSdUv) return refused('low-amplitude');
   if (shape.sd > limits.maxSdUv) return refused('high-amplitude');
   if (shape.onRails > limits.railShare) return refused('railed');
+  if (dropOutsIn(windowUv) >= limits.dropOuts) return refused('drop-outs');
 
   const seen = spectrum ?? powerSpectrum(windowUv, rateHz);
-  const all = bandPower(seen, seen.binHz / 2, rateHz);
-  if (bandPower(seen, 48, 52) > limits.mainsShare * all || bandPower(seen, 58, 62) > limits.mainsShare * all) return refused('mains-hum');
+  const all = bandPower(seen, Math.min(0.5, seen.binHz / 2), rateHz);
+  if (Math.max(...humShares(seen)) > limits.mainsShare) return refused('mains-hum');
   if (bandPower(seen, 45, rateHz) > limits.highFrequencyShare * all) return refused('broadband-noise');
-  if (shape.loneSteps > limits.stepShare) return refused('steps');
+  if (shareOfLoneSteps(windowUv, Math.max(1, Math.round(finer))) > limits.stepShare) return refused('steps');
   return { scorable: true };
+}
+
+/** The shares of power around 50 and around 60 Hz. */
+export function humShares(spectrum: Spectrum): [number, number] {
+  const all = Math.max(bandPower(spectrum, Math.min(0.5, spectrum.binHz / 2), Number.POSITIVE_INFINITY), Number.MIN_VALUE);
+  return [bandPower(spectrum, 48, 52) / all, bandPower(spectrum, 58, 62) / all];
 }
 
 type Shape = {
@@ -46,12 +74,10 @@ type Shape = {
   readonly sd: number;
   readonly longestRun: number; // equal samples in a row
   readonly onRails: number; // share of samples
-  readonly loneSteps: number; // share of all change made by steps that stand alone
 };
 
 function describe(window: ArrayLike<number>, rails: Rails | undefined): Shape {
   const length = window.length;
-  const steps = new Float64Array(Math.max(0, length - 1));
   let sum = 0;
   let squares = 0;
   let run = 1;
@@ -64,23 +90,55 @@ function describe(window: ArrayLike<number>, rails: Rails | undefined): Shape {
     sum += value;
     if (rails !== undefined && (value <= rails.min || value >= rails.max)) clipped++;
     if (index === 0) continue;
-    const step = Math.abs(value - (window[index - 1] ?? Number.NaN));
-    steps[index - 1] = step;
-    run = step === 0 ? run + 1 : 1;
+    run = value === window[index - 1] ? run + 1 : 1;
     longestRun = Math.max(longestRun, run);
   }
   const mean = sum / length;
   for (let index = 0; index < length; index++) squares += ((window[index] ?? Number.NaN) - mean) ** 2;
-  return { complete, sd: Math.sqrt(squares / length), longestRun, onRails: clipped / length, loneSteps: shareOfLoneSteps(steps) };
+  return { complete, sd: Math.sqrt(squares / length), longestRun, onRails: clipped / length };
 }
 
-function shareOfLoneSteps(steps: Float64Array): number {
+/** Runs of exact zeros that the signal leaves to the side it came from, with edges far steeper than it has elsewhere. */
+function dropOutsIn(window: ArrayLike<number>): number {
+  const length = window.length;
+  const at = (index: number) => window[index] ?? 0;
+  let changes = 0;
+  let steps = 0;
+  for (let index = 1; index < length; index++) {
+    if (at(index) === 0 || at(index - 1) === 0) continue;
+    changes += Math.abs(at(index) - at(index - 1));
+    steps++;
+  }
+  const steep = (qualityLimits.dropOutStep * changes) / Math.max(1, steps);
+  let found = 0;
+  for (let index = 1; index < length; ) {
+    if (at(index) !== 0) {
+      index++;
+      continue;
+    }
+    const before = at(index - 1);
+    while (index < length && at(index) === 0) index++;
+    const after = at(index); // 0 past the end: an excursion that is not over is none yet
+    if (before * after > 0 && Math.min(Math.abs(before), Math.abs(after)) > steep) found++;
+  }
+  return found;
+}
+
+/** Every `stride`-th sample: at a high rate a converter's single counts would all be lone steps. */
+function shareOfLoneSteps(window: ArrayLike<number>, stride: number): number {
+  const count = Math.max(0, Math.floor((window.length - 1) / stride));
+  const stepAt = (index: number) =>
+    index < 0 || index >= count ? 0 : Math.abs((window[(index + 1) * stride] ?? Number.NaN) - (window[index * stride] ?? Number.NaN));
   let all = 0;
   let lone = 0;
-  for (let index = 0; index < steps.length; index++) {
-    const step = steps[index] ?? 0;
+  let before = 0;
+  let step = stepAt(0);
+  for (let index = 0; index < count; index++) {
+    const after = stepAt(index + 1);
     all += step;
-    if (step > qualityLimits.loneStep * Math.max(steps[index - 1] ?? 0, steps[index + 1] ?? 0)) lone += step;
+    if (step > qualityLimits.loneStep * Math.max(before, after)) lone += step;
+    before = step;
+    step = after;
   }
   return all === 0 ? 0 : lone / all;
 }

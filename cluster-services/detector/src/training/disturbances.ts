@@ -1,25 +1,42 @@
 import { seededRandom } from './seeded-random.ts';
 
-/** Changes a window of microvolts the way a bad electrode, cable or setting would. */
+/** Changes a signal of microvolts the way a bad electrode, cable or setting would. `strength` 1 is what the report measures. */
 export type Disturbance = {
   readonly name: string;
-  readonly apply: (window: Float64Array, rateHz: number, random: () => number) => Float64Array;
+  readonly learnt: boolean; // shown to the network in training, at strengths around 1
+  readonly apply: (signal: Float64Array, rateHz: number, random: () => number, strength?: number) => Float64Array;
 };
 
+const gain = (factor: number): Disturbance => ({
+  name: `gain × ${factor}`,
+  learnt: false,
+  apply: (signal) => signal.map((value) => value * factor),
+});
+
 export const disturbances: readonly Disturbance[] = [
-  { name: 'none', apply: (window) => window },
-  { name: 'polarity flipped', apply: (window) => window.map((value) => -value) },
-  { name: 'DC +1000 µV', apply: (window) => window.map((value) => value + 1000) },
-  { name: 'gain × 0.2', apply: (window) => window.map((value) => value * 0.2) },
-  { name: 'gain × 0.5', apply: (window) => window.map((value) => value * 0.5) },
-  { name: 'gain × 2', apply: (window) => window.map((value) => value * 2) },
-  { name: 'gain × 5', apply: (window) => window.map((value) => value * 5) },
+  { name: 'none', learnt: false, apply: (signal) => signal },
+  { name: 'polarity flipped', learnt: false, apply: (signal) => signal.map((value) => -value) },
+  { name: 'DC +1000 µV', learnt: false, apply: (signal) => signal.map((value) => value + 1000) },
+  gain(0.2),
+  gain(0.5),
+  gain(2),
+  gain(5),
   {
     name: '50 Hz hum, 100 µV',
-    apply: (window, rateHz) => window.map((value, index) => value + 100 * Math.sin((2 * Math.PI * 50 * index) / rateHz)),
+    learnt: true,
+    apply: (signal, rateHz, _, strength = 1) =>
+      signal.map((value, index) => value + strength * 100 * Math.sin((2 * Math.PI * 50 * index) / rateHz)),
   },
-  { name: 'white noise, SD 50 µV', apply: (window, _, random) => window.map((value) => value + 50 * gaussian(random)) },
-  { name: '10 % of samples zeroed', apply: (window, _, random) => window.map((value) => (random() < 0.1 ? 0 : value)) },
+  {
+    name: 'white noise, SD 50 µV',
+    learnt: true,
+    apply: (signal, _, random, strength = 1) => signal.map((value) => value + strength * 50 * gaussian(random)),
+  },
+  {
+    name: '10 % of samples zeroed',
+    learnt: false, // the gate knows it
+    apply: (signal, _, random, strength = 1) => signal.map((value) => (random() < 0.1 * strength ? 0 : value)),
+  },
 ];
 
 /** Signals no brain made, 178 samples at a time. */

@@ -10,7 +10,9 @@ export type LabelledSegment = {
   readonly ictal: boolean;
   readonly rate: Rate;
   readonly unit: 'uV';
-  readonly samples: readonly number[];
+  readonly samples: ArrayLike<number>;
+  /** Groups that show what is usual in such a recording: the same patients' recordings between seizures. Default: its own group. */
+  readonly calmGroups?: readonly string[];
 };
 
 /** One window of a labelled segment, as the features the network sees. */
@@ -38,7 +40,7 @@ export function windowsOf(segment: LabelledSegment, windowSamples: number, stepS
   const rateHz = segment.rate.num / segment.rate.den;
   const windows: LabelledWindow[] = [];
   for (let firstSample = 0; firstSample + windowSamples <= segment.samples.length; firstSample += stepSamples) {
-    const window = Float64Array.from(segment.samples.slice(firstSample, firstSample + windowSamples));
+    const window = Float64Array.from(segment.samples).slice(firstSample, firstSample + windowSamples);
     const features = featuresOf(window, rateHz, powerSpectrum(window, rateHz));
     windows.push({ segment, firstSample, onGrid: firstSample % windowSamples === 0, features });
   }
@@ -56,7 +58,7 @@ function parseLine(line: string): LabelledSegment | null {
       value.unit === 'uV' &&
       value.rate.num > 0 &&
       value.rate.den > 0 &&
-      value.samples.every(Number.isFinite);
+      Array.from(value.samples).every(Number.isFinite);
     return complete ? value : null;
   } catch {
     return null;

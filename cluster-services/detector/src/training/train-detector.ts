@@ -221,7 +221,7 @@ function makeGolden(tensors: Tensors, modelBytes: Uint8Array, windows: readonly 
   network.dispose();
   return {
     modelHash: model.hash,
-    windows: chosen.map(({ segment, firstSample }) => segment.samples.slice(firstSample, firstSample + WINDOW_SAMPLES)),
+    windows: chosen.map(({ segment, firstSample }) => Array.from(segment.samples).slice(firstSample, firstSample + WINDOW_SAMPLES)),
     probabilities: Array.from(logits, (logit) => Number(sigmoid(logit / model.file.temperature).toFixed(8))),
   };
 }
@@ -236,7 +236,7 @@ function rawJudgements(
   const model = parseModel(modelBytes);
   const { mean, sd, clip } = model.file.standard;
   const changed = segments.flatMap((segment) =>
-    gridWindows(segment).flatMap((window) => windowsOf({ ...segment, samples: [...change(window)] }, WINDOW_SAMPLES, WINDOW_SAMPLES)),
+    gridWindows(segment).flatMap((window) => windowsOf({ ...segment, samples: change(window) }, WINDOW_SAMPLES, WINDOW_SAMPLES)),
   );
   const network = buildNetwork(tensors, model.members);
   const logits = network.logits(changed.map(({ features }) => clipped(standardise(features, mean, sd), clip)));
@@ -377,9 +377,8 @@ function refusedByQuality(windows: readonly LabelledWindow[]): Record<string, nu
   for (const { segment, firstSample, onGrid } of windows) {
     if (!onGrid) continue;
     const count = counts.get(segment.group) ?? { all: 0, refused: 0 };
-    const quality = checkQuality(segment.samples.slice(firstSample, firstSample + WINDOW_SAMPLES), rateHz(segment), {
-      min: -2048,
-      max: 2047,
+    const quality = checkQuality(Array.from(segment.samples).slice(firstSample, firstSample + WINDOW_SAMPLES), rateHz(segment), {
+      rails: bonnRails,
     });
     counts.set(segment.group, { all: count.all + 1, refused: count.refused + (quality.scorable ? 0 : 1) });
   }
@@ -389,7 +388,7 @@ function refusedByQuality(windows: readonly LabelledWindow[]): Record<string, nu
 function gridWindows(segment: LabelledSegment): Float64Array[] {
   const count = Math.floor(segment.samples.length / WINDOW_SAMPLES);
   return Array.from({ length: count }, (_, window) =>
-    Float64Array.from(segment.samples.slice(window * WINDOW_SAMPLES, (window + 1) * WINDOW_SAMPLES)),
+    Float64Array.from(segment.samples).slice(window * WINDOW_SAMPLES, (window + 1) * WINDOW_SAMPLES),
   );
 }
 

@@ -1,0 +1,110 @@
+import { bonnRate, bonnScale, readBonnSegment } from '@vitalwire/datasets';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { EegStream, LOOKBACK_HOPS, lookbackSamples, type PreparedWindow } from './stream.ts';
+import { readStreamModel } from './stream-model.ts';
+
+const model = readStreamModel();
+const scale = { ...bonnScale, reference: '' };
+const rate256 = { num: 256, den: 1 };
+const recorded = (set: 'N' | 'O') => Array.from({ length: 17 }, (_, index) => [...readBonnSegment(set, index + 1)]).flat();
+const recordings = [recorded('N'), recorded('O')];
+/** `seconds` of two channels at 256 Hz: bundled segments, one after the other. */
+const twoChannels = (seconds: number) => {
+  const samplesPerChannel = seconds * 256;
+  return Int32Array.from({ length: 2 * samplesPerChannel }, (_, index) => {
+    const recording = recordings[Math.floor(index / samplesPerChannel)] ?? [];
+    const at = ((index % samplesPerChannel) / 256) * 173.61;
+    const before = recording[Math.floor(at)] ?? 0;
+    const after = recording[Math.floor(at) + 1] ?? before;
+    return Math.round(before + (after - before) * (at % 1));
+  });
+};
+const part = (all: Int32Array, from: number, to: number) => {
+  const length = all.length / 2;
+  return {
+    firstSample: from,
+    samplesPerChannel: to - from,
+    samples: Int32Array.from([...all.subarray(from, to), ...all.subarray(length + from, length + to)]),
+  };
+};
+const open = () => new EegStream(model, rate256, [scale, { ...scale, label: 'EEG 2' }]);
+
+test('the same samples give the same windows, bit by bit, however they are cut into chunks', () => {
+  const all = twoChannels(20);
+  const whole = open().push(part(all, 0, 20 * 256));
+  expect(whole.map(({ window }) => window)).toEqual(Array.from({ length: 17 }, (_, window) => window));
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 1500 }), { minLength: 1, maxLength: 30 }), (lengths) => {
+      const stream = open();
+      const windows: PreparedWindow[] = [];
+      for (let from = 0, next = 0; from < 20 * 256; next++) {
+        const to = Math.min(20 * 256, from + (lengths[next % lengths.length] ?? 1));
+        windows.push(...stream.push(part(all, from, to)));
+        from = to;
+      }
+      expect(windows).toEqual(whole);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('joined anywhere, a stream gives the same windows as one that saw everything, from the published look-back on', () => {
+  const seconds = LOOKBACK_HOPS + 60;
+  const all = twoChannels(seconds);
+  const whole = open().push(part(all, 0, seconds * 256));
+  for (const joinAt of [256 * 13, 256 * 20 + 77]) {
+    const stream = open();
+    const windows = stream.push(part(all, joinAt, seconds * 256), 'unseen');
+    const complete = windows.filter((window) => window.complete);
+    expect(complete[0]?.firstSample).toBe(Math.ceil((joinAt + lookbackSamples(rate256)) / 256) * 256);
+    expect(complete).toEqual(whole.slice(-complete.length));
+    expect(windows.filter((window) => !window.complete).length).toBeGreaterThan(290);
+  }
+});
+
+test('a predecessor that joins without a gap is pushed under negative numbers', () => {
+  const all = twoChannels(120);
+  const whole = open().push(part(all, 0, 120 * 256));
+  const stream = open();
+  const moved = (chunk: ReturnType<typeof part>) => ({ ...chunk, firstSample: chunk.firstSample - 100 * 256 }); // 100 s are 17361 samples of the chain
+  const windows = [...stream.push(moved(part(all, 0, 7000))), ...stream.push(moved(part(all, 7000, 120 * 256)))];
+  expect(windows.map(({ channels }) => channels)).toEqual(whole.map(({ channels }) => channels));
+  expect(windows.map(({ window }) => window)).toEqual(whole.map(({ window }) => window - 100));
+});
+
+test('samples seen before are dropped, a hole is never bridged and masks two seconds', () => {
+  const all = twoChannels(30);
+  const stream = open();
+  const before = stream.push(part(all, 0, 10 * 256));
+  expect(stream.push(part(all, 0, 10 * 256))).toEqual([]);
+  expect(before.filter(({ channels }) => channels[0]?.input === null).map(({ window }) => window)).toEqual([0, 1]);
+  const after = stream.push(part(all, 11 * 256 + 1, 30 * 256));
+  expect(after[0]?.firstSample).toBe(12 * 256);
+  const masked = after.filter(({ channels }) => channels.every((channel) => channel.input === null && channel.reason === 'warm-up'));
+  expect(masked.map(({ window }) => window)).toEqual([12, 13]);
+  expect(after.every(({ complete }) => complete)).toBe(true);
+});
+
+test('a channel that is no voltage, and a rate nobody trained for, are refused and never guessed', () => {
+  const all = twoChannels(10);
+  const counts = new EegStream(model, rate256, [scale, { ...scale, unit: 'counts' }]).push(part(all, 0, 2560));
+  expect(counts.at(-1)?.channels.map((channel) => (channel.input === null ? channel.reason : 'input'))).toEqual(['input', 'unit']);
+  for (const num of [50, 4096]) {
+    const windows = new EegStream(model, { num, den: 1 }, [scale]).push({
+      firstSample: 0,
+      samplesPerChannel: num * 5,
+      samples: new Int16Array(num * 5),
+    });
+    expect(windows.map(({ channels }) => channels)).toEqual([[{ input: null, reason: 'rate' }], [{ input: null, reason: 'rate' }]]);
+  }
+});
+
+test('a baseline of its own takes over after a minute of calm signal', () => {
+  const stream = new EegStream(model, bonnRate, [scale]);
+  const samples = Int16Array.from(Array.from({ length: 4 }, (_, index) => [...readBonnSegment('N', index + 65)]).flat());
+  const windows = stream.push({ firstSample: 0, samplesPerChannel: samples.length, samples });
+  const kinds = windows.flatMap(({ channels: [channel] }) => (channel?.input == null ? [] : [channel.baseline]));
+  expect(kinds.indexOf('own')).toBeGreaterThan(50);
+  expect(kinds.slice(kinds.indexOf('own')).every((kind) => kind === 'own')).toBe(true);
+});
