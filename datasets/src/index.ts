@@ -24,5 +24,7 @@ export { tenTwenty } from './synth/electrodes.ts';
 export { type ArtefactKind, artefactKinds, type SynthOptions, usualArtefacts } from './synth/synth-options.ts';
 export { openSyntheticPatient } from './synth/synthetic-patient.ts';
 export { bonnSegmentSource } from './text/bonn-source.ts';
+export type { Delimiter } from './text/csv-cells.ts';
+export type { CsvOptions } from './text/csv-layout.ts';
 export { validateSource } from './validate-source.ts';
 export { samplesOf, wantedChannels } from './wanted-channels.ts';
