@@ -26,22 +26,25 @@ export function fillColoured(
   colour(scratch, out, cells.samples);
 }
 
-/** The spectrum of a quiet EEG: power falling like 1/f^1.2 from half a hertz up. */
+/** The spectrum of a quiet EEG: power falling like 1/f^1.5 from half a hertz up, behind an amplifier that ends at 50 Hz. */
 export function pink(rateHz: number): Colour {
   // One-pole low-passes a factor four apart; their sum falls like the wanted slope.
   const corners = [0.5, 2, 8, 32].map((corner) => 1 / (1 + (2 * Math.PI * corner) / rateHz));
   const [a1 = 0, a2 = 0, a3 = 0, a4 = 0] = corners;
   const [b1 = 0, b2 = 0, b3 = 0, b4 = 0] = pinkShares.map((share, index) => share * (1 - (corners[index] ?? 0)));
+  const keep = 1 / (1 + (2 * Math.PI * 50) / rateHz);
+  const pass = 1 - keep;
   const make = (gain: number): Colour => {
     const [g1, g2, g3, g4] = [b1 * gain, b2 * gain, b3 * gain, b4 * gain] as const;
     return (white, out, warmUp) => {
-      let [x1, x2, x3, x4] = [0, 0, 0, 0];
+      let [x1, x2, x3, x4, last] = [0, 0, 0, 0, 0];
       for (let index = 0; index < warmUp; index++) {
         const w = white[index] ?? 0;
         x1 = x1 * a1 + w * g1;
         x2 = x2 * a2 + w * g2;
         x3 = x3 * a3 + w * g3;
         x4 = x4 * a4 + w * g4;
+        last = last * keep + (x1 + x2 + x3 + x4) * pass;
       }
       for (let index = 0; index < out.length; index++) {
         const w = white[index + warmUp] ?? 0;
@@ -49,7 +52,8 @@ export function pink(rateHz: number): Colour {
         x2 = x2 * a2 + w * g2;
         x3 = x3 * a3 + w * g3;
         x4 = x4 * a4 + w * g4;
-        out[index] = x1 + x2 + x3 + x4;
+        last = last * keep + (x1 + x2 + x3 + x4) * pass;
+        out[index] = last;
       }
     };
   };
@@ -94,8 +98,8 @@ export function muscleNoise(rateHz: number): Colour {
   return toUnitVariance(make, rateHz);
 }
 
-// 4 ** (-0.6 * n), written out because the language's power function may differ in its last bit.
-const pinkShares = [1, 0.435, 0.189, 0.0825] as const;
+// 4 ** (-0.75 * n), written out because the language's power function may differ in its last bit.
+const pinkShares = [1, 0.3536, 0.125, 0.0442] as const;
 
 /** The variance of filtered white noise is the energy of the filter's answer to one impulse. */
 function toUnitVariance(make: (gain: number) => Colour, rateHz: number): Colour {
