@@ -1,5 +1,6 @@
 export * from './alarm-order.ts';
 export * from './alarm-words.ts';
+export * from './alarms/index.ts';
 export * from './amplitude-baseline.ts';
 export * from './decimate.ts';
 export { EegTrace, PAGE_SECONDS } from './eeg-trace.ts';

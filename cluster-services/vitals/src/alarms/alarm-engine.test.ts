@@ -1,0 +1,273 @@
+import type { AlarmInfo } from '@vitalwire/contract';
+import { expect, test } from 'vitest';
+import { AlarmEngine } from './alarm-engine.ts';
+import { alarmIdOf } from './alarm-id.ts';
+import { isAudible } from './audible.ts';
+import type { AlarmRecord } from './record.ts';
+import type { DetectionInput } from './signal-watch.ts';
+import type { Statement } from './statement.ts';
+import { lasting, windowsOf } from './test-windows.ts';
+
+const second = 1_000_000;
+const quiet = (seconds: number) => lasting(seconds, 0.1);
+const seizure = (seconds: number) => lasting(seconds, 0.95);
+
+function newEngine(sender = 'alarms') {
+  const engine = new AlarmEngine({ sender });
+  const log: AlarmRecord[] = [];
+  const keep = (records: readonly AlarmRecord[]) => {
+    log.push(...records);
+    return records;
+  };
+  return {
+    engine,
+    log,
+    feed(windows: readonly DetectionInput[], nowUs?: number) {
+      for (const window of windows) keep(engine.detection(window, nowUs ?? window.toUs));
+    },
+    keep,
+    said: () => log.map(({ transition, state }) => `${transition}:${state}`),
+    only(): AlarmInfo {
+      const [alarm, ...others] = engine.now().alarms;
+      expect(others).toEqual([]);
+      if (alarm === undefined) throw new Error('there is no alarm');
+      return alarm;
+    },
+  };
+}
+
+const noData = (aspect: string, priority: 'medium' | 'high' = 'medium'): Statement => ({
+  condition: 'no-data',
+  aspect,
+  holds: true,
+  priority,
+  sinceUs: 5 * second,
+  value: 10,
+  limit: 10,
+  channel: null,
+  replay: null,
+  text: `no ${aspect} for 10 s`,
+});
+const dataAgain = (aspect: string): Statement => ({
+  condition: 'no-data',
+  aspect,
+  holds: false,
+  endedUs: 30 * second,
+  text: `${aspect} is back`,
+});
+
+test('a seizure is raised, latches when it is over, and ends when somebody acknowledges', () => {
+  const { engine, feed, said, only, log, keep } = newEngine();
+  feed(windowsOf([...quiet(20), ...seizure(20), ...quiet(20)]));
+  expect(said()).toEqual(['raised:active', 'condition-ended:latched']);
+  expect(only()).toMatchObject({ condition: 'seizure', priority: 'high', state: 'latched', onsetUs: 20 * second, endedUs: 43 * second });
+  expect(only().alarmId).toBe(alarmIdOf('eeg-1', 'seizure', 20 * second));
+  const asked = engine.acknowledge(only().alarmId, 'nurse-1', 100 * second);
+  expect(asked.ok && keep(asked.records)).toMatchObject([{ transition: 'acknowledged', state: 'ended', by: 'nurse-1' }]);
+  expect(engine.now().alarms).toEqual([]);
+  expect(log.every(({ text }) => text !== '')).toBe(true);
+});
+
+test('acknowledged and still going on, it signals again after 180 s, and ends silently when it is over', () => {
+  const { engine, feed, only } = newEngine();
+  feed(windowsOf(seizure(30)));
+  engine.acknowledge(only().alarmId, 'nurse-1', 40 * second);
+  expect(only()).toMatchObject({ state: 'acknowledged', acknowledgedBy: 'nurse-1' });
+  expect(engine.tick(219 * second)).toEqual([]);
+  expect(engine.tick(220 * second)).toMatchObject([{ transition: 're-alarmed', state: 'active' }]);
+  engine.acknowledge(only().alarmId, 'nurse-2', 230 * second);
+  feed(windowsOf(quiet(5), { fromS: 30, recording: 'next' }));
+  expect(engine.now().alarms).toEqual([]);
+});
+
+test('a clock set back does not keep an acknowledged alarm silent', () => {
+  const { engine, feed, only } = newEngine();
+  feed(windowsOf(seizure(30)));
+  engine.acknowledge(only().alarmId, 'nurse-1', 5_000 * second);
+  expect(engine.tick(100 * second)).toMatchObject([{ transition: 're-alarmed' }]);
+});
+
+test('an acknowledgement of nothing, and of what has ended, is refused', () => {
+  const { engine } = newEngine();
+  expect(engine.acknowledge('0000000000000000', 'nurse-1', 0)).toEqual({ ok: false, reason: 'unknown-alarm' });
+});
+
+test('an acknowledged seizure that returns within the refractory time signals again under its own id', () => {
+  const { engine, feed, only, said } = newEngine();
+  feed(windowsOf([...seizure(20), ...quiet(10)]));
+  const { alarmId } = only();
+  engine.acknowledge(alarmId, 'nurse-1', 40 * second);
+  expect(engine.now().alarms).toEqual([]);
+  feed(windowsOf([...quiet(40), ...seizure(10)], { fromS: 30, recording: 'next' }));
+  expect(only()).toMatchObject({ alarmId, state: 'active', acknowledgedBy: null });
+  expect(said().at(-1)).toBe('condition-returned:active');
+});
+
+test('a seizure found in late data is raised once, latched and said to be late', () => {
+  const { feed, only, said } = newEngine();
+  feed(windowsOf(quiet(60), { fromS: 1_000, recording: 'live' }));
+  feed(windowsOf([...quiet(20), ...seizure(20), ...quiet(20)], { recording: 'backlog' }), 1_100 * second);
+  expect(only()).toMatchObject({ state: 'latched', onsetUs: 20 * second, endedUs: 43 * second });
+  expect(said()[0]).toBe('raised:latched');
+  expect(said().filter((one) => one.startsWith('raised'))).toHaveLength(1);
+});
+
+test('two alarms that late data shows to be one are merged, and nobody has to acknowledge twice', () => {
+  const { engine, feed, only, log } = newEngine();
+  feed(windowsOf([...seizure(20), ...quiet(5)], { recording: 'a' }));
+  feed(windowsOf([...seizure(20), ...quiet(5)], { recording: 'c', fromS: 200 }));
+  expect(engine.now().alarms).toHaveLength(2);
+  const [first, second_] = engine.now().alarms;
+  feed(windowsOf(seizure(60), { recording: 'b', fromS: 80 }), 300 * second);
+  expect(only()).toMatchObject({ alarmId: first?.alarmId, onsetUs: 0, endedUs: 223 * second });
+  expect(log.find(({ transition }) => transition === 'merged')).toMatchObject({ alarmId: second_?.alarmId, mergedInto: first?.alarmId });
+  expect(engine.acknowledge(second_?.alarmId ?? '', 'nurse-1', 301 * second).ok).toBe(true); // by the id a screen still shows
+  expect(engine.now().alarms).toEqual([]);
+});
+
+test('a seizure across two recordings gives one alarm', () => {
+  const midnightS = 86_400;
+  const { feed, said } = newEngine();
+  feed(windowsOf([...quiet(10), ...seizure(20)], { recording: 'before', fromS: midnightS - 30 }));
+  // No window crosses the end of a recording: the first whole one begins with the new recording.
+  feed(windowsOf([...seizure(20), ...quiet(10)], { recording: 'after', fromS: midnightS }));
+  expect(said()).toEqual(['raised:active', 'condition-ended:latched']);
+});
+
+test('a seizure across an agent restart of half a minute gives one alarm', () => {
+  const { feed, said } = newEngine();
+  feed(windowsOf([...quiet(10), ...seizure(20)], { recording: 'before' }));
+  feed(windowsOf([...seizure(20), ...quiet(10)], { recording: 'after', fromS: 63 }));
+  expect(said()).toEqual(['raised:active', 'condition-ended:latched']);
+});
+
+test('a seizure across a restart of the engine gives one alarm, that ends when the windows say so', () => {
+  const before = newEngine();
+  before.feed(windowsOf([...quiet(10), ...seizure(20)], { recording: 'r' }));
+  const after = newEngine();
+  after.engine.replay(before.log);
+  expect(after.only()).toEqual(before.only());
+  // The new engine has none of the windows before, and sees the seizure five minutes later only.
+  after.feed(windowsOf([...seizure(20), ...quiet(10)], { recording: 'r2', fromS: 330 }));
+  expect(after.said()).toEqual(['condition-ended:latched']);
+  expect(after.only()).toMatchObject({ alarmId: before.only().alarmId, onsetUs: 10 * second, endedUs: 353 * second });
+});
+
+test('a seizure that was over before the engine came back ends without a new one', () => {
+  const before = newEngine();
+  before.feed(windowsOf(seizure(20)));
+  const after = newEngine();
+  after.engine.replay(before.log);
+  after.feed(windowsOf(quiet(5), { fromS: 100, recording: 'r2' }));
+  expect(after.only()).toMatchObject({ state: 'latched', endedUs: 100 * second });
+});
+
+test('lead off for ten seconds is a technical alarm, ends by itself, and never raises a seizure', () => {
+  const { engine, feed, said, log } = newEngine();
+  feed(windowsOf([...quiet(10), ...lasting(90, null), ...quiet(5)], { reason: 'flat' }));
+  expect(said()).toEqual(['raised:active', 'escalated:active', 'ended:ended']);
+  expect(log.map(({ condition, priority }) => `${condition} ${priority}`)).toEqual(['lead-off medium', 'lead-off high', 'lead-off high']);
+  expect(engine.now().alarms).toEqual([]);
+});
+
+test('hum is a poor signal; a few bad seconds are nothing', () => {
+  const { feed, only } = newEngine();
+  feed(windowsOf([...quiet(10), ...lasting(20, null)], { reason: 'mains-hum' }));
+  expect(only()).toMatchObject({ condition: 'poor-signal', priority: 'medium', category: 'technical', state: 'active' });
+  const short = newEngine();
+  short.feed(windowsOf([...quiet(10), ...lasting(5, null), ...quiet(10)]));
+  expect(short.said()).toEqual([]);
+});
+
+test('lead off during a seizure neither ends nor hides it', () => {
+  const { engine, feed } = newEngine();
+  feed(windowsOf([...seizure(20), ...lasting(60, null)], { reason: 'flat' }));
+  expect(engine.now().alarms.map(({ condition, state }) => `${condition} ${state}`)).toEqual(['seizure active', 'lead-off active']);
+});
+
+test('no data escalates, and holds while one of its streams is silent', () => {
+  const { engine, only, keep } = newEngine();
+  keep(engine.statement('d', noData('eeg'), 15 * second));
+  keep(engine.statement('d', noData('eeg', 'high'), 65 * second));
+  expect(only()).toMatchObject({ condition: 'no-data', priority: 'high' });
+  keep(engine.statement('d', noData('heart-rate'), 70 * second));
+  keep(engine.statement('d', dataAgain('eeg'), 75 * second));
+  expect(only().state).toBe('active');
+  keep(engine.statement('d', dataAgain('heart-rate'), 80 * second));
+  expect(engine.now().alarms).toEqual([]); // technical alarms never latch
+});
+
+test('escalation signals again although the lower priority was acknowledged', () => {
+  const { engine, only } = newEngine();
+  engine.statement('d', noData('eeg'), 15 * second);
+  engine.acknowledge(only().alarmId, 'nurse-1', 20 * second);
+  expect(engine.statement('d', noData('eeg', 'high'), 65 * second)).toMatchObject([{ transition: 'escalated', state: 'active' }]);
+});
+
+test('a pause silences what is there, never something more urgent, and ends by itself', () => {
+  const { engine, feed } = newEngine();
+  engine.statement('eeg-1', noData('heart-rate'), 0);
+  const asked = engine.pause('eeg-1', 120, 'nurse-1', 10 * second);
+  expect(asked.ok && asked.records).toMatchObject([{ transition: 'paused', untilUs: 130 * second, priority: 'medium' }]);
+  const audible = (nowUs: number) =>
+    engine
+      .now()
+      .alarms.filter((alarm) => isAudible(alarm, engine.now().pauses[0] ?? null, nowUs))
+      .map(({ condition }) => condition);
+  expect(audible(20 * second)).toEqual([]);
+  feed(windowsOf(seizure(20)));
+  expect(audible(30 * second)).toEqual(['seizure']);
+  expect(audible(130 * second)).toEqual(['no-data', 'seizure']); // with no tick at all: the end is in the state
+  expect(audible(-60 * second)).toEqual(['no-data', 'seizure']); // the wall clock was set back: nobody asked for so long a pause
+  expect(engine.tick(130 * second)).toMatchObject([{ transition: 'resumed' }]);
+  expect(engine.now().pauses).toEqual([]);
+});
+
+test('more than 120 s of pause is refused; 0 s ends one', () => {
+  const { engine } = newEngine();
+  expect(engine.pause('d', 121, 'nurse-1', 0)).toEqual({ ok: false, reason: 'pause-too-long' });
+  expect(engine.pause('d', Number.NaN, 'nurse-1', 0)).toEqual({ ok: false, reason: 'pause-too-long' });
+  engine.pause('d', 60, 'nurse-1', 0);
+  const asked = engine.pause('d', 0, 'nurse-2', second);
+  expect(asked.ok && asked.records).toMatchObject([{ transition: 'resumed', by: 'nurse-2' }]);
+});
+
+test("a gateway's alarm of the same seizure is merged, whichever comes first", () => {
+  const windows = windowsOf([...quiet(10), ...seizure(20), ...quiet(10)]);
+  const gateway = newEngine('gw-1');
+  gateway.feed(windows.slice(3)); // it saw a little less, or later
+  const told = gateway.log.map((record) => ({ ...record, onsetUs: (record.onsetUs ?? 0) + second, alarmId: 'aaaaaaaaaaaaaaaa' }));
+
+  const after = newEngine();
+  after.feed(windows);
+  const { alarmId } = after.only();
+  for (const record of told) after.keep(after.engine.foreign(record, 60 * second));
+  expect(after.only()).toMatchObject({ alarmId, senders: ['alarms', 'gw-1'], state: 'latched' });
+  expect(after.log.filter(({ transition }) => transition === 'merged')).toMatchObject([
+    { alarmId: 'aaaaaaaaaaaaaaaa', mergedInto: alarmId },
+  ]);
+
+  const before = newEngine();
+  for (const record of told) before.keep(before.engine.foreign(record, 60 * second));
+  expect(before.only()).toMatchObject({ alarmId: 'aaaaaaaaaaaaaaaa', state: 'latched' });
+  before.feed(windows, 70 * second);
+  expect(before.only()).toMatchObject({ alarmId: 'aaaaaaaaaaaaaaaa', senders: ['alarms', 'gw-1'], onsetUs: 10 * second, state: 'latched' });
+});
+
+test('the same alarm from a gateway needs no merge, and its acknowledgement counts', () => {
+  const gateway = newEngine('gw-1');
+  const cluster = newEngine();
+  const windows = windowsOf(seizure(20));
+  gateway.feed(windows);
+  cluster.feed(windows);
+  const asked = gateway.engine.acknowledge(gateway.only().alarmId, 'bedside', 30 * second);
+  if (asked.ok) gateway.keep(asked.records);
+  for (const record of gateway.log) cluster.keep(cluster.engine.foreign(record, 40 * second));
+  expect(cluster.only()).toMatchObject({ senders: ['alarms', 'gw-1'], state: 'acknowledged', acknowledgedBy: 'bedside' });
+});
+
+test('a limits change is written once for each device', () => {
+  const { engine } = newEngine();
+  expect(engine.limitsChanged('d', 'dr-1', 'heart rate 45 to 130', 0)).toMatchObject([{ transition: 'limits-changed', by: 'dr-1' }]);
+  expect(engine.limitsChanged('d', 'dr-1', 'heart rate 45 to 130', second)).toEqual([]);
+});

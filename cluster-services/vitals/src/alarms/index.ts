@@ -1,0 +1,11 @@
+export type { BookState } from './alarm-book.ts';
+export { AlarmEngine, type Asked, type EngineOptions } from './alarm-engine.ts';
+export { alarmIdOf } from './alarm-id.ts';
+export { isAudible, isPaused } from './audible.ts';
+export { detectionInputOf } from './detection-input.ts';
+export { type HeartRateInput, HeartRateWatch, isHeartRate } from './heart-rate-watch.ts';
+export { type AlarmRecord, categoryOf, isLatching, rankOfPriority, recordOf } from './record.ts';
+export * from './rules.ts';
+export { type Episode, SeizureTimeline, type VotingWindow } from './seizure-timeline.ts';
+export { badSignalOf, type DetectionInput, SignalWatch } from './signal-watch.ts';
+export type { Statement } from './statement.ts';

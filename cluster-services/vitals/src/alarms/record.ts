@@ -1,0 +1,78 @@
+import type { Alarm, AlarmCondition, AlarmPriority } from '@vitalwire/contract';
+
+/**
+ * One transition and the whole state after it. Whoever sends it puts its identity around it and numbers it; a line of the stored log,
+ * as the API gives it, is one too.
+ */
+export type AlarmRecord = Pick<
+  Alarm,
+  | 'sender'
+  | 'device'
+  | 'alarmId'
+  | 'condition'
+  | 'priority'
+  | 'state'
+  | 'transition'
+  | 'onsetUs'
+  | 'endedUs'
+  | 'value'
+  | 'limit'
+  | 'channel'
+  | 'untilUs'
+  | 'by'
+  | 'mergedInto'
+  | 'replay'
+  | 'text'
+> & { readonly atUs: number /* wall clock of the sender */ };
+
+/** What a message of the wire says, without its identity. */
+export function recordOf(alarm: Alarm): AlarmRecord {
+  const { sender, device, alarmId, condition, priority, state, transition, onsetUs, endedUs, value } = alarm;
+  const { limit, channel, untilUs, by, mergedInto, replay, text, measuredAtUs } = alarm;
+  return {
+    sender,
+    device,
+    alarmId,
+    condition,
+    priority,
+    state,
+    transition,
+    onsetUs,
+    endedUs,
+    value,
+    limit,
+    channel,
+    untilUs,
+    by,
+    mergedInto,
+    replay,
+    text,
+    atUs: measuredAtUs,
+  };
+}
+
+const physiological: ReadonlySet<AlarmCondition> = new Set([
+  'seizure',
+  'heart-rate-high',
+  'heart-rate-low',
+  'heart-rate-extreme-high',
+  'heart-rate-extreme-low',
+]);
+
+export function categoryOf(condition: AlarmCondition): 'physiological' | 'technical' {
+  return physiological.has(condition) ? 'physiological' : 'technical';
+}
+
+const latching: ReadonlySet<AlarmCondition> = new Set(['seizure', 'heart-rate-extreme-high', 'heart-rate-extreme-low']);
+
+/** Whether the signal goes on when the condition is over, until somebody acknowledges: what has high priority does; technical alarms never. */
+export function isLatching(condition: AlarmCondition): boolean {
+  return latching.has(condition);
+}
+
+const ranks = { low: 1, medium: 2, high: 3 } as const satisfies Record<AlarmPriority, number>;
+
+/** Higher is more urgent. */
+export function rankOfPriority(priority: AlarmPriority): number {
+  return ranks[priority];
+}

@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { seizureRule } from './rules.ts';
+import { SeizureTimeline, type VotingWindow } from './seizure-timeline.ts';
+import { lasting, windowsOf } from './test-windows.ts';
+
+function episodesOf(windows: readonly VotingWindow[]) {
+  const timeline = new SeizureTimeline(seizureRule);
+  for (const window of windows) timeline.add(window);
+  return timeline.episodes;
+}
+
+function voting(probabilities: readonly (number | null)[], options: Parameters<typeof windowsOf>[1] = {}): VotingWindow[] {
+  return windowsOf(probabilities, options).flatMap((one) => (one.probability === null ? [] : [{ ...one, probability: one.probability }]));
+}
+
+const quiet = (seconds: number) => lasting(seconds, 0.1);
+const seizure = (seconds: number) => lasting(seconds, 0.95);
+
+test('a seizure is one episode from its first window to its last', () => {
+  const [episode, ...others] = episodesOf(voting([...quiet(30), ...seizure(20), ...quiet(30)]));
+  expect(others).toEqual([]);
+  expect(episode).toMatchObject({ onsetUs: 30_000_000, endUs: 53_000_000, holds: false, peak: 0.95 });
+});
+
+test('it is found three windows after its onset, six seconds in', () => {
+  expect(episodesOf(voting([...quiet(30), ...seizure(2)]))).toEqual([]);
+  expect(episodesOf(voting([...quiet(30), ...seizure(3)]))).toMatchObject([{ onsetUs: 30_000_000, holds: true }]);
+});
+
+test('single windows above the threshold make none', () => {
+  const lone = Array.from({ length: 200 }, (_, index) => (index % 4 === 0 ? 0.99 : 0.1));
+  expect(episodesOf(voting(lone))).toEqual([]);
+});
+
+test('between the thresholds it goes on, below the lower one it ends', () => {
+  expect(episodesOf(voting([...seizure(10), ...lasting(60, 0.6)]))).toMatchObject([{ holds: true }]);
+  expect(episodesOf(voting([...seizure(10), ...lasting(60, 0.6), ...quiet(3)]))).toMatchObject([{ holds: false, endUs: 73_000_000 }]);
+});
+
+test('windows without a vote neither begin nor end one', () => {
+  expect(episodesOf(voting([...seizure(10), ...lasting(80, null)]))).toMatchObject([{ holds: true }]);
+  expect(episodesOf(voting([...seizure(2), ...lasting(80, null)]))).toEqual([]);
+});
+
+test('two within the refractory time are one, further apart they are two', () => {
+  expect(episodesOf(voting([...seizure(10), ...quiet(80), ...seizure(10), ...quiet(9)]))).toHaveLength(1);
+  expect(episodesOf(voting([...seizure(10), ...quiet(100), ...seizure(10), ...quiet(9)]))).toHaveLength(2);
+});
+
+test('evidence on both sides of a long hole is two episodes', () => {
+  const before = voting(seizure(10), { recording: 'a' });
+  const after = voting(seizure(10), { recording: 'b', fromS: 1_000 });
+  expect(episodesOf([...before, ...after])).toMatchObject([{ holds: false, endUs: 13_000_000 }, { holds: true }]);
+});
+
+test('windows of 1.025 s without overlap work as well', () => {
+  const windows = voting([...quiet(30), ...seizure(12), ...quiet(30)]).map((window, index) => ({
+    ...window,
+    fromUs: index * 1_025_000,
+    toUs: (index + 1) * 1_025_000,
+    hopUs: 1_025_000,
+  }));
+  expect(episodesOf(windows)).toMatchObject([{ onsetUs: 30 * 1_025_000, endUs: 42 * 1_025_000, holds: false }]);
+});
+
+// Stretches of high, middling, low and refused windows, so that episodes begin, end, merge and touch.
+const stretches = fc
+  .array(fc.tuple(fc.integer({ min: 1, max: 100 }), fc.constantFrom(0.05, 0.3, 0.6, 0.79, 0.85, 0.99, null)), {
+    minLength: 1,
+    maxLength: 8,
+  })
+  .map((parts) => parts.flatMap(([seconds, probability]) => lasting(seconds, probability)));
+
+test('the order and the repeats of windows change nothing', () => {
+  fc.assert(
+    fc.property(stretches, fc.infiniteStream(fc.nat()), (probabilities, numbers) => {
+      const windows = voting(probabilities);
+      const rank = new Map(windows.map((window) => [window, numbers.next().value ?? 0]));
+      const shuffled = [...windows].sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0));
+      const repeated = [...shuffled, ...windows.filter((window) => (rank.get(window) ?? 0) % 3 === 0)];
+      expect(episodesOf(repeated)).toEqual(episodesOf(windows));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a provisional version of a window, before or behind the stored one, changes nothing either', () => {
+  fc.assert(
+    fc.property(stretches, fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), (probabilities, choices) => {
+      const stored = voting(probabilities);
+      const provisional = stored.map((window, index) => ({ ...window, probability: Math.max(0, window.probability - (index % 2) / 100) }));
+      const mixed = stored.flatMap((window, index) => {
+        const other = provisional[index] ?? window;
+        return choices[index % choices.length] === true ? [window, other] : [other, window];
+      });
+      expect(episodesOf(mixed)).toEqual(episodesOf(stored));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('what an appended window changes is what looking at everything again would', () => {
+  fc.assert(
+    fc.property(stretches, (probabilities) => {
+      const windows = voting(probabilities);
+      expect(episodesOf(windows)).toEqual(episodesOf([...windows].reverse()));
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -1,0 +1,200 @@
+import { alarmLimits, type SeizureRule } from './rules.ts';
+
+/** A window with a vote. One that is unsure or not scorable has none: it neither begins nor ends an episode. */
+export type VotingWindow = {
+  readonly key: string; // recording and window: the same on both lanes and in every repeat
+  readonly fromUs: number; // data time
+  readonly toUs: number;
+  readonly hopUs: number; // to the next window
+  readonly probability: number;
+  readonly channel: number;
+};
+
+/** A stretch of evidence. `holds`: nothing later speaks against it. */
+export type Episode = {
+  readonly onsetUs: number;
+  readonly coreEndUs: number; // end of the last window that had k of n at the upper threshold
+  readonly endUs: number; // end of the last window that reached the lower threshold
+  readonly holds: boolean;
+  readonly peak: number;
+  readonly channel: number; // of the peak
+};
+
+type Core = { readonly onsetUs: number; readonly endUs: number; readonly last: number /* index of its last window */ };
+
+/**
+ * The seizure episodes of one device and model, as a pure function of the windows heard, keyed by data time: order and repeats change
+ * nothing. Of several versions of a window (provisional, stored) the highest probability counts, so evidence only grows: what counts
+ * for the onset are windows that speak for a seizure within a stretch of time, so a late quiet window takes no evidence away either.
+ */
+export class SeizureTimeline {
+  readonly #rule: SeizureRule;
+  readonly #held = new Map<string, VotingWindow>(); // last = received last
+  #sorted: VotingWindow[] = []; // by data time
+  #episodes: Episode[] = [];
+
+  constructor(rule: SeizureRule) {
+    this.#rule = rule;
+  }
+
+  get episodes(): readonly Episode[] {
+    return this.#episodes;
+  }
+
+  /** The end of the newest voting window; null without any. */
+  get newestUs(): number | null {
+    return this.#sorted.at(-1)?.toUs ?? null;
+  }
+
+  /** Whether the newest windows say that there is no seizure: as many low ones as end an episode. Then the first of them began here. */
+  get quietSinceUs(): number | null {
+    const newest = this.#sorted.at(-1);
+    if (newest === undefined || this.#episodes.at(-1)?.holds === true) return null;
+    const lows = this.#recent(this.#sorted.length - 1, (window) => window.probability < this.#rule.off);
+    return lows.length > this.#rule.windows - this.#rule.needed ? (lows[0]?.fromUs ?? null) : null;
+  }
+
+  /** Takes in a window; false if nothing changed. */
+  add(window: VotingWindow): boolean {
+    const before = this.#held.get(window.key);
+    if (before !== undefined) {
+      if (!isStronger(window, before)) return false;
+      this.#held.delete(window.key);
+      this.#sorted.splice(this.#sorted.indexOf(before), 1);
+    }
+    this.#held.set(window.key, window);
+    const at = this.#placeOf(window);
+    this.#sorted.splice(at, 0, window);
+    this.#forgetOldest();
+    const isAppended = before === undefined && this.#sorted.at(-1) === window;
+    this.#evaluate(isAppended ? this.#safeStart(window) : 0);
+    return true;
+  }
+
+  #placeOf(window: VotingWindow): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = this.#sorted[middle];
+      if (other !== undefined && comesBefore(other, window)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  // By order of receipt, not by data time: a backlog that fills in behind the live windows keeps its own front, as they keep theirs.
+  #forgetOldest(): void {
+    for (const [key, window] of this.#held) {
+      if (this.#held.size <= alarmLimits.windowsPerDevice) return;
+      this.#held.delete(key);
+      this.#sorted.splice(this.#sorted.indexOf(window), 1);
+    }
+  }
+
+  // An appended window changes nothing that ended long before it.
+  #safeStart(appended: VotingWindow): number {
+    const { refractoryUs, minDurationUs, windows } = this.#rule;
+    const evidenceUs = 2 * (minDurationUs + windows * appended.hopUs) + (appended.toUs - appended.fromUs);
+    let fromUs = appended.fromUs - refractoryUs - evidenceUs;
+    // Whole episodes only: half of one would be another one.
+    for (const { holds, onsetUs, endUs } of this.#episodes.toReversed())
+      if (holds || endUs >= fromUs) fromUs = Math.min(fromUs, onsetUs - evidenceUs);
+    let start = this.#sorted.length - 1;
+    while (start > 0 && (this.#sorted[start - 1]?.fromUs ?? Number.NEGATIVE_INFINITY) >= fromUs) start--;
+    return start;
+  }
+
+  #evaluate(start: number): void {
+    const fromUs = this.#sorted[start]?.fromUs ?? 0;
+    const episodes = start === 0 ? [] : this.#episodes.filter(({ holds, endUs }) => !holds && endUs < fromUs);
+    let open: Core | null = null;
+    for (const core of this.#cores(start)) {
+      if (open !== null && this.#isSame(open, core)) {
+        open = { onsetUs: Math.min(open.onsetUs, core.onsetUs), endUs: Math.max(open.endUs, core.endUs), last: core.last };
+        continue;
+      }
+      if (open !== null) episodes.push(this.#episodeOf(open, start));
+      open = core;
+    }
+    if (open !== null) episodes.push(this.#episodeOf(open, start));
+    this.#episodes = episodes;
+  }
+
+  #isSame(open: Core, next: Core): boolean {
+    const { refractoryUs } = this.#rule;
+    return next.onsetUs - open.endUs < refractoryUs || next.onsetUs - this.#tailOf(open).endUs < refractoryUs;
+  }
+
+  /** One per window at which k of n is reached and the evidence has lasted; each reaches back to its own onset. */
+  *#cores(start: number): Generator<Core> {
+    const { on, needed, windows, minDurationUs } = this.#rule;
+    const onsets: { atUs: number; onsetUs: number }[] = []; // of the windows with k of n, within reach
+    for (let index = start; index < this.#sorted.length; index++) {
+      const window = this.#sorted[index];
+      if (window === undefined || window.probability < on) continue;
+      const highs = this.#recent(index, ({ probability }) => probability >= on);
+      if (highs.length < needed) continue;
+      onsets.push({ atUs: window.fromUs, onsetUs: highs[0]?.fromUs ?? window.fromUs });
+      const reachUs = minDurationUs + windows * window.hopUs;
+      while (onsets[0] !== undefined && onsets[0].atUs < window.fromUs - reachUs) onsets.shift();
+      const onsetUs = Math.min(...onsets.map((one) => one.onsetUs));
+      if (window.toUs - onsetUs >= minDurationUs) yield { onsetUs, endUs: window.toUs, last: index };
+    }
+  }
+
+  #episodeOf(core: Core, start: number): Episode {
+    const { onsetUs, endUs: coreEndUs } = core;
+    const { endUs, holds } = this.#tailOf(core);
+    let peak = 0;
+    let channel = 0;
+    for (let index = start; index < this.#sorted.length; index++) {
+      const window = this.#sorted[index];
+      if (window === undefined || window.fromUs >= endUs) break;
+      if (window.fromUs < onsetUs || window.probability <= peak) continue;
+      peak = window.probability;
+      channel = window.channel;
+    }
+    return { onsetUs, coreEndUs, endUs, holds, peak, channel };
+  }
+
+  /** Hysteresis: behind its core an episode goes on until as many low windows as make k of n impossible, or until too long without any. */
+  #tailOf(core: Core): { readonly endUs: number; readonly holds: boolean } {
+    const { off, needed, windows, refractoryUs } = this.#rule;
+    let endUs = core.endUs;
+    for (let index = core.last + 1; index < this.#sorted.length; index++) {
+      const window = this.#sorted[index];
+      if (window === undefined) break;
+      if (window.fromUs - endUs >= refractoryUs) return { endUs, holds: false };
+      if (window.probability >= off) endUs = Math.max(endUs, window.toUs);
+      else if (this.#recent(index, ({ probability }) => probability < off).length > windows - needed) return { endUs, holds: false };
+    }
+    return { endUs, holds: true };
+  }
+
+  /** Those of the last `windows` positions up to this one, earliest first. Positions are a matter of time: what is missing is no vote. */
+  #recent(index: number, matches: (window: VotingWindow) => boolean): VotingWindow[] {
+    const last = this.#sorted[index];
+    if (last === undefined) return [];
+    const fromUs = last.fromUs - (this.#rule.windows - 0.5) * last.hopUs;
+    const found: VotingWindow[] = [];
+    for (let at = index; at >= 0; at--) {
+      const window = this.#sorted[at];
+      if (window === undefined || window.fromUs <= fromUs) break;
+      if (matches(window)) found.unshift(window);
+    }
+    return found;
+  }
+}
+
+function comesBefore(a: VotingWindow, b: VotingWindow): boolean {
+  return a.fromUs !== b.fromUs ? a.fromUs < b.fromUs : a.key < b.key;
+}
+
+// A total order on the versions of a window, so that the one kept does not depend on which came first.
+function isStronger(a: VotingWindow, b: VotingWindow): boolean {
+  if (a.probability !== b.probability) return a.probability > b.probability;
+  if (a.fromUs !== b.fromUs) return a.fromUs < b.fromUs;
+  if (a.toUs !== b.toUs) return a.toUs < b.toUs;
+  return a.channel < b.channel;
+}
