@@ -63,6 +63,16 @@ test('joined anywhere, a stream gives the same windows as one that saw everythin
   }
 });
 
+test('a copy goes on as its original does, and neither sees what is pushed to the other', () => {
+  const all = twoChannels(90);
+  const whole = open().push(part(all, 0, 90 * 256));
+  const stream = open();
+  stream.push(part(all, 0, 80 * 256 + 5));
+  const copy = stream.clone();
+  stream.push(part(all, 85 * 256, 90 * 256)); // a hole for the original alone
+  expect(copy.push(part(all, 80 * 256 + 5, 90 * 256))).toEqual(whole.slice(-10));
+});
+
 test('a predecessor that joins without a gap is pushed under negative numbers', () => {
   const all = twoChannels(120);
   const whole = open().push(part(all, 0, 120 * 256));

@@ -50,7 +50,7 @@ export type StreamSamples = {
  */
 export type Before = 'nothing' | 'unseen';
 
-type UsableChannel = { readonly index: number; readonly gain: Gain; readonly rails: Rails; readonly baseline: RunningBaseline };
+type UsableChannel = { readonly index: number; readonly gain: Gain; readonly rails: Rails; baseline: RunningBaseline };
 
 /** The rates a stream takes; others are refused, window by window. Below, 40 Hz EEG does not fit; above, nothing is gained. */
 export const streamRatesHz = { min: 100, max: 2048 } as const;
@@ -72,13 +72,17 @@ export class EegStream {
   readonly #model: StreamModel;
   readonly #rateHz: number;
   readonly #rateFits: boolean;
+  readonly #rate: Rate;
+  readonly #montage: readonly ChannelScale[];
   readonly #channels: readonly (UsableChannel | null)[]; // null: not in volts, or the rate is none of ours
   readonly #usable: readonly UsableChannel[]; // in the order the chain has them
-  readonly #chain: SignalChain;
+  #chain: SignalChain;
   #unseenBefore = Number.NEGATIVE_INFINITY;
 
   constructor(model: StreamModel, rate: Rate, montage: readonly ChannelScale[]) {
     this.#model = model;
+    this.#rate = rate;
+    this.#montage = montage;
     this.#rateHz = rate.num / rate.den;
     this.#rateFits = this.#rateHz >= streamRatesHz.min && this.#rateHz <= streamRatesHz.max;
     this.shape = windowShapeFor(rate);
@@ -89,6 +93,15 @@ export class EegStream {
     this.#usable = this.#channels.filter((channel) => channel !== null);
     // Without a usable channel windows are still cut, from silence, so that each gets its reason.
     this.#chain = new SignalChain(this.#rateFits ? rate : { num: this.shape.hopSamples, den: 1 }, Math.max(1, this.#usable.length));
+  }
+
+  /** Another stream that goes on from here: what is pushed to one is not seen by the other. */
+  clone(): EegStream {
+    const copy = new EegStream(this.#model, this.#rate, this.#montage);
+    copy.#chain = this.#chain.clone();
+    copy.#unseenBefore = this.#unseenBefore;
+    for (const [index, channel] of copy.#usable.entries()) channel.baseline = this.#usable[index]?.baseline.clone() ?? channel.baseline;
+    return copy;
   }
 
   /** The sample that would join what was pushed. */

@@ -15,6 +15,12 @@ export const BASELINE_QUANTILE = 0.5;
 export class RunningBaseline {
   readonly #kept: { window: number; logUv: number }[] = [];
 
+  clone(): RunningBaseline {
+    const copy = new RunningBaseline();
+    copy.#kept.push(...this.#kept);
+    return copy;
+  }
+
   /** Windows must come in order. */
   add(window: number, logUv: number): void {
     this.#kept.push({ window, logUv });

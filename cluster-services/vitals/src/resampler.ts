@@ -23,6 +23,7 @@ export class Resampler {
   readonly #scale: number; // samples of the slower rate per input sample
   readonly #reach: number; // input samples needed on either side
   readonly #same: boolean;
+  readonly #rates: readonly [Rate, Rate];
   #held: Float64Array = new Float64Array(0);
   #heldFrom = 0;
   #next = 0; // the next output's number
@@ -30,6 +31,7 @@ export class Resampler {
   #rest = 0; // and what is left, in parts
 
   constructor(from: Rate, to: Rate) {
+    this.#rates = [from, to];
     const [step, parts] = lowestTerms(BigInt(from.num) * BigInt(to.den), BigInt(to.num) * BigInt(from.den));
     this.#parts = parts;
     this.#bigStep = BigInt(step);
@@ -38,6 +40,16 @@ export class Resampler {
     this.#scale = Math.min(1, parts / step);
     this.#reach = this.#same ? 0 : Math.ceil(HALF_SPAN / this.#scale);
     this.restart(0);
+  }
+
+  clone(): Resampler {
+    const copy = new Resampler(...this.#rates);
+    copy.#held = this.#held; // never changed in place
+    copy.#heldFrom = this.#heldFrom;
+    copy.#next = this.#next;
+    copy.#base = this.#base;
+    copy.#rest = this.#rest;
+    return copy;
   }
 
   /** Input samples that must follow an instant before its output is known. */

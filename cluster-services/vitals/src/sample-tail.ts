@@ -13,6 +13,14 @@ export class SampleTail {
     return this.#from + this.#count;
   }
 
+  clone(): SampleTail {
+    const copy = new SampleTail();
+    copy.#values = this.#values.slice();
+    copy.#from = this.#from;
+    copy.#count = this.#count;
+    return copy;
+  }
+
   restart(at: number): void {
     this.#from = at;
     this.#count = 0;

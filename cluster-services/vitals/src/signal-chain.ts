@@ -43,17 +43,30 @@ export type ChainWindow = {
  */
 export class SignalChain {
   readonly shape: WindowShape;
-  readonly #resamplers: readonly Resampler[];
-  readonly #raw: readonly SampleTail[];
-  readonly #resampled: readonly SampleTail[];
+  readonly #rate: Rate;
+  #resamplers: readonly Resampler[];
+  #raw: readonly SampleTail[];
+  #resampled: readonly SampleTail[];
   #started = false;
   #startedAt = 0;
 
   constructor(rate: Rate, channels: number) {
+    this.#rate = rate;
     this.shape = windowShapeFor(rate);
     this.#resamplers = Array.from({ length: channels }, () => new Resampler(rate, chainRate));
     this.#raw = this.#resamplers.map(() => new SampleTail());
     this.#resampled = this.#resamplers.map(() => new SampleTail());
+  }
+
+  /** Another chain that goes on from here. */
+  clone(): SignalChain {
+    const copy = new SignalChain(this.#rate, 0);
+    copy.#resamplers = this.#resamplers.map((resampler) => resampler.clone());
+    copy.#raw = this.#raw.map((tail) => tail.clone());
+    copy.#resampled = this.#resampled.map((tail) => tail.clone());
+    copy.#started = this.#started;
+    copy.#startedAt = this.#startedAt;
+    return copy;
   }
 
   /** The sample that would join what was pushed. */
