@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Client, type LiveStream } from '@vitalwire/client';
 import { labelLines, labelShort } from '@vitalwire/contract';
 import { bonnRate } from '@vitalwire/datasets';
+import { windowShapeFor } from '@vitalwire/vitals';
 import { type DemoSummary, isKept, summarise } from '../compare/demo-summary.ts';
 import { expectationOf } from '../compare/expectation.ts';
 import { countDetections, type DetectionCount } from '../compare/ictal.ts';
@@ -28,7 +29,6 @@ const POLL_MS = 250;
 const TELL_EVERY_MS = 2_000;
 const FIRST_SAMPLE_WITHIN_MS = 30_000;
 const KEPT_LATENCIES = 1_000_000;
-const WINDOW = 178;
 
 /** `vitalwire demo`: everything, here and now, and the proof that nothing was lost. */
 export const addCommand: AddCommand = (program, io) => {
@@ -248,7 +248,8 @@ async function isDrained(stack: Stack, web: Client, manifest: Manifest): Promise
       if (capture.stream !== 'eeg') continue;
       const model = (await web.detections(recording.recordingId, { limit: 1 })).detections[0]?.modelHash;
       if (model === undefined) return false;
-      const { ranges } = await web.unscored(recording.recordingId, { model, window: WINDOW, hop: WINDOW, limit: 1 });
+      const { windowSamples: window, hopSamples: hop } = windowShapeFor(recording.rate ?? { num: 1, den: 1 });
+      const { ranges } = await web.unscored(recording.recordingId, { model, window, hop, limit: 1 });
       if (ranges.length > 0) return false;
     }
     if (found === 0) return false;

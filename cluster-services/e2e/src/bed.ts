@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Client } from '@vitalwire/client';
-import { loadDetector } from '@vitalwire/detector';
+import { loadStreamDetector } from '@vitalwire/detector';
 import { createLog, systemClock } from '@vitalwire/runtime';
 import { FaultProxy, removeTempDir, tempDir, until } from '@vitalwire/testkit';
+import { windowShapeFor } from '@vitalwire/vitals';
 import { type Command, ownCommand, readToken, resolveDataDir, type ServiceName, Stack } from 'vitalwire/stack';
 import { afterEach, expect } from 'vitest';
 import type { Victim } from './killing.ts';
@@ -189,10 +190,12 @@ export class Bed {
 
   /** Windows that could be scored by the shipped model and are not, over all recordings. */
   async #unscoredWindows(): Promise<number> {
-    const { modelHash: model } = await loadDetector({ backend: 'wasm', log: createLog({ name: 'e2e', level: 'silent' }) });
+    const { modelHash: model } = await loadStreamDetector({ backend: 'wasm', log: createLog({ name: 'e2e', level: 'silent' }) });
     let unscored = 0;
-    for await (const { recordingId } of this.client.eachRecording({ stream: 'eeg' })) {
-      const { scorableWindows, scoredWindows } = await this.client.unscored(recordingId, { model, window: 178, hop: 178 });
+    for await (const { recordingId, rate } of this.client.eachRecording({ stream: 'eeg' })) {
+      if (rate === null) throw new Error(`the start record of ${recordingId} is not stored`);
+      const { windowSamples: window, hopSamples: hop } = windowShapeFor(rate);
+      const { scorableWindows, scoredWindows } = await this.client.unscored(recordingId, { model, window, hop });
       unscored += scorableWindows - scoredWindows;
     }
     return unscored;

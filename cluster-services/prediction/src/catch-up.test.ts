@@ -1,10 +1,11 @@
+import { LOOKBACK_HOPS } from '@vitalwire/detector';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { inReads } from './catch-up.ts';
+import { inRuns } from './catch-up.ts';
 import { splitMessages } from './storage-queries.ts';
 
-test('reads cover every wanted window once, in bounded pieces', () => {
-  const gaps = fc.array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 1500 })), { maxLength: 8 });
+test('runs cover every wanted window once, in order', () => {
+  const gaps = fc.array(fc.tuple(fc.integer({ min: 1, max: 900 }), fc.integer({ min: 1, max: 1500 })), { maxLength: 8 });
   fc.assert(
     fc.property(gaps, (steps) => {
       let at = 0;
@@ -13,27 +14,28 @@ test('reads cover every wanted window once, in bounded pieces', () => {
         at = fromWindow + length;
         return { fromWindow, toWindow: at - 1 };
       });
-      const reads = inReads(ranges);
-      for (const { fromWindow, toWindow } of reads) expect(toWindow - fromWindow).toBeLessThan(500);
+      const runs = inRuns(ranges);
       for (const { fromWindow, toWindow } of ranges) {
-        for (let window = fromWindow; window <= toWindow; window += 7) {
-          expect(reads.filter((read) => window >= read.fromWindow && window <= read.toWindow)).toHaveLength(1);
+        for (let window = fromWindow; window <= toWindow; window += 97) {
+          expect(runs.filter((run) => window >= run.fromWindow && window <= run.toWindow)).toHaveLength(1);
         }
       }
+      for (const [index, run] of runs.entries())
+        if (index > 0) expect(run.fromWindow).toBeGreaterThan((runs[index - 1]?.toWindow ?? 0) + LOOKBACK_HOPS);
     }),
   );
 });
 
-test('ranges that lie close are read as one', () => {
+test('ranges are read as one where looking back for the second would read the first again', () => {
   expect(
-    inReads([
+    inRuns([
       { fromWindow: 1, toWindow: 2 },
-      { fromWindow: 20, toWindow: 30 },
-      { fromWindow: 100, toWindow: 101 },
+      { fromWindow: 300, toWindow: 301 },
+      { fromWindow: 900, toWindow: 901 },
     ]),
   ).toEqual([
-    { fromWindow: 1, toWindow: 30 },
-    { fromWindow: 100, toWindow: 101 },
+    { fromWindow: 1, toWindow: 301 },
+    { fromWindow: 900, toWindow: 901 },
   ]);
 });
 

@@ -1,19 +1,21 @@
-import type { EegChunk } from '@vitalwire/contract';
-import type { Detector } from '@vitalwire/detector';
+import type { RecordingInfo } from '@vitalwire/contract';
+import { LOOKBACK_HOPS } from '@vitalwire/detector';
 import type { Clock, Lifecycle, Log } from '@vitalwire/runtime';
+import { type WindowShape, windowShapeFor } from '@vitalwire/vitals';
 import type { Detections, Subject } from './detections.ts';
 import type { Montages } from './montages.ts';
-import { RecordingWindows, type TimedWindow } from './recording-windows.ts';
+import type { Followed } from './reception.ts';
+import type { TimedWindow } from './recording-windows.ts';
+import type { ScoringPool } from './scoring/pool.ts';
 import type { StorageQueries } from './storage-queries.ts';
+import { orAborted, type Reading, StoredSignal } from './stored-signal.ts';
 
 /** A recording that gave a reason to look is looked at this much later, when what was on its way has been committed. */
 const SETTLE_MS = 1_000;
 /** After a failed question to storage. */
 const RETRY_MS = 2_000;
-const CHUNKS_PER_PAGE = 100;
-/** Windows read from storage in one go; ranges closer together than this are read as one. */
-const WINDOWS_PER_READ = 500;
-const NEAR_WINDOWS = 50;
+/** Windows near the end that are scored on the way to following a recording; older ones when it is followed. */
+const WINDOWS_ON_THE_WAY = 600;
 /** Rounds of question and answer for one recording before it has to wait for the next sweep. */
 const MAX_ROUNDS = 10_000;
 /** Recordings remembered as wholly scored. */
@@ -21,12 +23,16 @@ const MAX_SETTLED = 50_000;
 
 export type CatchUpOptions = {
   readonly storage: StorageQueries;
-  readonly detector: Pick<Detector, 'modelHash' | 'windowSamples' | 'hopSamples' | 'refusal'>;
-  readonly detections: Pick<Detections, 'score' | 'isOnTheWay'>;
+  readonly modelHash: string;
+  readonly pool: Pick<ScoringPool, 'open'>;
+  readonly detections: Pick<Detections, 'publish' | 'isOnTheWay'>;
+  readonly followed: Followed;
   readonly montages: Montages;
   readonly clock: Clock;
   readonly log: Log;
   readonly sweepMs: number;
+  /** Recordings looked at at the same time: as many as there are workers. */
+  readonly atOnce: number;
 };
 
 type Range = { readonly fromWindow: number; readonly toWindow: number };
@@ -37,8 +43,10 @@ type Range = { readonly fromWindow: number; readonly toWindow: number };
  */
 export class CatchUp implements Lifecycle {
   readonly #options: CatchUpOptions;
+  readonly #stored: StoredSignal;
   readonly #abort = new AbortController();
   readonly #due = new Map<string, number>(); // recording → when to look at it, monotonic ms
+  readonly #following = new Set<string>(); // being read up to what is received
   readonly #settled = new Map<string, number>(); // recording → chunks it had when everything was scored
   #sweepDueMs = 0;
   #generation: string | null = null;
@@ -48,6 +56,7 @@ export class CatchUp implements Lifecycle {
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
+    this.#stored = new StoredSignal(options);
   }
 
   /** Why storage could not be asked the last time; null when it could. */
@@ -94,12 +103,7 @@ export class CatchUp implements Lifecycle {
           this.#sweepDueMs = clock.monotonicMs() + sweepMs; // before the sweep: a wish that comes meanwhile is not lost
           await this.#sweep(signal);
         }
-        for (const [recordingId, dueMs] of this.#due) {
-          if (signal.aborted) return;
-          if (dueMs > clock.monotonicMs()) continue;
-          this.#due.delete(recordingId);
-          await this.#lookAt(recordingId, signal);
-        }
+        await Promise.all(Array.from({ length: this.#options.atOnce }, () => this.#lookAtDue(signal)));
         if (this.#problem !== null) log.info('storage answers again');
         this.#problem = null;
       } catch (error) {
@@ -142,16 +146,46 @@ export class CatchUp implements Lifecycle {
     } while (cursor !== null);
   }
 
+  async #lookAtDue(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const recordingId = this.#takeDue();
+      if (recordingId === null || signal.aborted) return;
+      try {
+        await this.#lookAt(recordingId, signal);
+      } catch (error) {
+        if (!signal.aborted) this.#due.set(recordingId, this.#options.clock.monotonicMs() + RETRY_MS);
+        throw error;
+      }
+    }
+  }
+
+  /** What is being received and cannot be followed comes first: somebody is watching. */
+  #takeDue(): string | null {
+    const nowMs = this.#options.clock.monotonicMs();
+    let chosen: string | null = null;
+    for (const [recordingId, dueMs] of this.#due) {
+      if (dueMs > nowMs) continue;
+      chosen ??= recordingId;
+      if (!this.#isMissed(recordingId)) continue;
+      chosen = recordingId;
+      break;
+    }
+    if (chosen !== null) this.#due.delete(chosen);
+    return chosen;
+  }
+
   async #lookAt(recordingId: string, signal: AbortSignal): Promise<void> {
-    const { storage, detector, montages, log } = this.#options;
-    const { gateway, device, channels, storedChunks } = await storage.recording(recordingId, signal);
-    if (channels.length > 0) montages.add(channels);
+    const { log } = this.#options;
+    const info = await this.#infoOf(recordingId, signal);
+    const shape = await this.#shapeOf(info, signal);
+    if (shape === null) return;
+    await this.#followAgain(info, shape, signal);
     let before = '';
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const ranges = await storage.unscored(recordingId, detector.modelHash, detector, signal);
-      const left = ranges.filter((range) => this.#isLeft(recordingId, range));
+      const ranges = await this.#unscored(recordingId, shape, signal);
+      const left = this.#leftOf(recordingId, ranges);
       if (left.length === 0) {
-        if (ranges.length === 0) this.#settle(recordingId, storedChunks);
+        if (ranges.length === 0) this.#settle(recordingId, info.storedChunks);
         return;
       }
       const now = JSON.stringify(left);
@@ -160,61 +194,136 @@ export class CatchUp implements Lifecycle {
         return;
       }
       before = now;
-      for (const range of inReads(left)) await this.#scoreRange({ recordingId, gateway, device }, range, left, signal);
+      for (const run of inRuns(left)) await this.#scoreRun(info, shape, run, left, signal);
     }
   }
 
-  /** False when every window of the range is being scored from what was received. */
-  #isLeft(recordingId: string, { fromWindow, toWindow }: Range): boolean {
-    for (let window = fromWindow; window <= toWindow; window++) {
-      if (!this.#options.detections.isOnTheWay(recordingId, window)) return true;
+  /** Recordings that are received and cannot be followed do not wait until an hour of another one is caught up. */
+  async #followDue(signal: AbortSignal): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const due = [...this.#due].filter(([recordingId, dueMs]) => dueMs <= nowMs && this.#isMissed(recordingId));
+    for (const [recordingId] of due) {
+      const info = await this.#infoOf(recordingId, signal);
+      const shape = await this.#shapeOf(info, signal);
+      if (shape !== null) await this.#followAgain(info, shape, signal);
     }
-    return false;
   }
 
-  async #scoreRange(subject: Subject, range: Range, wanted: readonly Range[], signal: AbortSignal): Promise<void> {
-    const { detector, detections } = this.#options;
-    const fromSample = range.fromWindow * detector.hopSamples;
-    const toSample = range.toWindow * detector.hopSamples + detector.windowSamples;
-    let seq = await this.#seqOf(subject.recordingId, fromSample, signal);
-    let cut: RecordingWindows | null = null;
-    for (let reached = false; !reached; ) {
-      const chunks = await this.#options.storage.chunks(subject.recordingId, seq, CHUNKS_PER_PAGE, signal);
-      const windows: TimedWindow[] = [];
-      for (const chunk of chunks) {
-        cut ??= this.#cutterOf(chunk);
-        if (cut === null) return; // its scale is still unknown: the start record has not been stored yet
-        windows.push(...cut.push(chunk));
-        seq = chunk.seq + 1;
-        reached = chunk.firstSample + chunk.samplesPerChannel >= toSample;
-        if (reached) break;
+  /** Reads up to what is being received and hands over, so that received chunks go on from there. */
+  async #followAgain(info: RecordingInfo, shape: WindowShape, signal: AbortSignal): Promise<void> {
+    const { recordingId } = info;
+    if (!this.#isMissed(recordingId) || this.#following.has(recordingId)) return;
+    this.#following.add(recordingId);
+    try {
+      const missing = this.#options.followed.missing(recordingId);
+      if (missing === 'all') await this.#followFromNear(info, shape, signal);
+      else if (missing !== null && missing !== 'nothing') {
+        const { windows, fromSeq } = missing;
+        await this.#readAndFollow(info, { windows, nextSeq: fromSeq, before: 'nothing' }, windows.nextWindow, () => true, signal);
       }
-      const asked = windows.filter(({ window }) => wanted.some(({ fromWindow, toWindow }) => window >= fromWindow && window <= toWindow));
-      await orAborted(Promise.all(asked.map((window) => detections.score(subject, window, 'catch-up'))), signal);
-      reached ||= chunks.length === 0;
+    } finally {
+      this.#following.delete(recordingId);
     }
   }
 
-  /** A seq at or before the chunk that holds `sample`: by halving, as chunks may be of any length. */
-  async #seqOf(recordingId: string, sample: number, signal: AbortSignal): Promise<number> {
-    const { storage } = this.#options;
-    const { firstSeq, maxSeq } = await storage.recording(recordingId, signal);
-    let low = firstSeq ?? 0; // starts at or before the sample, as far as anything stored does
-    let high = maxSeq ?? 0;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      const [chunk] = await storage.chunks(recordingId, middle, 1, signal);
-      if (chunk === undefined || chunk.firstSample > sample) high = middle - 1;
-      else low = Math.max(middle, Math.min(chunk.seq, high));
-    }
-    return low;
+  /** Without any state: looks back from the last windows that are stored. */
+  async #followFromNear(info: RecordingInfo, shape: WindowShape, signal: AbortSignal): Promise<void> {
+    const { recordingId, maxSeq } = info;
+    const [last] = await this.#options.storage.chunks(recordingId, maxSeq ?? 0, 1, signal);
+    const toSample = last === undefined ? 0 : last.firstSample + last.samplesPerChannel;
+    const endWindow = Math.max(0, Math.floor((toSample - shape.windowSamples) / shape.hopSamples) + 1);
+    const nearest = endWindow - WINDOWS_ON_THE_WAY;
+    const near = (await this.#unscored(recordingId, shape, signal)).filter(({ toWindow }) => toWindow >= nearest);
+    const fromWindow = Math.max(0, nearest, Math.min(endWindow, ...near.map((range) => range.fromWindow)));
+    const reading = await this.#stored.open(info, fromWindow, signal);
+    if (reading === null) return;
+    await this.#readAndFollow(info, reading, fromWindow, (window) => window >= endWindow || isIn(near, window), signal);
   }
 
-  #cutterOf(chunk: EegChunk): RecordingWindows | null {
-    const montage = this.#options.montages.get(chunk.montageHash);
-    return montage === undefined
-      ? null
-      : new RecordingWindows(this.#options.detector, chunk.rate, montage.length === chunk.channels ? montage : []);
+  /** Whatever goes wrong, the windows are handed over or closed. */
+  async #readAndFollow(
+    info: RecordingInfo,
+    reading: Reading,
+    fromWindow: number,
+    isWanted: (window: number) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      for (let round = 0; round < MAX_ROUNDS; round++) {
+        const from = reading.nextSeq;
+        for await (const windows of this.#stored.read(info.recordingId, reading, { fromWindow }, signal))
+          await this.#publish(
+            info,
+            windows.filter(({ window }) => isWanted(window)),
+            signal,
+          );
+        if (this.#options.followed.follow(info.recordingId, reading.windows, reading.nextSeq) || reading.nextSeq === from) return;
+      }
+    } catch (error) {
+      reading.windows.close(); // a part of a page may have been pushed: nobody knows where it stands
+      throw error;
+    }
+  }
+
+  #isMissed(recordingId: string): boolean {
+    const missing = this.#options.followed.missing(recordingId);
+    return missing !== null && missing !== 'nothing';
+  }
+
+  async #infoOf(recordingId: string, signal: AbortSignal): Promise<RecordingInfo> {
+    const info = await this.#options.storage.recording(recordingId, signal);
+    if (info.channels.length > 0) this.#options.montages.add(info.channels);
+    return info;
+  }
+
+  async #scoreRun(info: RecordingInfo, shape: WindowShape, run: Range, wanted: readonly Range[], signal: AbortSignal): Promise<void> {
+    const reading = await this.#stored.open(info, run.fromWindow, signal);
+    if (reading === null) return; // its scale is still unknown: the start record has not been stored yet
+    try {
+      const toSample = run.toWindow * shape.hopSamples + shape.windowSamples;
+      for await (const windows of this.#stored.read(info.recordingId, reading, { fromWindow: run.fromWindow, toSample }, signal)) {
+        await this.#publish(
+          info,
+          windows.filter(({ window }) => isIn(wanted, window)),
+          signal,
+        );
+        await this.#followDue(signal);
+      }
+    } finally {
+      reading.windows.close();
+    }
+  }
+
+  async #publish({ recordingId, gateway, device }: Subject, windows: readonly TimedWindow[], signal: AbortSignal): Promise<void> {
+    const complete = windows.filter((window) => window.complete);
+    await orAborted(
+      Promise.all(complete.map((window) => this.#options.detections.publish({ recordingId, gateway, device }, window, 'catch-up'))),
+      signal,
+    );
+  }
+
+  async #unscored(recordingId: string, shape: WindowShape, signal: AbortSignal): Promise<Range[]> {
+    return this.#options.storage.unscored(recordingId, this.#options.modelHash, shape, signal);
+  }
+
+  /** Without the windows that are on their way from what was received. */
+  #leftOf(recordingId: string, ranges: readonly Range[]): Range[] {
+    const { detections, followed } = this.#options;
+    const fresh = followed.freshFrom(recordingId) ?? Number.POSITIVE_INFINITY;
+    return ranges.flatMap(({ fromWindow, toWindow }) => {
+      const range = { fromWindow, toWindow: Math.min(toWindow, fresh - 1) };
+      for (let window = range.fromWindow; window <= range.toWindow; window++) {
+        if (!detections.isOnTheWay(recordingId, window)) return [range];
+      }
+      return [];
+    });
+  }
+
+  /** null: nothing of the recording is stored. */
+  async #shapeOf({ recordingId, rate, firstSeq }: RecordingInfo, signal: AbortSignal): Promise<WindowShape | null> {
+    if (rate !== null) return windowShapeFor(rate);
+    const [first] = firstSeq === null ? [] : await this.#options.storage.chunks(recordingId, firstSeq, 1, signal);
+    return first === undefined ? null : windowShapeFor(first.rate);
   }
 
   #settle(recordingId: string, storedChunks: number): void {
@@ -226,30 +335,17 @@ export class CatchUp implements Lifecycle {
   }
 }
 
-/** Ranges joined where they are near, and cut where they are long. */
-export function inReads(ranges: readonly Range[]): Range[] {
-  const joined: { fromWindow: number; toWindow: number }[] = [];
+/** Ranges joined where reading on costs no more than looking back anew would. */
+export function inRuns(ranges: readonly Range[]): Range[] {
+  const runs: { fromWindow: number; toWindow: number }[] = [];
   for (const range of ranges) {
-    const last = joined.at(-1);
-    if (last !== undefined && range.fromWindow - last.toWindow <= NEAR_WINDOWS) last.toWindow = Math.max(last.toWindow, range.toWindow);
-    else joined.push({ ...range });
+    const last = runs.at(-1);
+    if (last !== undefined && range.fromWindow - last.toWindow <= LOOKBACK_HOPS) last.toWindow = Math.max(last.toWindow, range.toWindow);
+    else runs.push({ ...range });
   }
-  return joined.flatMap(({ fromWindow, toWindow }) =>
-    Array.from({ length: Math.ceil((toWindow - fromWindow + 1) / WINDOWS_PER_READ) }, (_, index) => ({
-      fromWindow: fromWindow + index * WINDOWS_PER_READ,
-      toWindow: Math.min(toWindow, fromWindow + (index + 1) * WINDOWS_PER_READ - 1),
-    })),
-  );
+  return runs;
 }
 
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(new DOMException('stopped', 'AbortError'));
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+function isIn(ranges: readonly Range[], window: number): boolean {
+  return ranges.some(({ fromWindow, toWindow }) => window >= fromWindow && window <= toWindow);
 }

@@ -19,6 +19,13 @@ export const PredictionConfig = z.strictObject({
     .enum(['auto', 'wasm', 'tfjs-node'])
     .default('auto')
     .describe('where the network runs; auto takes tfjs-node if it works, else wasm'),
+  workers: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(64)
+    .default(0)
+    .describe('processes that score, some 150 MB each; 0 takes one less than there are processors, at least one'),
   sweepS: z.coerce
     .number()
     .int()

@@ -1,50 +1,77 @@
-import { type ClockState, newRecordingId } from '@vitalwire/contract';
+import { type ClockState, type Detection, newRecordingId } from '@vitalwire/contract';
 import { createLog } from '@vitalwire/runtime';
 import { expect, test } from 'vitest';
-import { Detections, type Lane } from './detections.ts';
+import { Detections, type Origin } from './detections.ts';
 import type { TimedWindow } from './recording-windows.ts';
-import { ScoreQueue } from './score-queue.ts';
 
 const subject = { recordingId: newRecordingId('gateway-1', 0, new Uint8Array(6)), gateway: 'gateway-1', device: 'eeg-1' };
 const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
-const CHANNELS = 32;
-const LIMIT = 32_768 / CHANNELS;
 
-test('windows that come faster than they can be scored are left to storage, and memory stays bounded', async () => {
-  const { detections, published, queue } = make();
-  const results = Array.from({ length: 3 * LIMIT }, (_, window) => detections.score(subject, timed(window), 'durable'));
-  expect(queue.depth).toBe(LIMIT);
-  expect(detections.onTheWay).toBe(LIMIT);
-  expect((await Promise.all(results)).filter((taken) => taken)).toHaveLength(LIMIT);
-  expect(published.size).toBe(LIMIT);
-  expect(await detections.score(subject, timed(3 * LIMIT), 'durable')).toBe(true); // there is room again
-});
-
-test('what is read from storage is taken all the same: it waits for its own windows, and nobody else would look for them', async () => {
-  const { detections, published } = make();
-  const score = (window: number, lane: Lane) => detections.score(subject, timed(window), lane);
-  const received = Array.from({ length: 2 * LIMIT }, (_, window) => score(window, 'durable'));
-  expect(await score(2 * LIMIT, 'catch-up')).toBe(true);
-  await Promise.all(received);
-  expect(published.has(2 * LIMIT)).toBe(true);
-});
-
-function make() {
-  const published = new Set<number>();
-  const detector = { modelHash: 'a', modelVersion: '1', windowSamples: 178 };
-  const queue = new ScoreQueue({ scoreWindows: (windows) => windows.map(() => ({ probability: 0.1, verdict: 'quiet', reason: null })) });
+function make(publish: () => Promise<void>) {
+  const sent: { topic: string; bytes: string; live: boolean }[] = [];
+  const told: [number, Origin][] = [];
+  const note = (live: boolean) => (topic: string, payload: Uint8Array) =>
+    void sent.push({ topic, bytes: Buffer.from(payload).toString('hex'), live });
   const detections = new Detections({
-    detector,
-    queue,
-    publisher: { publish: async () => {}, publishLive: () => {} },
+    model: { modelHash: 'a', modelVersion: '1' },
+    publisher: {
+      publish: (topic, payload) => {
+        note(false)(topic, payload);
+        return publish();
+      },
+      publishLive: note(true),
+    },
     log: createLog({ name: 'test', level: 'silent' }),
-    onDetection: ({ seq }) => published.add(seq),
+    onDetection: ({ seq }: Detection, origin) => told.push([seq, origin]),
   });
-  return { detections, published, queue };
+  return { detections, sent, told };
 }
 
 function timed(window: number): TimedWindow {
-  const channels = Array.from({ length: CHANNELS }, (_, channel) => channel);
-  const job = { channels: channels.map(() => new Float64Array(1)), rails: channels.map(() => ({ min: -1, max: 1 })) };
-  return { window, firstSample: window * 178, measuredAtUs: window, clock, work: { kind: 'score', job, channels } };
+  return {
+    window,
+    firstSample: window * 174,
+    samples: 696,
+    complete: true,
+    measuredAtUs: 1_000_000 * window,
+    clock,
+    probability: 0.25,
+    verdict: 'unsure',
+    reason: null,
+    channel: 1,
+    baseline: 'own',
+    channelProbabilities: [null, 0.25],
+  };
 }
+
+test('the same window gives the same bytes, stored or provisional, whenever it is published', async () => {
+  const { detections, sent } = make(async () => {});
+  await detections.publish(subject, timed(3), 'durable');
+  await detections.publish(subject, timed(3), 'catch-up');
+  detections.publishProvisional(subject, timed(3));
+  expect(new Set(sent.map(({ bytes }) => bytes)).size).toBe(1);
+  expect(sent.map(({ live, topic }) => [live, topic.endsWith('/detection/live')])).toEqual([
+    [false, false],
+    [false, false],
+    [true, true],
+  ]);
+});
+
+test('a window is published once at a time, and is on the way until it is committed', async () => {
+  const committed = Promise.withResolvers<void>();
+  const { detections, sent, told } = make(() => committed.promise);
+  const first = detections.publish(subject, timed(1), 'durable');
+  expect(await detections.publish(subject, timed(1), 'catch-up')).toBe(true);
+  expect(detections.isOnTheWay(subject.recordingId, 1)).toBe(true);
+  expect([sent.length, told.length]).toEqual([1, 0]);
+  committed.resolve();
+  expect(await first).toBe(true);
+  expect(detections.isOnTheWay(subject.recordingId, 1)).toBe(false);
+  expect(told).toEqual([[1, 'durable']]);
+});
+
+test('a detection that is refused is told as not published, and nothing stays on the way', async () => {
+  const { detections, told } = make(() => Promise.reject(new Error('too many wait')));
+  expect(await detections.publish(subject, timed(1), 'durable')).toBe(false);
+  expect([detections.onTheWay, told.length]).toEqual([0, 0]);
+});

@@ -1,9 +1,10 @@
-import { type Detector, loadDetector } from '@vitalwire/detector';
+import { availableParallelism } from 'node:os';
 import {
   type Clock,
   Counter,
   DurablePublisher,
   Gauge,
+  type Health,
   HttpClient,
   type Lifecycle,
   type Log,
@@ -16,8 +17,9 @@ import { CatchUp } from './catch-up.ts';
 import type { PredictionConfig } from './config.ts';
 import { Detections } from './detections.ts';
 import { Montages } from './montages.ts';
-import { Reception } from './reception.ts';
-import { ScoreQueue } from './score-queue.ts';
+import { MAX_WAITING_LIVE, Reception } from './reception.ts';
+import { BEHIND_MS, type PoolState, ScoringPool } from './scoring/pool.ts';
+import type { ModelFacts } from './scoring/protocol.ts';
 import { storageQueries } from './storage-queries.ts';
 
 export type Prediction = Lifecycle & { addresses(): Record<string, number | string> };
@@ -35,40 +37,50 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
   const montages = new Montages(config.dataDir, log);
   const http = new HttpClient({ baseUrl: config.storageUrl, token: config.storageToken, caPath: config.caPath });
   const publisher = new DurablePublisher({ ...bus, clientId: 'prediction-pub' });
+  const pool = new ScoringPool({
+    workers: config.workers === 0 ? Math.max(1, availableParallelism() - 1) : config.workers,
+    backend: config.backend,
+    log,
+    clock,
+  });
   let running: Running | null = null;
-  let detector: Detector | null = null;
+  let model: ModelFacts | null = null;
 
   const start = async (signal: AbortSignal): Promise<void> => {
     montages.load();
-    detector = await loadDetector({ backend: config.backend, log });
-    const metrics = makeMetrics(probes, detector);
-    const queue = new ScoreQueue(detector);
+    await pool.start(signal);
+    const facts = pool.facts;
+    model = facts;
+    const metrics = makeMetrics(probes, facts);
     const detections = new Detections({
-      detector,
-      queue,
+      model: facts,
       publisher,
       log,
-      onDetection: ({ verdict }, lane) => metrics.detections.inc({ verdict, lane }),
-    });
-    const catchUp = new CatchUp({
-      storage: storageQueries(http),
-      detector,
-      detections,
-      montages,
-      clock,
-      log,
-      sweepMs: config.sweepS * 1000,
+      onDetection: ({ verdict }, origin) => metrics.detections.inc({ verdict, lane: origin }),
     });
     const reception = new Reception({
-      detector,
+      pool,
       montages,
       detections,
+      clock,
       onMissed: (recordingId, why) => {
         metrics.missed.inc({ why });
         catchUp.look(recordingId);
       },
       onUnreadable: () => metrics.unreadable.inc(),
-      onFailed: (error) => log.error({ err: error }, 'a window could not be scored'),
+      onFailed: (error) => log.warn({ err: error }, 'windows could not be scored; they are looked for in storage'),
+    });
+    const catchUp = new CatchUp({
+      storage: storageQueries(http),
+      modelHash: facts.modelHash,
+      pool,
+      detections,
+      followed: reception,
+      montages,
+      clock,
+      log,
+      sweepMs: config.sweepS * 1000,
+      atOnce: pool.state.workers,
     });
     const subscriber = new Subscriber({
       ...bus,
@@ -83,16 +95,12 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
       },
     });
     metrics.watch({
-      queue: () => queue.depth,
+      pool: () => pool.state,
       onTheWay: () => detections.onTheWay,
       recordings: () => reception.recordings,
       due: () => catchUp.due,
     });
-    const { backend, modelHash, modelVersion, seizureAt, quietBelow } = detector;
-    probes.check('detector', () => ({
-      ok: true,
-      detail: { backend, modelHash, modelVersion, seizureAt, quietBelow, waiting: queue.depth },
-    }));
+    probes.check('detector', () => scoringHealth(facts, pool.state));
     // Without front door or storage the service stays in use: it goes on with what it has and catches up later.
     probes.check('frontDoor', () => ({
       ok: true,
@@ -105,26 +113,51 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
       detail: catchUp.problem ?? { recordingsDue: catchUp.due },
     }));
     running = await startAll([probes, publisher, catchUp, subscriber], signal);
-    log.info({ backend, modelHash, modelVersion, probePort: probes.port }, 'prediction running');
+    const { workers } = pool.state;
+    log.info({ ...facts, workers, probePort: probes.port }, 'prediction running');
   };
 
   return {
     start,
     async stop() {
       await running?.stop();
+      await pool.stop();
       await http.close();
-      detector?.dispose();
-      detector = null;
+      model = null;
     },
     addresses: () => ({
       probeHost: config.probeHost,
       probePort: probes.port,
-      ...(detector === null ? {} : { backend: detector.backend, modelHash: detector.modelHash }),
+      ...(model === null ? {} : { backend: model.backend, modelHash: model.modelHash }),
     }),
   };
 }
 
-function makeMetrics({ registry }: Probes, { backend, modelHash, modelVersion }: Detector) {
+/** `behind`: live windows wait for longer than they should, or are left to storage; `workers-down`: some or all are being started again. */
+export function scoringHealth(model: ModelFacts, pool: PoolState): Health {
+  const { ready, workers, restarts, pids, waiting, oldestLiveMs } = pool;
+  const isBehind = oldestLiveMs > BEHIND_MS || waiting.live >= MAX_WAITING_LIVE;
+  const state = ready < workers ? 'workers-down' : isBehind ? 'behind' : 'in-time';
+  const problems = {
+    'workers-down': `${workers - ready} of ${workers} scoring workers are being started again`,
+    behind: `more comes in than can be scored: live windows wait for ${(oldestLiveMs / 1000).toFixed(1)} s`,
+    'in-time': null,
+  };
+  return {
+    ok: ready > 0,
+    degraded: state !== 'in-time',
+    detail: {
+      state,
+      problem: problems[state],
+      ...model,
+      workers: { ready, of: workers, restarts, pids },
+      waitingChannelSeconds: { live: Math.round(waiting.live), catchUp: Math.round(waiting['catch-up']) },
+      oldestLiveMs: Math.round(oldestLiveMs),
+    },
+  };
+}
+
+function makeMetrics({ registry }: Probes, { backend, modelHash, modelVersion }: ModelFacts) {
   const registers = [registry];
   new Gauge({ name: 'vitalwire_prediction_model', help: 'The model in use', labelNames: ['backend', 'hash', 'version'], registers }).set(
     { backend, hash: modelHash, version: modelVersion },
@@ -153,7 +186,7 @@ function makeMetrics({ registry }: Probes, { backend, modelHash, modelVersion }:
       help: 'Received messages dropped because too many were waiting',
       registers,
     }),
-    watch(values: Readonly<Record<'queue' | 'onTheWay' | 'recordings' | 'due', () => number>>) {
+    watch({ pool, onTheWay, recordings, due }: Watched) {
       const gauge = (name: string, help: string, value: () => number) =>
         new Gauge({
           name: `vitalwire_prediction_${name}`,
@@ -163,10 +196,22 @@ function makeMetrics({ registry }: Probes, { backend, modelHash, modelVersion }:
             this.set(value());
           },
         });
-      gauge('waiting_windows', 'Windows waiting to be scored', values.queue);
-      gauge('unacknowledged_detections', 'Detections scored or published and not yet committed', values.onTheWay);
-      gauge('recordings', 'Recordings heard of lately', values.recordings);
-      gauge('recordings_due', 'Recordings about to be compared with storage', values.due);
+      gauge('waiting_live', 'Channel seconds of received samples waiting to be scored', () => pool().waiting.live);
+      gauge('waiting_catch_up', 'Channel seconds read from storage waiting to be scored', () => pool().waiting['catch-up']);
+      gauge('oldest_live_seconds', 'How long the oldest received samples have waited', () => pool().oldestLiveMs / 1000);
+      gauge('workers_ready', 'Scoring workers ready', () => pool().ready);
+      gauge('worker_restarts', 'Scoring workers that died since the start', () => pool().restarts);
+      gauge('worker_busy_seconds', 'Time spent scoring by all workers since the start', () => pool().busyMs / 1000);
+      gauge('unacknowledged_detections', 'Detections published and not yet committed', onTheWay);
+      gauge('recordings', 'Recordings heard of lately', recordings);
+      gauge('recordings_due', 'Recordings about to be compared with storage', due);
     },
   };
 }
+
+type Watched = {
+  readonly pool: () => PoolState;
+  readonly onTheWay: () => number;
+  readonly recordings: () => number;
+  readonly due: () => number;
+};

@@ -1,103 +1,117 @@
 import type { ChannelScale, ClockState, EegChunk } from '@vitalwire/contract';
-import type { Detector } from '@vitalwire/detector';
-import { type Gain, microvoltGainOf, type Rails, toPhysical, WindowCutter, type WindowShape } from '@vitalwire/vitals';
-import type { WindowJob } from './score-queue.ts';
+import type { Before } from '@vitalwire/detector';
+import { type WindowShape, windowShapeFor, windowsInside } from '@vitalwire/vitals';
+import type { ScoringPool, ScoringSession } from './scoring/pool.ts';
+import type { ScoredWindow } from './scoring/protocol.ts';
+import type { Lane } from './scoring/scoring-worker.ts';
 
-/** A complete window and the time of its first sample, as its chunk tells it. */
-export type TimedWindow = {
-  readonly window: number;
-  readonly firstSample: number;
-  readonly measuredAtUs: number;
-  readonly clock: ClockState;
-  readonly work: WindowWork;
-};
-
-/** What is to be scored, or why nothing can be: an unknown rate or unit is refused, never guessed. */
-export type WindowWork =
-  | {
-      readonly kind: 'score';
-      readonly job: WindowJob;
-      readonly channels: readonly number[] /* the recording's channel behind each of the job's */;
-    }
-  | { readonly kind: 'refused'; readonly reason: 'rate' | 'unit' };
+/** A scored window and the time of its first sample, as its chunk tells it. */
+export type TimedWindow = ScoredWindow & { readonly measuredAtUs: number; readonly clock: ClockState };
 
 type Anchor = {
   readonly firstSample: number;
   readonly toSample: number;
   readonly measuredAtUs: number;
   readonly clock: ClockState;
-  readonly usPerSample: number;
 };
-type Usable = { readonly channel: number; readonly gain: Gain; readonly rails: Rails };
+type Time = Pick<Anchor, 'measuredAtUs' | 'clock'>;
 
-/**
- * The windows of one recording, from its chunks in order. The same chunks give the same windows and times, however and whenever they
- * were read, so that a detection computed twice is the same bytes.
- */
+export type PushOptions = {
+  /** Windows before this one only feed filters and baseline. */
+  readonly fromWindow?: number;
+  /** What lies before the chunk if it does not join the last; a score that may depend on something `unseen` is not complete. */
+  readonly before?: Before;
+  /** Samples that were recorded of a predecessor before this recording began: its chunks are counted back from there. */
+  readonly earlierBy?: number;
+};
+
+/** The windows of one recording from its chunks in order, scored in a worker, and the times of their first samples. */
 export class RecordingWindows {
-  readonly #shape: WindowShape;
-  readonly #cutter: WindowCutter;
-  readonly #usable: readonly Usable[];
-  readonly #refusal: 'rate' | 'unit' | null;
-  #anchors: Anchor[] = [];
+  readonly shape: WindowShape;
+  readonly #session: ScoringSession;
+  #anchors: Anchor[];
+  #startedAt: number | null; // where the joined stretch began
+  #nextSample: number;
 
-  constructor(
-    detector: Pick<Detector, 'windowSamples' | 'hopSamples' | 'refusal'>,
+  private constructor(
+    session: ScoringSession,
+    shape: WindowShape,
+    state: { anchors: Anchor[]; startedAt: number | null; nextSample: number },
+  ) {
+    this.#session = session;
+    this.shape = shape;
+    this.#anchors = state.anchors;
+    this.#startedAt = state.startedAt;
+    this.#nextSample = state.nextSample;
+  }
+
+  static open(
+    pool: Pick<ScoringPool, 'open'>,
+    recordingId: string,
     rate: EegChunk['rate'],
     montage: readonly ChannelScale[],
-  ) {
-    this.#shape = { windowSamples: detector.windowSamples, hopSamples: detector.hopSamples };
-    this.#cutter = new WindowCutter(this.#shape);
-    const judged = montage.map((scale, channel) => ({ scale, channel, refusal: detector.refusal(rate, scale) }));
-    this.#usable = judged.flatMap(({ scale, channel, refusal }) => {
-      const gain = refusal === null ? microvoltGainOf(scale) : null;
-      return gain === null ? [] : [{ channel, gain, rails: railsOf(scale, gain) }];
+  ): RecordingWindows {
+    const session = pool.open(recordingId, rate, montage);
+    return new RecordingWindows(session, windowShapeFor(rate), { anchors: [], startedAt: null, nextSample: 0 });
+  }
+
+  /** The worker that held its state has died: nothing more comes of it. */
+  get isLost(): boolean {
+    return this.#session.isLost;
+  }
+
+  /** The first window that what was pushed so far does not complete. */
+  get nextWindow(): number {
+    return Math.max(0, Math.floor((this.#nextSample - this.shape.windowSamples) / this.shape.hopSamples) + 1);
+  }
+
+  /** Adds one chunk and resolves with the windows it completes. A chunk that does not join the last begins anew. */
+  async push(chunk: EegChunk, lane: Lane, { fromWindow = 0, before = 'unseen', earlierBy = 0 }: PushOptions = {}): Promise<TimedWindow[]> {
+    const firstSample = chunk.firstSample - earlierBy;
+    const times = this.#timesOf(chunk, firstSample);
+    const { samplesPerChannel, samples } = chunk;
+    const windows = await this.#session.push({ firstSample, samplesPerChannel, samples, before, fromWindow }, lane);
+    return windows.flatMap((window) => {
+      const time = times.get(window.window);
+      return time === undefined || window.window < fromWindow ? [] : [{ ...window, ...time }];
     });
-    this.#refusal = this.#usable.length > 0 ? null : (judged[0]?.refusal ?? 'unit');
   }
 
-  /** Adds one chunk of this recording and returns the windows it completes. A chunk that does not join the last begins anew. */
-  push(chunk: EegChunk): TimedWindow[] {
-    const { firstSample, samplesPerChannel, measuredAtUs, clock, rate } = chunk;
-    const channels = this.#usable.map(({ channel, gain }) =>
-      toPhysical(chunk.samples.subarray(channel * samplesPerChannel, (channel + 1) * samplesPerChannel), gain),
-    );
-    this.#anchors.push({
-      firstSample,
-      toSample: firstSample + samplesPerChannel,
-      measuredAtUs,
-      clock,
-      usPerSample: (1e6 * rate.den) / rate.num,
+  /** A copy that goes on from here. Only of one that was pushed live last. */
+  fork(): RecordingWindows {
+    return new RecordingWindows(this.#session.fork(), this.shape, {
+      anchors: [...this.#anchors],
+      startedAt: this.#startedAt,
+      nextSample: this.#nextSample,
     });
-    // Without a usable channel the windows are still cut, from silence, so that each gets its reason.
-    const windows = this.#cutter.push(firstSample, channels.length > 0 ? channels : [new Float64Array(samplesPerChannel)]);
-    const timed = windows.map(({ window, firstSample: first, channels: cut }) => ({
-      window,
-      firstSample: first,
-      ...this.#timeOf(first),
-      work: this.#workOf(cut),
-    }));
-    this.#anchors = this.#anchors.filter(({ toSample }) => toSample > this.#cutter.nextSample - this.#shape.windowSamples);
-    return timed;
   }
 
-  #workOf(cut: readonly Float64Array[]): WindowWork {
-    if (this.#refusal !== null) return { kind: 'refused', reason: this.#refusal };
-    return {
-      kind: 'score',
-      job: { channels: cut, rails: this.#usable.map(({ rails }) => rails) },
-      channels: this.#usable.map(({ channel }) => channel),
-    };
+  close(): void {
+    this.#session.close();
   }
 
-  #timeOf(sample: number): { measuredAtUs: number; clock: ClockState } {
-    const anchor = this.#anchors.findLast(({ firstSample, toSample }) => sample >= firstSample && sample < toSample);
-    if (anchor === undefined) throw new Error(`sample ${sample} was cut without a chunk that holds it`);
-    return { measuredAtUs: Math.round(anchor.measuredAtUs + (sample - anchor.firstSample) * anchor.usPerSample), clock: anchor.clock };
+  /** The times of the windows that this chunk completes, taken now: the score comes when more chunks have gone by. */
+  #timesOf({ samplesPerChannel, measuredAtUs, clock, rate }: EegChunk, firstSample: number): Map<number, Time> {
+    const { windowSamples, hopSamples } = this.shape;
+    const toSample = firstSample + samplesPerChannel;
+    if (this.#startedAt === null || firstSample > this.#nextSample) {
+      this.#startedAt = firstSample;
+      this.#anchors = [];
+    }
+    const seen = Math.max(this.#nextSample, this.#startedAt);
+    this.#nextSample = Math.max(this.#nextSample, toSample);
+    this.#anchors.push({ firstSample, toSample, measuredAtUs, clock });
+    const times = new Map<number, Time>();
+    const { fromWindow, toWindow } = windowsInside(this.#startedAt, toSample, this.shape);
+    const first = Math.max(fromWindow, Math.floor((seen - windowSamples) / hopSamples) + 1);
+    for (let window = first; window <= toWindow; window++) {
+      const sample = window * hopSamples;
+      const anchor = this.#anchors.findLast((one) => sample >= one.firstSample && sample < one.toSample);
+      if (anchor === undefined) throw new Error(`window ${window} was completed without a chunk that holds its first sample`);
+      const offsetUs = ((sample - anchor.firstSample) * 1e6 * rate.den) / rate.num;
+      times.set(window, { measuredAtUs: Math.round(anchor.measuredAtUs + offsetUs), clock: anchor.clock });
+    }
+    this.#anchors = this.#anchors.filter((one) => one.toSample > toSample - windowSamples - hopSamples);
+    return times;
   }
-}
-
-function railsOf(scale: ChannelScale, gain: Gain): Rails {
-  const ends = [scale.digitalMin * gain.gain + gain.offset, scale.digitalMax * gain.gain + gain.offset];
-  return { min: Math.min(...ends), max: Math.max(...ends) };
 }
