@@ -76,7 +76,11 @@ function scoredPair(
     durationS,
     reference: inOrder(table.seizures, reference),
     hypotheses: [
-      { name: 'file', alarms: inOrder(answer?.seizures ?? [], hypothesis).map((event) => ({ ...event, raisedS: event.startS })) },
+      {
+        name: 'file',
+        alarms: inOrder(answer?.seizures ?? [], hypothesis).map((event) => ({ ...event, raisedS: event.startS })),
+        signals: null,
+      },
     ],
     source: '',
     speed: null,

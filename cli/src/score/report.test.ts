@@ -3,11 +3,16 @@ import type { Raised, TimeEvent } from '@vitalwire/vitals';
 import { expect, test } from 'vitest';
 import { assembledDataLabel, dataTimeLabel, scoreReport } from './report.ts';
 import { clock, reportLines } from './report-text.ts';
-import { clearSeconds, outsideOf, type ScoredRecording } from './scored-recording.ts';
+import { clearSeconds, type Hypothesis, outsideOf, type ScoredRecording } from './scored-recording.ts';
 import { timelineSvg } from './timeline-svg.ts';
 
 const at = (startS: number, endS: number): TimeEvent => ({ startS, endS });
 const alarm = (startS: number, endS: number, raisedS: number): Raised => ({ startS, endS, raisedS });
+const of = (name: Hypothesis['name'], alarms: readonly Raised[]): Hypothesis => ({
+  name,
+  alarms,
+  signals: name === 'file' ? null : alarms,
+});
 
 function recording(over: Partial<ScoredRecording> = {}): ScoredRecording {
   return {
@@ -17,8 +22,8 @@ function recording(over: Partial<ScoredRecording> = {}): ScoredRecording {
     durationS: 3600,
     reference: [at(600, 640), at(1800, 1860)],
     hypotheses: [
-      { name: 'engine', alarms: [alarm(602, 640, 608), alarm(1801, 1850, 1809)] },
-      { name: 'raw', alarms: [alarm(601, 602, 602), alarm(603, 604, 604), alarm(1801, 1802, 1802), alarm(3000, 3001, 3001)] },
+      of('engine', [alarm(602, 640, 608), alarm(1801, 1850, 1809)]),
+      of('raw', [alarm(601, 602, 602), alarm(603, 604, 604), alarm(1801, 1802, 1802), alarm(3000, 3001, 3001)]),
     ],
     source: '',
     speed: 1,
@@ -32,10 +37,7 @@ test('the report counts each hypothesis over all recordings, and averages over s
   const silent = recording({
     subject: 'p02',
     reference: [at(100, 130)],
-    hypotheses: [
-      { name: 'engine', alarms: [] },
-      { name: 'raw', alarms: [] },
-    ],
+    hypotheses: [of('engine', []), of('raw', [])],
   });
   const report = scoreReport([recording(), recording({ name: 'capture-2' }), silent]);
   const [engine, raw] = report.hypotheses;
@@ -77,13 +79,13 @@ test('for people: figures side by side, each seizure with its latency, and what 
 });
 
 test('what does not exist is -- in text and null in JSON, never a number', () => {
-  const report = scoreReport([recording({ reference: [], hypotheses: [{ name: 'engine', alarms: [] }] })]);
+  const report = scoreReport([recording({ reference: [], hypotheses: [of('engine', [])] })]);
   expect(reportLines(report).join('\n')).toMatch(/^event sensitivity +-- \(0 of 0\)$/m);
   expect(JSON.parse(JSON.stringify(report)).hypotheses[0].events).toMatchObject({ sensitivity: null, f1: null, fpPerDay: 0 });
 });
 
 test('files do not say when an alarm was raised, so there is no latency', () => {
-  const report = scoreReport([recording({ hypotheses: [{ name: 'file', alarms: [alarm(605, 640, 605)] }] })]);
+  const report = scoreReport([recording({ hypotheses: [of('file', [alarm(605, 640, 605)])] })]);
   expect(report.hypotheses[0]?.latency).toBeNull();
   expect(reportLines(report).join('\n')).toContain('files do not say when');
 });
@@ -97,9 +99,7 @@ test('only outside seizures and their tolerances can an alarm be false, and that
 
 test('the picture is well-formed, draws every event, and tells found from missed and true from false without colour', () => {
   const svg = timelineSvg(
-    scoreReport([
-      recording({ subject: 'p<1>&"2"', hypotheses: [{ name: 'engine', alarms: [alarm(602, 640, 608), alarm(3000, 3010, 3006)] }] }),
-    ]),
+    scoreReport([recording({ subject: 'p<1>&"2"', hypotheses: [of('engine', [alarm(602, 640, 608), alarm(3000, 3010, 3006)])] })]),
   );
   expect(svg).toContain('role="img"');
   expect(svg).toContain('p&lt;1&gt;&amp;&quot;2&quot;');

@@ -110,7 +110,7 @@ export function scoreReport(recordings: readonly ScoredRecording[]): ScoreReport
   };
 }
 
-function scoredHypothesis({ reference, durationS }: ScoredRecording, { name, alarms }: Hypothesis): ScoredHypothesis {
+function scoredHypothesis({ reference, durationS }: ScoredRecording, { name, alarms, signals }: Hypothesis): ScoredHypothesis {
   const events = orderedEvents(alarms, durationS);
   return {
     name,
@@ -118,7 +118,7 @@ function scoredHypothesis({ reference, durationS }: ScoredRecording, { name, ala
     samples: scoreSamples(reference, events, durationS),
     alarms,
     outside: outsideOf(reference, alarms),
-    latencies: name === 'file' ? null : detectionLatencies(reference, alarms),
+    latencies: signals === null ? null : detectionLatencies(reference, signals),
   };
 }
 

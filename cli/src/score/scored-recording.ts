@@ -8,7 +8,8 @@ export type HypothesisName = 'engine' | 'rule' | 'raw' | 'file';
 
 export type Hypothesis = {
   readonly name: HypothesisName;
-  readonly alarms: readonly Raised[]; // in order of onset; of a file, nobody knows when they were raised
+  readonly alarms: readonly Raised[]; // in order of onset
+  readonly signals: readonly Raised[] | null; // when they began to sound, or did again; null = nobody knows
 };
 
 /** One unbroken recording with what is known and what was claimed about it. Times are seconds of data time since its first sample. */

@@ -1,9 +1,11 @@
 import type { Client } from '@vitalwire/client';
-import { type DetectionInfo, decodeMessage, type RecordingInfo } from '@vitalwire/contract';
-import { orderedEvents, rawThresholdAlarms, type TimeEvent, type WindowVerdict } from '@vitalwire/vitals';
+import { type AlarmLine, type DetectionInfo, decodeMessage, type RecordingInfo } from '@vitalwire/contract';
+import { orderedEvents, rawThresholdAlarms, type TimeEvent } from '@vitalwire/vitals';
 import { readDetections } from '../compare/stored-capture.ts';
 import { annotatingGroups, type CaptureGroup, captureGroups } from './capture-groups.ts';
 import type { Hypothesis, ScoredRecording, WindowCount } from './scored-recording.ts';
+import { runSeizureRule, type TimedVote } from './seizure-rule.ts';
+import { engineHypothesis, seizureAlarms } from './stored-alarms.ts';
 
 /** Which stored recordings to score. Nothing named = everything that is stored. */
 export type StoredWish = {
@@ -20,10 +22,11 @@ export async function readStoredRecordings(web: Client, wish: StoredWish, signal
   const eeg = captureGroups(await recordingsOf(web, wish, 'eeg'));
   const events = captureGroups(await recordingsOf(web, wish, 'event'));
   const wanted = wish.captures === null ? eeg : eeg.filter(({ captureId }) => captureId !== null && wish.captures?.includes(captureId));
+  const alarms = await seizureAlarms(web, [...new Set(wanted.map(({ device }) => device))]);
   const scored: ScoredRecording[] = [];
   for (const group of wanted) {
     signal.throwIfAborted();
-    const one = await scoredRecording(web, wish, group, events);
+    const one = await scoredRecording(web, wish, group, { events, all: eeg, alarms });
     if (one !== null) scored.push(one);
   }
   return scored;
@@ -40,12 +43,13 @@ async function recordingsOf(web: Client, wish: StoredWish, stream: 'eeg' | 'even
   return [...found.values()];
 }
 
-async function scoredRecording(
-  web: Client,
-  wish: StoredWish,
-  group: CaptureGroup,
-  events: readonly CaptureGroup[],
-): Promise<ScoredRecording | null> {
+type Stored = {
+  readonly events: readonly CaptureGroup[];
+  readonly all: readonly CaptureGroup[]; // of EEG
+  readonly alarms: readonly AlarmLine[] | null;
+};
+
+async function scoredRecording(web: Client, wish: StoredWish, group: CaptureGroup, stored: Stored): Promise<ScoredRecording | null> {
   const notes: string[] = [];
   const spans = await Promise.all(group.recordings.map((one) => spanOf(web, one)));
   const fromUs = Math.max(wish.fromUs ?? Number.NEGATIVE_INFINITY, Math.min(...spans.map((span) => span.fromUs)));
@@ -56,7 +60,7 @@ async function scoredRecording(
   if (durationS - held > 1) notes.push(`${(durationS - held).toFixed(1)} s of it are not stored`);
 
   const secondsOf = (us: number): number => (us - fromUs) / 1e6;
-  const annotated = await seizureEvents(web, annotatingGroups(group, events, toUs), secondsOf);
+  const annotated = await seizureEvents(web, annotatingGroups(group, stored.events, toUs), secondsOf);
   if (annotated.endless > 0) notes.push(`${annotated.endless} seizures are annotated without an end: they count as moments`);
   const reference = orderedEvents(annotated.events, durationS);
 
@@ -69,7 +73,12 @@ async function scoredRecording(
   if (votes.length === 0) notes.push('no window has a detection');
   else if (durationS - judgedS > 10) notes.push(`detections reach to ${judgedS.toFixed(0)} of ${durationS.toFixed(0)} s`);
 
-  const hypotheses: Hypothesis[] = [{ name: 'raw', alarms: rawThresholdAlarms(votes) }];
+  const raw = rawThresholdAlarms(votes);
+  const rule = runSeizureRule(votes, durationS);
+  if (stored.alarms === null) notes.push("no alarm of a seizure is stored: the engine's rule was run over the stored detections instead");
+  const own = stored.alarms === null ? null : alarmsOf(group, stored.all, stored.alarms);
+  const engine: Hypothesis = own === null ? { name: 'rule', ...rule } : engineHypothesis(own, { fromUs, toUs }, rule, notes);
+  const hypotheses: Hypothesis[] = [engine, { name: 'raw', alarms: raw, signals: raw }];
   const replay = group.recordings.find((one) => one.replay !== null)?.replay ?? null;
   return {
     subject: group.patient ?? group.device,
@@ -136,18 +145,34 @@ async function detectionsOf(
   return { detections, model: detections[0]?.detection.modelVersion ?? '', others };
 }
 
-function voteOf(recording: RecordingInfo, detection: DetectionInfo, secondsOf: (us: number) => number): WindowVerdict {
+function voteOf(recording: RecordingInfo, detection: DetectionInfo, secondsOf: (us: number) => number): TimedVote {
   const { num, den } = recording.rate ?? { num: 1, den: 1 }; // without its start record the rate is unknown: windows are then moments
   const spanUs = recording.rate === null ? 0 : (detection.samples * den * 1e6) / num;
   return {
     startS: secondsOf(detection.measuredAtUs),
     endS: secondsOf(detection.measuredAtUs + spanUs),
     verdict: detection.verdict,
+    probability: detection.probability,
+    channel: detection.channel,
+    key: `${recording.recordingId} ${detection.window}`,
+    // Window w begins at sample w x hop; of window 0 alone the hop cannot be told.
+    hopS: detection.window > 0 ? ((detection.firstSample / detection.window) * den) / num : Math.min(1, spanUs / 1e6),
   };
 }
 
-function windowCount(votes: readonly WindowVerdict[], model: string): WindowCount {
+function windowCount(votes: readonly TimedVote[], model: string): WindowCount {
   const seizure = votes.filter(({ verdict }) => verdict === 'seizure').length;
   const quiet = votes.filter(({ verdict }) => verdict === 'quiet').length;
   return { model, windows: votes.length, seizure, unjudged: votes.length - seizure - quiet };
+}
+
+/** Alarms were raised after their capture began, and before the device's next one did: of replays above 1x only that tells them apart. */
+function alarmsOf(group: CaptureGroup, all: readonly CaptureGroup[], lines: readonly AlarmLine[]): AlarmLine[] {
+  const begins = (one: CaptureGroup): number => one.recordings[0]?.startedAtUs ?? 0;
+  const later = all
+    .filter(({ device }) => device === group.device)
+    .map(begins)
+    .filter((us) => us > begins(group));
+  const untilUs = Math.min(Number.POSITIVE_INFINITY, ...later);
+  return lines.filter((line) => line.device === group.device && line.atUs >= begins(group) && line.atUs < untilUs);
 }
