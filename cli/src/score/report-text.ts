@@ -49,6 +49,7 @@ function pooledTable({ hypotheses }: ScoreReport): string[][] {
     row('false alarms per 24 h', ({ events }) => `${rate(events.fpPerDay)} (${events.fp} in all)`),
     row('alarms raised', ({ alarms }) => String(alarms)),
     row('  outside any seizure', ({ outside }) => String(outside)),
+    row('  sounded, times', ({ sounded }) => (sounded === null ? '--' : String(sounded))),
     row('latency, median', ({ latency }) => seconds(latency?.medianS)),
     row('latency, 90 % within', ({ latency }) => seconds(latency?.p90S)),
     row('  measured on', ({ latency }) => measuredOn(latency)),
@@ -121,8 +122,13 @@ function latencyLines({ recordings, hypotheses }: ScoreReport): string[] {
   return [...limited(tableLines([['SUBJECT', 'ONSET', 'LASTS', ...names.map((name) => `LATENCY, ${titles[name]}`)], ...rows])), ''];
 }
 
+/** What a reader must know; what is true of several subjects is said once. */
 function noteLines({ recordings }: ScoreReport): string[] {
-  const lines = recordings.flatMap(({ subject, notes }) => notes.map((note) => `note: ${subject}: ${note}`));
+  const whose = new Map<string, Set<string>>();
+  for (const { subject, notes } of recordings) for (const note of notes) whose.set(note, (whose.get(note) ?? new Set()).add(subject));
+  const lines = [...whose].map(
+    ([note, subjects]) => `note: ${subjects.size > 3 ? `${subjects.size} subjects` : [...subjects].join(', ')}: ${note}`,
+  );
   return lines.length === 0 ? [] : [...limited(lines), ''];
 }
 

@@ -25,6 +25,7 @@ export type Figures = {
   readonly samples: CountsAndScores;
   readonly alarms: number; // as raised, before anything is merged
   readonly outside: number; // of these, outside every annotated seizure and its tolerances
+  readonly sounded: number | null; // how often an alarm began to hold or held again; null = nobody knows
   readonly latency: LatencyFigures | null; // null = nobody knows when alarms were raised
 };
 
@@ -42,6 +43,7 @@ export type ScoredHypothesis = {
   readonly samples: ScoreCounts;
   readonly alarms: Hypothesis['alarms'];
   readonly outside: number;
+  readonly sounded: number | null;
   readonly latencies: readonly LatencyOfEvent[] | null;
 };
 
@@ -118,6 +120,7 @@ function scoredHypothesis({ reference, durationS }: ScoredRecording, { name, ala
     samples: scoreSamples(reference, events, durationS),
     alarms,
     outside: outsideOf(reference, alarms),
+    sounded: signals?.length ?? null,
     latencies: signals === null ? null : detectionLatencies(reference, signals),
   };
 }
@@ -133,6 +136,7 @@ function figuresOf(recordings: readonly RecordingReport[], name: HypothesisName)
     samples: { ...samples, ...scoresOf(samples) },
     alarms: own.reduce((sum, one) => sum + one.alarms.length, 0),
     outside: own.reduce((sum, one) => sum + one.outside, 0),
+    sounded: own.some(({ sounded }) => sounded === null) ? null : own.reduce((sum, { sounded }) => sum + (sounded ?? 0), 0),
     latency: latencies === null ? null : latencyFigures(latencies),
   };
 }

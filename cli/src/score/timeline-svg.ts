@@ -11,7 +11,7 @@ const BAR = 16;
 const LANE = 24;
 const TITLE = 26; // above the lanes of a recording
 const BELOW = 34; // the axis and the space to the next recording
-const HEAD = 132;
+const HEAD = 152;
 const MAX_RECORDINGS = 100;
 const MIN_BAR = 3;
 
