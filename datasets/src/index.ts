@@ -14,6 +14,7 @@ export { datasetNamed, readCatalogue, readCatalogueFile } from './catalogue/own-
 export { type VerifyResult, verifyBundled, verifyDirectory } from './catalogue/verify-dataset.ts';
 export { DatasetError, type DatasetErrorCode, datasetErrors, type FilePlace } from './dataset-error.ts';
 export { type EdfSource, openEdf } from './edf/edf-source.ts';
+export { type WriteEdfOptions, type WrittenFile, writeEdf } from './edf/edf-writer.ts';
 export { type MemoryGroup, memorySource } from './memory-source.ts';
 export { type Beat, parseBeats, readMitBeats } from './mit-beats.ts';
 export { type OpenOptions, openSource, type SourceFormat } from './open-source.ts';

@@ -25,7 +25,7 @@ export function memorySource(parts: {
     synthetic: parts.synthetic ?? false,
     startedAtUs: parts.startedAtUs ?? null,
     durationUs: Math.max(0, ...groups.map(({ rate, samples }) => Math.round(((samples[0]?.length ?? 0) * rate.den * 1e6) / rate.num))),
-    groups,
+    groups: groups.map(({ rate, sampleBits, channels, stretches }) => ({ rate, sampleBits, channels, stretches })),
     problems: parts.problems ?? [],
     async read(group, from, count, channels) {
       const samples = groups[group]?.samples ?? [];
