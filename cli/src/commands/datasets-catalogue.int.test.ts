@@ -120,7 +120,7 @@ test.each<[string[], number, RegExp]>([
   [['fetch', 'mine', '--from', 'http://'], 2, /"http:\/\/" is no address/],
   [['fetch', 'mine', '--to', ''], 2, /--to is empty/],
   [['fetch', 'mine', '--to', '/proc/nowhere'], 3, /\/proc/],
-  [['verify', '/tmp'], 3, /neither vitalwire-lock\.json nor SHA256SUMS\.txt/],
+  [['verify', '.'], 3, /neither vitalwire-lock\.json nor SHA256SUMS\.txt/],
 ])('%j: exit code %i in one sentence', async (args, code, words) => {
   const answer = await vitalwire(...args);
   expect(answer.err).toMatch(words);

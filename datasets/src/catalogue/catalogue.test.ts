@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { builtInDatasets } from './built-in.ts';
+import { lockName, readLock, writeLock } from './dataset-lock.ts';
 import { CatalogueEntry } from './entry.ts';
 import { parseListing } from './listing.ts';
 import { datasetNamed, readCatalogue, readCatalogueFile } from './own-catalogue.ts';
@@ -99,6 +100,44 @@ test('listings are read as sha256sum and PhysioNet write them', () => {
   expect([...parseListing(text, 'x').keys()]).toEqual(['RECORDS', 'chb01/chb01_03.edf', 'chb01/a b.edf']);
 });
 
+test('whatever a listing holds, it is read or refused in words, and never gives a path that leaves the directory', () => {
+  const line = fc.oneof(
+    fc.string(),
+    fc.tuple(fc.stringMatching(/^[0-9a-f]{63,65}$/), fc.string()).map(([hash, path]) => `${hash} ${path}`),
+  );
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 4 }), (lines) => {
+      try {
+        for (const path of parseListing(lines.join('\n'), 'x').keys()) expect(isSafePath(path)).toBe(true);
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'DatasetError', code: 'LISTING_MALFORMED' });
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a lock file with any byte changed is read or refused in words', async () => {
+  const directory = mkdtempSync(join(folder, 'lock-'));
+  const lock = {
+    version: 1 as const,
+    dataset: 'mine',
+    checksumsFrom: 'x',
+    pinnedAt: '2026',
+    files: { 'a.edf': { sha256: sum, verified: null } },
+  };
+  await writeLock(directory, lock);
+  expect(await readLock(directory)).toEqual(lock);
+  const bytes = readFileSync(join(directory, lockName));
+  await fc.assert(
+    fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
+      writeFileSync(join(directory, lockName), bytes.with(at, (bytes[at] ?? 0) ^ flip));
+      await readLock(directory).catch((error: unknown) => expect(error).toMatchObject({ code: 'LOCK_UNREADABLE' }));
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('a safe path never leaves its directory', () => {
   const part = fc.constantFrom('..', '.', '', 'a', 'b.edf', '...', '..a');
   fc.assert(
@@ -109,7 +148,7 @@ test('a safe path never leaves its directory', () => {
     }),
   );
   expect(['a/b.edf', 'chb02_16+.edf', 'ä b'].every(isSafePath)).toBe(true);
-  expect(['', '/a', 'a//b', 'a/../b', 'C:x', 'a\\b', 'a\nb', 'a.part', 'x'.repeat(501)].some(isSafePath)).toBe(false);
+  expect(['', '/a', 'a//b', 'a/../b', 'C:x', 'a\\b', 'a\nb', 'a.part', '__proto__', 'x'.repeat(501)].some(isSafePath)).toBe(false);
 });
 
 test.each([

@@ -190,11 +190,11 @@ test('a redirect in a circle, to nowhere or to another kind of address ends', as
 
 test('a server that is slow but never silent is waited for; one that falls silent is asked again', async () => {
   const path = 'chb01/chb01_02+.edf';
-  mirror.fault(path, { kind: 'drip', pieceBytes: 10_000, everyMs: 150 });
-  expect((await fetchAll({ files: [path], silenceMs: 600 })).fetched).toEqual([path]);
+  mirror.fault(path, { kind: 'drip', pieceBytes: 10_000, everyMs: 500 });
+  expect((await fetchAll({ files: [path], silenceMs: 2_000 })).fetched).toEqual([path]);
   expect(mirror.asked(path).length).toBe(1);
   mirror.fault('RECORDS', { kind: 'silent' });
-  expect((await fetchAll({ files: ['RECORDS'], silenceMs: 600 })).fetched).toEqual(['RECORDS']);
+  expect((await fetchAll({ files: ['RECORDS'], silenceMs: 2_000 })).fetched).toEqual(['RECORDS']);
   expect(mirror.asked('RECORDS').length).toBe(2);
 });
 
@@ -204,7 +204,7 @@ test('nobody there: one sentence that says what to try', async () => {
   await expect(fetchAll({ from: `http://127.0.0.1:${port}/` })).rejects.toThrow(
     /^the source does not answer: http:\/\/127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)\. Is this machine online\? Behind a proxy set HTTPS_PROXY; a copy elsewhere is named with --from/,
   );
-  await expect(fetchAll({ from: 'http://nowhere.invalid/' })).rejects.toThrow(
+  await expect(fetchAll({ from: 'http://nowhere.invalid/', retry: { ...quick, attempts: 1 } })).rejects.toThrow(
     /nowhere\.invalid cannot be reached \((ENOTFOUND|EAI_AGAIN)\)/,
   );
   mirror = await MirrorServer.start();
@@ -281,11 +281,14 @@ test('verify reads every byte even when size and time say that nothing changed',
 });
 
 test('two fetches in one directory do not mix: the second is told', async () => {
-  mirror.fault('chb01/chb01_01.edf', { kind: 'drip', pieceBytes: 30_000, everyMs: 30 });
-  const first = fetchAll();
-  await until(() => existsSync(join(directory, '.vitalwire-fetch.pid')));
+  mirror.fault('RECORDS', { kind: 'silent' });
+  const stop = new AbortController();
+  const first = fetchAll({ files: ['RECORDS'], signal: stop.signal, silenceMs: 60_000 });
+  await until(() => mirror.asked('RECORDS').length === 1);
   await expect(fetchAll()).rejects.toThrow(/another fetch is at work in this directory: .*process \d+/);
-  expect((await first).fetched.length).toBe(4);
+  stop.abort();
+  await expect(first).rejects.toThrow(/stopped/);
+  expect((await fetchAll()).fetched.length).toBe(4);
   // What a killed one left behind does not count.
   writeFileSync(join(directory, '.vitalwire-fetch.pid'), '2147483646');
   expect((await fetchAll()).alreadyThere.length).toBe(4);
