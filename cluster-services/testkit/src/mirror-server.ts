@@ -4,7 +4,8 @@ import { createServer as createSecureServer } from 'node:https';
 
 /** How the server treats one request for a path; after the last of them it serves as it should. */
 export type MirrorFault =
-  | { readonly kind: 'cut'; readonly afterBytes: number }
+  /** Sends so many bytes, and breaks the connection once `when` is true: when what was sent has arrived. */
+  | { readonly kind: 'cut'; readonly afterBytes: number; readonly when: () => boolean }
   | { readonly kind: 'status'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   | { readonly kind: 'ignore-range' }
   | { readonly kind: 'no-length' }
@@ -93,8 +94,11 @@ export class MirrorServer {
       ...(fault?.kind === 'no-length' ? {} : { 'content-length': body.length }),
       ...(ranged ? { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` } : {}),
     });
-    if (fault?.kind === 'cut') response.write(body.subarray(0, fault.afterBytes), () => setTimeout(() => request.socket.destroy(), 20));
-    else if (fault?.kind === 'drip') drip(response, body, fault.pieceBytes, fault.everyMs);
+    if (fault?.kind === 'cut') {
+      response.write(body.subarray(0, fault.afterBytes));
+      const timer = setInterval(() => fault.when() && request.socket.destroy(), 5);
+      response.on('close', () => clearInterval(timer));
+    } else if (fault?.kind === 'drip') drip(response, body, fault.pieceBytes, fault.everyMs);
     else response.end(body);
   }
 }

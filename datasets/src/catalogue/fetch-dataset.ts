@@ -123,6 +123,8 @@ async function fetchFrom(source: FileSource, options: FetchOptions): Promise<Fet
   await saving;
   if (fatal !== undefined) throw fatal;
   if (options.signal.aborted) throw new DatasetError('FETCH_STOPPED', `${directory}; run it again to go on where it stopped`);
+  for (const paths of [done.fetched, done.alreadyThere, done.setAside]) paths.sort();
+  done.failed.sort((a, b) => (a.path < b.path ? -1 : 1));
   return { dataset: dataset.name, directory, source: source.name, checksumsFrom: lock.checksumsFrom, ...done };
 }
 
