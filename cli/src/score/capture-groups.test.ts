@@ -1,6 +1,6 @@
 import type { RecordingInfo } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
-import { annotatingGroups, captureGroups } from './capture-groups.ts';
+import { annotatingGroups, captureGroups, runOf } from './capture-groups.ts';
 
 function recording(
   recordingId: string,
@@ -52,4 +52,19 @@ test('annotations are those of the same run, although another run of the device 
   expect(ids(events)).toEqual(['x']);
   expect(ids(events.filter(({ captureId }) => captureId !== 'run-1-p1-event'))).toEqual(['y']);
   expect(ids(captureGroups([recording('late', 'd1', null, 21)]))).toEqual([]);
+});
+
+test('legs of a run and what was overtaken belong to it; another speed, patient or replay is another run', () => {
+  const run = runOf('bonn-1-20261128T120000000Z-p01-event-0.0');
+  for (const same of ['eeg-0.0', 'eeg-0.7', 'eeg2-0.0', 'heart-rate-0.1', 'eeg-0.3-late-77']) {
+    expect(runOf(`bonn-1-20261128T120000000Z-p01-${same}`)).toBe(run);
+  }
+  for (const other of [
+    'bonn-1-20261128T120000000Z-p01-eeg-1.0',
+    'bonn-1-20261128T120000000Z-p02-eeg-0.0',
+    'bonn-2-20261128T120000000Z-p01-eeg-0.0',
+  ]) {
+    expect(runOf(other)).not.toBe(run);
+  }
+  expect(runOf('holter-42')).toBe('holter-42');
 });

@@ -1,21 +1,20 @@
 import type { RecordingInfo } from '@vitalwire/contract';
 
-/** The recordings of one capture: what is scored as a whole. */
+/** The recordings of one run of a device: what is scored as a whole. */
 export type CaptureGroup = {
   readonly device: string;
   readonly patient: string | null;
-  readonly captureId: string | null;
+  readonly captureId: string | null; // of the first recording
   readonly recordings: readonly RecordingInfo[]; // in order of time
 };
 
-/** Recordings by device and capture; one without a capture stands alone. */
+/** Recordings by device and run; one without a capture stands alone. */
 export function captureGroups(recordings: readonly RecordingInfo[]): CaptureGroup[] {
-  const groups = new Map<string, RecordingInfo[]>();
-  for (const recording of recordings) {
-    const key = `${recording.device} ${recording.captureId ?? recording.recordingId}`;
-    groups.set(key, [...(groups.get(key) ?? []), recording]);
-  }
-  return [...groups.values()]
+  const runs = Map.groupBy(
+    recordings,
+    ({ device, captureId, recordingId }) => `${device} ${captureId === null ? recordingId : runOf(captureId)}`,
+  );
+  return [...runs.values()]
     .map((members) => members.toSorted((a, b) => a.startedAtUs - b.startedAtUs))
     .flatMap((members) => {
       const [first] = members;
@@ -26,20 +25,22 @@ export function captureGroups(recordings: readonly RecordingInfo[]): CaptureGrou
     .toSorted((a, b) => (a.patient ?? a.device).localeCompare(b.patient ?? b.device) || startOf(a) - startOf(b));
 }
 
-/**
- * The captures of events that annotate a capture of EEG. A replay names its captures alike but for the stream; where no name
- * fits, whatever the device said during that time.
- */
+/** The events that annotate a run of EEG: those a replay sent with it; where no name fits, whatever the device said during that time. */
 export function annotatingGroups(eeg: CaptureGroup, events: readonly CaptureGroup[], endUs: number): CaptureGroup[] {
-  const named = events.filter(
-    ({ captureId }) => captureId !== null && eeg.captureId !== null && stemOf(captureId) === stemOf(eeg.captureId),
-  );
+  const named = events.filter(({ captureId }) => captureId !== null && eeg.captureId !== null && runOf(captureId) === runOf(eeg.captureId));
   if (named.length > 0) return named;
   return events.filter((one) => one.device === eeg.device && startOf(one) < endUs && lastOf(one) >= startOf(eeg));
 }
 
-function stemOf(captureId: string): string {
-  return captureId.replace(/-(eeg|event|heart-rate)(?=-|$)/, '');
+/**
+ * What a replay's captures of one patient at one speed have in common: `bonn-1-…-p01-eeg2-0.3-late-77` → `bonn-1-…-p01-0`. They differ by
+ * stream, by leg (a device that was started again) and by what was overtaken.
+ */
+export function runOf(captureId: string): string {
+  return captureId
+    .replace(/-late-\d+$/, '')
+    .replace(/(-\d+)\.\d+$/, '$1')
+    .replace(/-(eeg|event|heart-rate)\d*(?=(-\d+)?$)/, '');
 }
 
 function startOf({ recordings }: CaptureGroup): number {

@@ -19,9 +19,11 @@ export type StoredWish = {
 
 /** Everything that is stored about the wanted captures of EEG, as scoring wants it. */
 export async function readStoredRecordings(web: Client, wish: StoredWish, signal: AbortSignal): Promise<ScoredRecording[]> {
-  const eeg = captureGroups(await recordingsOf(web, wish, 'eeg'));
+  const { captures } = wish;
+  const all = await recordingsOf(web, wish, 'eeg');
+  const eeg = captureGroups(all);
+  const wanted = captures === null ? eeg : captureGroups(all.filter(({ captureId }) => captureId !== null && captures.includes(captureId)));
   const events = captureGroups(await recordingsOf(web, wish, 'event'));
-  const wanted = wish.captures === null ? eeg : eeg.filter(({ captureId }) => captureId !== null && wish.captures?.includes(captureId));
   const alarms = await seizureAlarms(web, [...new Set(wanted.map(({ device }) => device))]);
   const scored: ScoredRecording[] = [];
   for (const group of wanted) {
