@@ -68,6 +68,13 @@ export function parseBits(text: string): 16 | 24 {
   throw new InvalidArgumentError('Give 16 or 24.');
 }
 
+/** `50` or `60`. */
+export function parseMains(text: string): 50 | 60 {
+  if (text === '50') return 50;
+  if (text === '60') return 60;
+  throw new InvalidArgumentError('Give 50 or 60.');
+}
+
 const placed = /^(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/;
 
 function artefactKind(text: string): ArtefactKind {

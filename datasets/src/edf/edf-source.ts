@@ -62,7 +62,7 @@ type OpenGroup = SignalGroup & { readonly signals: readonly EdfSignal[] };
 
 class OpenedEdf implements EdfSource {
   readonly name: string;
-  readonly synthetic = false;
+  readonly synthetic: boolean;
   readonly header: EdfHeader;
   readonly records: number;
   readonly startedAtUs: number | null;
@@ -75,7 +75,9 @@ class OpenedEdf implements EdfSource {
   constructor(opened: Opened) {
     const { file, header, recordFile, runs, annotations, problems } = opened;
     this.#opened = opened;
-    this.name = shortName(file);
+    this.synthetic = header.synthetic;
+    // Whoever sees the name alone must know it too.
+    this.name = shortName(header.synthetic && !/^synthetic/i.test(file) ? `synthetic ${file}` : file);
     this.header = header;
     this.records = recordFile.records;
     this.startedAtUs = header.startedAtUs;

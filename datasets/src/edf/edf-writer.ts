@@ -97,6 +97,7 @@ async function planFile(source: SignalSource, wide: boolean): Promise<FilePlan> 
     format: wide ? 'BDF' : 'EDF',
     kind: interrupted ? 'D' : 'C',
     startUs,
+    synthetic: source.synthetic,
     records: onsets.length,
     duration: records.duration,
     signals: [...signals, annotationSignal],

@@ -9,6 +9,7 @@ export type WrittenHeader = {
   readonly format: 'EDF' | 'BDF';
   readonly kind: 'C' | 'D';
   readonly startUs: number | null; // whole seconds
+  readonly synthetic: boolean; // stands where EDF+ names the equipment
   readonly records: number;
   readonly duration: Decimal;
   readonly signals: readonly WrittenSignal[];
@@ -29,7 +30,7 @@ export function headerBytesFor(header: WrittenHeader): Uint8Array {
   fixed('version', header.format === 'BDF' ? '\xffBIOSEMI' : '0');
   fixed('patient', 'X X X X');
   const start = header.startUs === null ? null : new Date(header.startUs / 1000);
-  fixed('recording', `Startdate ${start === null ? 'X' : longDateText(start)} X X X`);
+  fixed('recording', `Startdate ${start === null ? 'X' : longDateText(start)} X X ${header.synthetic ? 'synthetic' : 'X'}`);
   const [day = '', clock = ''] = start === null ? [] : start.toISOString().split('T');
   fixed('startDate', start === null ? NO_DATE : `${day.slice(8, 10)}.${day.slice(5, 7)}.${day.slice(2, 4)}`);
   fixed('startTime', start === null ? '00.00.00' : clock.slice(0, 8).replaceAll(':', '.'));

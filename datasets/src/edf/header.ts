@@ -12,6 +12,8 @@ export type EdfHeader = {
   /** plain: no annotations, no gaps. C: continuous. D: each record has a time of its own. */
   readonly kind: 'plain' | 'C' | 'D';
   readonly startedAtUs: number | null;
+  /** The recording field names `synthetic` as its equipment: made by software. */
+  readonly synthetic: boolean;
   readonly headerBytes: number;
   readonly declaredRecords: number | null; // null: unknown or not to be read
   readonly recordDuration: Decimal; // seconds
@@ -83,6 +85,7 @@ export function parseHeader(file: string, bytes: Uint8Array, problems: ProblemLi
     format,
     kind,
     startedAtUs: readStart(fields, kind !== 'plain'),
+    synthetic: kind !== 'plain' && syntheticRecording.test(fields.text(...fixedFields.recording)),
     headerBytes: bytes.length,
     declaredRecords: fields.whole('number of data records', ...fixedFields.records),
     recordDuration: duration,
@@ -90,6 +93,9 @@ export function parseHeader(file: string, bytes: Uint8Array, problems: ProblemLi
     recordBytes: last === undefined ? 0 : last.offsetInRecord + last.samplesPerRecord * (format === 'BDF' ? 3 : 2),
   };
 }
+
+// Date, admission, technician, equipment.
+const syntheticRecording = /^Startdate \S+ \S+ \S+ synthetic(?: |$)/;
 
 const latin1 = new TextDecoder('latin1');
 
