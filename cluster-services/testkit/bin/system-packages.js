@@ -1,7 +1,7 @@
-// Which programs outside npm the tests use, and the Debian package that brings each.
+// Which programs and libraries outside npm the tests use, and the Debian package that brings each.
 // Plain JavaScript for Node 20: this runs before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 
 export const tools = [
   { name: 'mariadb', program: 'mariadbd', debian: 'mariadb-server-core' },
@@ -9,12 +9,24 @@ export const tools = [
   { name: 'chromium', program: 'chromium', debian: 'chromium' },
   { name: 'tmux', program: 'tmux', debian: 'tmux' },
   { name: 'mosquitto', program: 'mosquitto_pub', debian: 'mosquitto-clients' },
+  { name: 'python', program: 'python3', debian: 'python3' }, // calls EDFlib
+  { name: 'edflib', library: 'libedf.so.1', debian: 'libedf1' },
 ];
 
 const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'].filter((folder) => folder !== '');
 
 function missingTools() {
-  return tools.filter(({ program }) => !folders.some((folder) => existsSync(`${folder}/${program}`)));
+  return tools.filter(({ program, library }) => (library === undefined ? !isProgram(program) : !isLibrary(library)));
+}
+
+function isProgram(name) {
+  return folders.some((folder) => existsSync(`${folder}/${name}`));
+}
+
+/** Debian puts a library into a folder of the processor's architecture. */
+function isLibrary(name) {
+  const inside = existsSync('/usr/lib') ? readdirSync('/usr/lib').map((folder) => `/usr/lib/${folder}`) : [];
+  return ['/usr/lib', '/usr/local/lib', ...inside].some((folder) => existsSync(`${folder}/${name}`));
 }
 
 /** Installs what is missing where that is ours to do (Debian, root), and returns what is still missing. */
@@ -24,7 +36,7 @@ export function ensureSystemPackages(say) {
   const packages = missing.map((tool) => tool.debian);
   if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) {
     say(
-      `not installed here: ${missing.map((tool) => `${tool.program} (Debian package ${tool.debian})`).join(', ')}; the suites that need them are skipped`,
+      `not installed here: ${missing.map((tool) => `${tool.program ?? tool.library} (Debian package ${tool.debian})`).join(', ')}; the suites that need them are skipped`,
     );
     return missing.map((tool) => tool.name);
   }
