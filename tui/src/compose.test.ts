@@ -1,6 +1,8 @@
-import type { EegChunk, PatientState } from '@vitalwire/contract';
+import type { AlarmInfo, EegChunk, PatientState } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
+import { composeTexts, viewOf } from './compose.ts';
 import { drawFrame } from './frame.ts';
+import { layOut } from './layout.ts';
 import { WallModel } from './wall-model.ts';
 
 const nowUs = Date.UTC(2026, 10, 22, 14, 3, 7) * 1000;
@@ -71,9 +73,36 @@ function patient(
 function wall(patients: PatientState[]): WallModel {
   const model = new WallModel(100);
   model.link = 'live';
-  model.takeState({ whole: true, links, patients });
+  model.takeState({ whole: true, links, systemAlarms: [], patients });
   return model;
 }
+
+function alarm(rest: Partial<AlarmInfo> = {}): AlarmInfo {
+  return {
+    alarmId: '0123456789abcdef',
+    device: 'eeg-1',
+    condition: 'seizure',
+    category: 'physiological',
+    priority: 'high',
+    state: 'active',
+    onsetUs: nowUs - 30 * second,
+    endedUs: null,
+    raisedAtUs: nowUs - 25 * second,
+    changedAtUs: nowUs - 25 * second,
+    acknowledgedAtUs: null,
+    acknowledgedBy: null,
+    value: null,
+    limit: null,
+    channel: null,
+    senders: ['alarms'],
+    replay: null,
+    text: 'seizure pattern in 3 of 5 windows',
+    ...rest,
+  };
+}
+
+const heartRateHigh = alarm({ alarmId: '1'.repeat(16), condition: 'heart-rate-high', priority: 'medium', value: 134, limit: 120 });
+const noData = alarm({ alarmId: '2'.repeat(16), condition: 'no-data', category: 'technical', text: 'no EEG for 61 s' });
 
 function rowOf(model: WallModel, name: string, width = 100): string {
   const row = drawFrame(model, width, 30, nowUs, look).find((line) => line.includes(name));
@@ -120,10 +149,10 @@ test('seizure patterns come first, the others keep the order of the registry, th
   const model = wall([patient('1'), patient('2'), patient('3')]);
   const names = () => model.patients(nowUs).map(({ key }) => key);
   model.select('2');
-  model.takeState({ whole: false, links, patients: [patient('3', { state: 'seizure' })] });
+  model.takeState({ whole: false, links, systemAlarms: [], patients: [patient('3', { state: 'seizure' })] });
   expect(names()).toEqual(['3', '1', '2']);
   expect(model.selected()?.key).toBe('2');
-  model.takeState({ whole: false, links, patients: [patient('3')] });
+  model.takeState({ whole: false, links, systemAlarms: [], patients: [patient('3')] });
   expect(names()).toEqual(['1', '2', '3']);
   expect(drawFrame(model, 100, 30, nowUs, look)[0]).not.toContain('seizure');
 });
@@ -132,7 +161,7 @@ test('what the wall itself lacks is said in its header and never looks like a pa
   const model = wall([patient('1')]);
   const header = () => drawFrame(model, 120, 30, nowUs, look)[0] ?? '';
   expect(header()).toMatch(/VITALWIRE {2}1 patient .*● live {3}\d\d:\d\d:\d\d$/);
-  model.takeState({ whole: false, links: { ...links, storage: 'down' }, patients: [] });
+  model.takeState({ whole: false, links: { ...links, storage: 'down' }, systemAlarms: [], patients: [] });
   expect(header()).toContain('● live, database down');
   model.takeBehind(17, nowUs / 1000);
   expect(header()).toContain('behind, 17 chunks not shown');
@@ -141,7 +170,8 @@ test('what the wall itself lacks is said in its header and never looks like a pa
 });
 
 test('every frame is exactly as large as asked, from 40x10 to 200x60, and the label is always on it', () => {
-  const model = wall(Array.from({ length: 40 }, (_, index) => patient(`${index}`)));
+  const alarms = [alarm({ text: 'x'.repeat(200) }), heartRateHigh, noData, noData, noData, noData];
+  const model = wall(Array.from({ length: 40 }, (_, index) => patient(`${index}`, { alarms: index % 2 === 0 ? alarms : [] })));
   for (const detail of [false, true]) {
     model.detail = detail;
     for (const [width, height] of [
@@ -210,9 +240,113 @@ test('the strip draws physical units once the scale is known, and says counts un
 });
 
 test('without Unicode there is not one character beyond ASCII', () => {
-  const model = wall([patient('1', { state: 'seizure' }), patient('2')]);
+  const model = wall([patient('1', { state: 'seizure', alarms: [alarm(), heartRateHigh] }), patient('2', { alarms: [noData] })]);
   for (const detail of [false, true]) {
     model.detail = detail;
     expect(drawFrame(model, 140, 40, nowUs, { unicode: false, colour: false }).join('\n')).toMatch(/^[\x20-\x7e\n]*$/);
   }
+});
+
+test('an alarm leads its row with mark and word, and the rows go by acuity: high, acknowledged high, seizure pattern, medium, technical', () => {
+  const model = wall([
+    patient('1'),
+    patient('2', { alarms: [noData] }),
+    patient('3', { alarms: [heartRateHigh], heart: 134 }),
+    patient('4', { state: 'seizure' }),
+    patient('5', { alarms: [alarm({ state: 'acknowledged', acknowledgedBy: 'nurse-7', acknowledgedAtUs: nowUs })] }),
+    patient('6', { alarms: [alarm({ state: 'latched' })] }),
+  ]);
+  expect(model.patients(nowUs).map(({ key }) => key)).toEqual(['6', '5', '4', '3', '2', '1']);
+  expect(model.selected()?.key).toBe('6'); // what is worst is what the strip shows first
+  const at = new Date(nowUs / 1000);
+  const time = `${String(at.getHours()).padStart(2, '0')}:${String(at.getMinutes()).padStart(2, '0')}`;
+  expect(rowOf(model, 'Bed 6', 120)).toMatch(/^▸ \*\*\* SEIZURE over, not acknowledged ● quiet/);
+  expect(rowOf(model, 'Bed 5', 120)).toContain(`*** SEIZURE ack nurse-7 ${time}`);
+  expect(rowOf(model, 'Bed 3', 120)).toMatch(/^\*\* HR HIGH 134 > 120 \/min ● quiet .* 134 1 s 3$/);
+  expect(rowOf(model, 'Bed 2', 120)).toMatch(/^!!! NO DATA ● quiet/);
+  expect(drawFrame(model, 120, 30, nowUs, look)[0]).toContain('1 *** not acknowledged');
+});
+
+test('in a narrow list the alarm takes the place of the state word, and at 80 columns both are there', () => {
+  const model = wall([patient('1', { alarms: [alarm(), noData], state: 'seizure' })]);
+  expect(rowOf(model, 'Bed 1', 60)).toMatch(/^▸ \*\*\* SEIZURE \+1 /);
+  expect(rowOf(model, 'Bed 1', 80)).toMatch(/^▸ \*\*\* SEIZURE \+1 ▲ seizure pattern 4 % Bed 1 /);
+});
+
+test('the selected patient has a line per alarm: since when, who acknowledged it and when, what was measured', () => {
+  const pause = { device: 'eeg-1', untilUs: nowUs + 103 * second, by: 'nurse-9', above: 'medium' as const };
+  const model = wall([
+    patient('1', {
+      alarms: [alarm({ state: 'acknowledged', acknowledgedBy: 'nurse-7', acknowledgedAtUs: nowUs }), heartRateHigh, noData],
+      pauses: [pause],
+    }),
+  ]);
+  const text = drawFrame(model, 130, 40, nowUs, look).join('\n');
+  expect(text).toMatch(/\*\*\* SEIZURE +acknowledged by nurse-7 \d\d:\d\d:\d\d · since \d\d:\d\d:\d\d \(30 s\)/);
+  expect(text).toMatch(/\*\* {2}HR HIGH +134 > 120 \/min · not acknowledged · sound off 1:43 by nurse-9/);
+  expect(text).toMatch(/!!! NO DATA +not acknowledged/);
+});
+
+test('a badge flashes only while it asks for attention: not when acknowledged, paused or steady, and it never loses its word', () => {
+  const tones = (of: AlarmInfo, { pauses = [], isSteady = false }: { pauses?: PatientState['pauses']; isSteady?: boolean } = {}) => {
+    const seen = new Set<string>();
+    for (let ms = 0; ms < 1_500; ms += 50) {
+      const model = wall([patient('1', { alarms: [of], pauses })]);
+      model.isSteady = isSteady;
+      const atUs = nowUs + ms * 1_000;
+      const layout = layOut(viewOf(model, 100, 30, atUs));
+      for (const { text, tone } of composeTexts(model, layout, atUs, look).list.flat()) if (/\* SEIZURE/.test(text)) seen.add(tone);
+    }
+    return [...seen].sort();
+  };
+  expect(tones(alarm())).toEqual(['alarm-high', 'alarm-high-text']);
+  expect(tones(alarm({ state: 'latched' }))).toEqual(['alarm-high', 'alarm-high-text']);
+  expect(tones(alarm({ state: 'acknowledged' }))).toEqual(['alarm-high-text']);
+  expect(tones(alarm(), { isSteady: true })).toEqual(['alarm-high']);
+  const pause = { device: 'eeg-1', untilUs: nowUs + 60 * second, by: 'n', above: 'high' as const };
+  expect(tones(alarm(), { pauses: [pause] })).toEqual(['alarm-high']);
+  expect(tones(alarm(), { pauses: [{ ...pause, above: 'medium' }] })).toEqual(['alarm-high', 'alarm-high-text']);
+});
+
+test('alarms not watched is said under the header, whether the path is silent, was never heard or this screen lost its connection', () => {
+  const model = wall([patient('1')]);
+  const line = () => drawFrame(model, 120, 30, nowUs, look)[1] ?? '';
+  expect(line()).toBe('');
+  model.takeState({ whole: false, links: { ...links, alarms: 'unknown' }, systemAlarms: [], patients: [] });
+  expect(line()).toContain('!!! ALARMS NOT WATCHED  the alarms service was not heard yet');
+  const path = alarm({ condition: 'alarm-path', category: 'technical', device: 'web', text: 'the alarms service is silent' });
+  const gateway = alarm({ condition: 'gateway-offline', category: 'technical', priority: 'medium', device: 'gateway-3' });
+  model.takeState({ whole: false, links: { ...links, alarms: 'down' }, systemAlarms: [path, gateway], patients: [] });
+  expect(line()).toMatch(/!!! ALARMS NOT WATCHED {2}the alarms service is silent, since \d\d:\d\d:\d\d {2}\+1 more/);
+  model.takeState({ whole: false, links, systemAlarms: [], patients: [] });
+  expect(line()).toBe('');
+  model.takeLink('lost', nowUs);
+  expect(line()).toContain('!!! ALARMS NOT WATCHED  this screen has no connection');
+  model.takeLink('live', nowUs);
+  expect(line()).toBe('');
+});
+
+test('the bell is for high alarms that nobody answered or paused, for a silent alarm path, and for a connection lost for long', () => {
+  const model = wall([
+    patient('1', { alarms: [alarm({ alarmId: 'a'.repeat(16) }), heartRateHigh] }),
+    patient('2', { alarms: [alarm({ alarmId: 'b'.repeat(16), state: 'acknowledged' })] }),
+    patient('3', {
+      alarms: [alarm({ alarmId: 'c'.repeat(16) })],
+      pauses: [{ device: 'eeg-1', untilUs: nowUs + second, by: 'n', above: 'high' }],
+    }),
+  ]);
+  expect(model.sounding(nowUs)).toEqual(['a'.repeat(16)]);
+  expect(model.sounding(nowUs + second)).toEqual(['a'.repeat(16), 'c'.repeat(16)]);
+  model.takeLink('lost', nowUs);
+  expect(model.sounding(nowUs + 10 * second)).not.toContain('connection');
+  expect(model.sounding(nowUs + 11 * second)).toContain('connection');
+});
+
+test('a detection says which channels were highest and that a population baseline is less certain; the pulse component stands by', () => {
+  const one = patient('1', { heart: 134 });
+  const detection = one.detection && { ...one.detection, baseline: 'population' as const, channelProbabilities: [0.1, 0.93, null, 0.4] };
+  const text = drawFrame(wall([{ ...one, detection }]), 130, 40, nowUs, look).join('\n');
+  expect(text).toContain('baseline: population, less certain');
+  expect(text).toContain('NEWS2 pulse component 3 · highest: channel 2 93 %, channel 4 40 %, channel 1 10 %');
+  expect(text).not.toMatch(/NEWS2 score/i);
 });

@@ -1,28 +1,54 @@
 import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { ageMs, type Freshness, formatAge, freshnessOf, PAGE_SECONDS, type StateWord, stateWord } from '@vitalwire/vitals';
-import type { Layout } from './layout.ts';
+import {
+  acuityClass,
+  ageMs,
+  type Freshness,
+  formatAge,
+  freshnessOf,
+  news2Pulse,
+  PAGE_SECONDS,
+  type StateWord,
+  stateWord,
+} from '@vitalwire/vitals';
+import { type AlarmMoment, alarmCell, alarmLines, systemLine } from './alarm-texts.ts';
+import type { Layout, View } from './layout.ts';
 import type { Look } from './look.ts';
-import { clean, fit, type Line, type Span, span, spread, type Tone } from './spans.ts';
+import { clean, cutLine, fit, type Line, type Span, span, spread, type Tone } from './spans.ts';
+import { timeOfDay } from './time-of-day.ts';
 import { isSeizure, type WallModel } from './wall-model.ts';
 
 /** Every text of the wall for one moment. The trace is drawn apart, because it is the only thing that changes many times a second. */
 export type Texts = {
   readonly header: Line;
+  readonly system: Line;
   readonly list: readonly Line[];
   readonly stripTitle: Line;
+  readonly alarms: readonly Line[];
   readonly facts: readonly Line[];
   readonly heartTitle: Line;
+  readonly notice: Line;
   readonly footer: Line;
 };
 
+/** What the layout has to know of the model. */
+export function viewOf(model: WallModel, width: number, height: number, nowUs: number): View {
+  const alarms = model.selected()?.alarms.length ?? 0;
+  return { width, height, patients: model.patients(nowUs).length, alarms, detail: model.detail };
+}
+
 export function composeTexts(model: WallModel, layout: Layout, nowUs: number, look: Look): Texts {
+  const moment = { nowUs, look, isSteady: model.isSteady };
+  const patient = model.selected();
   return {
     header: composeHeader(model, layout.header.width, nowUs, look),
+    system: systemLine(model.systemAlarms(), layout.system.width, moment),
     list: composeList(model, layout.list.width, layout.list.height, nowUs, look),
     stripTitle: composeStripTitle(model, layout.stripTitle.width, nowUs, look),
+    alarms: patient === null ? [] : alarmLines(patient, layout.alarms.width, layout.alarms.height, moment),
     facts: composeFacts(model, layout.facts.width, nowUs, look),
     heartTitle: composeHeartTitle(model, layout.heart.width, nowUs),
+    notice: composeNotice(model, layout.notice.width, nowUs),
     footer: composeFooter(layout.footer.width, look),
   };
 }
@@ -34,9 +60,12 @@ function composeHeader(model: WallModel, width: number, nowUs: number, look: Loo
     span(' VITALWIRE ', 'strong'),
     span(` ${patients.length === 1 ? '1 patient' : `${patients.length} patients`}`, 'soft'),
   ];
-  if (seizures > 0)
-    left.push(span(look.unicode ? ' · ' : ' - ', 'soft'), span(`${seizures} seizure pattern${seizures === 1 ? '' : 's'}`, 'seizure'));
-  const right = [...linkSpans(model, nowUs, look), span('   '), span(`${timeOfDay(nowUs)} `, 'strong')];
+  const unanswered = patients.flatMap(({ alarms }) => alarms).filter((alarm) => acuityClass([alarm]) === 0).length;
+  if (unanswered > 0) left.push(span(look.unicode ? ' · ' : ' - ', 'soft'), span(`${unanswered} *** not acknowledged`, 'alarm-high-text'));
+  if (seizures > 0 && (unanswered === 0 || width >= 100))
+    left.push(span(look.unicode ? ' · ' : ' - ', 'soft'), span(`${seizures} seizure pattern${seizures === 1 ? '' : 's'}`, 'strong'));
+  const bell = model.bell ? span('BELL ON   ', 'soft') : span('BELL OFF   ', 'warning');
+  const right = [...(width < 72 ? [] : [bell]), ...linkSpans(model, nowUs, look), span('   '), span(`${timeOfDay(nowUs)} `, 'strong')];
   return spread(left, right, width);
 }
 
@@ -54,6 +83,7 @@ function linkSpans(model: WallModel, nowUs: number, look: Look): Span[] {
 }
 
 type Columns = {
+  readonly alarm: number; // 0: the state word gives way to an alarm
   readonly state: number;
   readonly probability: number;
   readonly model: number;
@@ -61,14 +91,26 @@ type Columns = {
   readonly eegAge: number;
   readonly heart: number;
   readonly heartAge: number;
+  readonly news2: number;
   readonly replay: number;
 };
 
-/** What fits: the state word, heart rate and ages always; the model and the replay mark give way to a mark in a narrow list. */
+/** What fits: alarm, state word, heart rate and ages always; the model, NEWS2 pulse and the replay mark give way in a narrow list. */
 function columnsOf(width: number): Columns {
-  const narrow = width < 72;
-  const fixed = { state: 17, probability: 5, model: narrow ? 0 : 12, eegAge: 8, heart: 6, heartAge: 7, replay: narrow ? 3 : 8 };
-  const used = 2 + Object.values(fixed).reduce((sum, one) => sum + one, 0);
+  const isNarrow = width < 72;
+  const isWide = width >= 112;
+  const fixed = {
+    alarm: isNarrow ? 0 : width >= 132 ? 44 : isWide ? 38 : 25,
+    state: isNarrow ? 18 : 17,
+    probability: 5,
+    model: width < 96 ? 0 : 12,
+    eegAge: width < 96 ? 7 : 8,
+    heart: 6,
+    heartAge: 7,
+    news2: isWide ? 8 : 0,
+    replay: width < 96 ? 2 : 8,
+  };
+  const used = 2 + (fixed.model === 0 ? 1 : 0) + Object.values(fixed).reduce((sum, one) => sum + one, 0);
   return { ...fixed, patient: Math.max(6, width - used) };
 }
 
@@ -87,7 +129,7 @@ function composeList(model: WallModel, width: number, height: number, nowUs: num
     titles(columns),
     ...patients
       .slice(from, from + shown)
-      .map((patient) => composeRow(patient, columns, patient.key === model.selected()?.key, nowUs, look)),
+      .map((patient) => composeRow(patient, columns, patient.key === model.selected()?.key, { nowUs, look, isSteady: model.isSteady })),
   ];
   if (overflow) {
     const above = from;
@@ -106,35 +148,45 @@ function composeList(model: WallModel, width: number, height: number, nowUs: num
 
 function titles(columns: Columns): Line {
   const cells = [
-    fit('  STATE', columns.state + 2),
+    columns.alarm > 0 ? fit('  ALARM', columns.alarm + 2) + fit('STATE', columns.state) : fit('  ALARM, STATE', columns.state + 2),
     fit('P ', columns.probability, 'right'),
-    fit(' MODEL', columns.model),
+    columns.model === 0 ? ' ' : fit(' MODEL', columns.model),
     fit('PATIENT', columns.patient),
     fit('EEG AGE', columns.eegAge, 'right'),
     fit('HEART', columns.heart, 'right'),
     fit('AGE', columns.heartAge, 'right'),
+    fit('NEWS2-P', columns.news2, 'right'),
     fit('', columns.replay),
   ];
   return [span(cells.join(''), 'soft')];
 }
 
-function composeRow(patient: PatientState, columns: Columns, isSelected: boolean, nowUs: number, look: Look): Line {
+function composeRow(patient: PatientState, columns: Columns, isSelected: boolean, moment: AlarmMoment): Line {
+  const { nowUs, look } = moment;
   const { detection, heartRate, eeg } = patient;
   const detectionAge = detection === null ? null : ageMs(detection.at, nowUs);
   const { state, freshness } = stateWord(detection?.state ?? null, detectionAge);
-  const tone = toneOf(state, freshness);
   const eegAge = eeg === null ? null : ageMs(eeg.at, nowUs);
   const heart = heartText(heartRate, nowUs);
+  const points = heart.tone === 'strong' ? news2Pulse(heartRate?.bpm ?? null) : null;
   const pointer = isSelected ? (look.unicode ? '▸ ' : '> ') : '  ';
+  const stateSpan = span(fit(`${look.unicode ? state.symbol : state.ascii} ${state.word}`, columns.state), toneOf(state, freshness));
+  const hasAlarm = patient.alarms.length > 0;
+  const lead =
+    columns.alarm > 0
+      ? [...alarmCell(patient, columns.alarm, moment), stateSpan]
+      : hasAlarm
+        ? alarmCell(patient, columns.state, moment)
+        : [stateSpan];
   return [
     span(pointer, 'pointer'),
-    span(fit(`${look.unicode ? state.symbol : state.ascii} ${state.word}`, columns.state), tone),
+    ...lead,
     span(
       fit(probabilityText(detection?.probability ?? null, freshness), columns.probability, 'right'),
       freshness === 'fresh' ? 'plain' : 'stale',
     ),
     ...(columns.model === 0
-      ? []
+      ? [span(' ')]
       : [span(` ${fit(freshness === 'hidden' ? '' : clean(detection?.modelVersion ?? ''), columns.model - 2)} `, 'soft')]),
     span(`${fit(nameOf(patient), columns.patient - 1)} `, isSelected ? 'strong' : 'plain'),
     span(
@@ -143,6 +195,7 @@ function composeRow(patient: PatientState, columns: Columns, isSelected: boolean
     ),
     span(fit(heart.value, columns.heart, 'right'), heart.tone),
     span(fit(heart.age, columns.heartAge, 'right'), heart.ageTone),
+    span(fit(points === null ? '--' : String(points), columns.news2, 'right'), points === null || points === 0 ? 'soft' : 'strong'),
     span(fit(patient.replay === null ? '' : columns.replay > 6 ? '  REPLAY' : ' R', columns.replay), 'replay'),
   ];
 }
@@ -156,6 +209,25 @@ export function heartDigits(model: WallModel, nowUs: number): { digits: string; 
 function composeHeartTitle(model: WallModel, width: number, nowUs: number): Line {
   const { age, ageTone: tone } = heartText(model.selected()?.heartRate ?? null, nowUs);
   return spread([span('heart rate, 1/min', 'soft')], age === '' ? [] : [span(`${age} old`, tone)], width);
+}
+
+/** The pulse component of a live heart rate; '' when there is none to rate. */
+function news2Text(patient: PatientState, nowUs: number): string {
+  const points = heartText(patient.heartRate, nowUs).tone === 'strong' ? news2Pulse(patient.heartRate?.bpm ?? null) : null;
+  return points === null ? '' : `NEWS2 pulse component ${points}`;
+}
+
+/** The channels of the newest window with the highest probabilities, worst first. */
+function channelsText(model: WallModel, { detection }: PatientState): string {
+  const scored = (detection?.channelProbabilities ?? []).flatMap((probability, channel) =>
+    probability === null ? [] : [{ probability, channel }],
+  );
+  if (scored.length < 2) return '';
+  scored.sort((a, b) => b.probability - a.probability);
+  return `highest: ${scored
+    .slice(0, 4)
+    .map(({ channel, probability }) => `${clean(model.trace.labelOf(channel))} ${percent(probability)}`)
+    .join(', ')}`;
 }
 
 /** The heart rate and its age. A phone's export is history with its age, never a live value; missing is `--`, never 0. */
@@ -218,6 +290,8 @@ function composeFacts(model: WallModel, width: number, nowUs: number, look: Look
       if (detection.reason !== null) first.push(span(`${between}${clean(detection.reason)}`, 'warning'));
       if (detection.provisional) first.push(span(`${between}provisional`, 'soft'));
       first.push(span(`${between}model ${clean(detection.modelVersion)}`, 'soft'));
+      // Against the population a probability is less certain than against the patient's own usual.
+      if (detection.baseline === 'population') first.push(span(`${between}baseline: population, less certain`, 'unsure'));
     }
   }
   const second: Span[] = [];
@@ -229,14 +303,26 @@ function composeFacts(model: WallModel, width: number, nowUs: number, look: Look
   }
   if (replay !== null)
     second.push(span(`${between}replay ${replay.speed}x${replay.source === '' ? '' : ` of ${clean(replay.source)}`}`, 'replay'));
-  return [spread(first, [], width), spread(second, [], width)];
+  const news2 = news2Text(patient, nowUs);
+  const isCurrent = detection !== null && freshnessOf('eeg', ageMs(detection.at, nowUs)) !== 'hidden';
+  const channels = isCurrent ? channelsText(model, patient) : '';
+  const third: Span[] = [];
+  if (news2 !== '') third.push(span(news2, 'plain'));
+  if (channels !== '') third.push(span(`${third.length > 0 ? between : ''}${channels}`, 'soft'));
+  return [spread(first, [], width), spread(second, [], width), spread(third, [], width)];
+}
+
+function composeNotice(model: WallModel, width: number, nowUs: number): Line {
+  const notice = model.notice(nowUs / 1000);
+  return notice === null ? [] : cutLine([span(` ${clean(notice.text)}`, notice.tone)], width);
 }
 
 // The label is never what gives way.
 function composeFooter(width: number, look: Look): Line {
   const choices = [
-    look.unicode ? '↑↓ select  enter detail  ? help  q quit ' : 'j/k select  enter detail  ? help  q quit ',
-    '? help  q quit ',
+    look.unicode ? '↑↓ select  a acknowledge  p pause sound  ? help  q quit ' : 'j/k select  a acknowledge  p pause sound  ? help  q quit ',
+    'a acknowledge  p pause  ? help ',
+    'a ack  p pause  ? help ',
     '? help ',
     '',
   ];
@@ -247,18 +333,23 @@ function composeFooter(width: number, look: Look): Line {
 export function composeHelp(look: Look): string[] {
   const arrows = look.unicode ? '↑ ↓  or  j k' : 'up down  or  j k';
   return [
-    'Keys',
-    '',
     `  ${arrows.padEnd(18)}select a patient`,
     `  ${(look.unicode ? '← →  or  h l' : 'left right  or  h l').padEnd(18)}channel of the strip`,
     '  enter             one patient alone, and back',
     '  g  G              first, last patient',
-    '  ?                 this help',
+    '  a                 acknowledge the worst alarm of the patient',
+    '  p  P              pause the sound for 120 s, end the pause',
+    '  m                 bell of this terminal on or off',
     '  q  ctrl-c         quit',
     '',
-    'Ages are counted on the clock of the cluster. Values turn',
-    'grey when they are old (EEG 3 s, heart rate 15 s) and are',
-    'hidden (--) after 60 s and 5 min. A gap stays empty.',
+    '  *** high red   ** medium yellow   * low cyan',
+    '  !!! !! technical, light blue. Filled: asks for attention;',
+    '  without filling: acknowledged. Acknowledging silences one',
+    '  alarm, never its condition.',
+    '',
+    'Ages count on the clock of the cluster. Values turn grey when',
+    'old (EEG 3 s, heart rate 15 s) and are hidden (--) after 60 s',
+    'and 5 min. A gap stays empty.',
     '',
     labelShort,
     'Alarms may be late, false or missing.',
@@ -272,8 +363,11 @@ export function nameOf(patient: PatientState): string {
 }
 
 function probabilityText(probability: number | null, freshness: Freshness): string {
-  if (probability === null || freshness === 'hidden') return '--';
-  // 100 % and 0 % are certainties no model has.
+  return probability === null || freshness === 'hidden' ? '--' : percent(probability);
+}
+
+// 100 % and 0 % are certainties no model has.
+function percent(probability: number): string {
   return `${Math.min(99, Math.max(1, Math.round(probability * 100)))} %`;
 }
 
@@ -292,9 +386,4 @@ function rateText({ num, den }: { num: number; den: number }): string {
 
 function clockError(offsetUs: number): string {
   return `${formatAge(Math.abs(offsetUs) / 1000)} ${offsetUs > 0 ? 'slow' : 'fast'}, corrected`;
-}
-
-function timeOfDay(nowUs: number): string {
-  const time = new Date(nowUs / 1000);
-  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }

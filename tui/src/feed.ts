@@ -33,7 +33,7 @@ export class WallFeed {
         },
         onBehind: (dropped) => model.takeBehind(dropped, client.nowUs() / 1000),
         onLink: (condition) => {
-          model.link = condition;
+          model.takeLink(condition, client.nowUs());
           changed();
         },
       },

@@ -1,4 +1,4 @@
-import { composeTexts, heartDigits } from './compose.ts';
+import { composeTexts, heartDigits, viewOf } from './compose.ts';
 import { type Layout, layOut, type Rect } from './layout.ts';
 import type { Look } from './look.ts';
 import { type Line, span } from './spans.ts';
@@ -7,16 +7,19 @@ import type { WallModel } from './wall-model.ts';
 
 /** One moment of the wall as plain text, exactly `width` × `height` characters: what `--snapshot` prints and tests read. */
 export function drawFrame(model: WallModel, width: number, height: number, nowUs: number, look: Look): string[] {
-  const layout = layOut({ width, height, patients: model.patients(nowUs).length, detail: model.detail });
+  const layout = layOut(viewOf(model, width, height, nowUs));
   const texts = composeTexts(model, layout, nowUs, look);
   const grid = Array.from({ length: height }, () => ' '.repeat(width));
   put(grid, layout.header, [texts.header]);
+  put(grid, layout.system, [texts.system]);
   put(grid, layout.list, texts.list);
   put(grid, layout.stripTitle, [texts.stripTitle]);
+  put(grid, layout.alarms, texts.alarms);
   putRows(grid, layout.strip, drawStrip(model, layout, look));
   put(grid, layout.facts, texts.facts);
   putRows(grid, layout.trend, drawTrend(model, layout.trend, look));
   put(grid, layout.heart, [texts.heartTitle, [], [span(`  ${heartDigits(model, nowUs).digits}`)]]);
+  put(grid, layout.notice, [texts.notice]);
   put(grid, layout.footer, [texts.footer]);
   return grid.map((row) => row.trimEnd());
 }

@@ -1,4 +1,4 @@
-import type { PatientState } from '@vitalwire/contract';
+import type { Alarm, AlarmInfo, PatientState } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { printEvents } from './plain.ts';
 
@@ -58,5 +58,97 @@ test('one line per event and none per value: a state that changes, data that sto
     '14:00:20.000Z Bed 1 [p1]: no EEG for 16 s',
     '14:00:20.000Z Bed 1 [p1]: EEG again',
     '14:00:20.000Z connection: lost',
+  ]);
+});
+
+test('alarms: one line per transition, what was open before, pauses with their end, and the alarm path', () => {
+  let nowUs = startUs;
+  const lines: string[] = [];
+  const printer = printEvents(
+    () => nowUs,
+    (line) => lines.push(line.replace('2026-11-22T', '').replace('14:00:00.000Z ', '')),
+  );
+  const links = { storage: 'ok', frontDoor: 'ok', alarms: 'ok', registryRevision: '1' } as const;
+  const open: AlarmInfo = {
+    alarmId: 'a'.repeat(16),
+    device: 'd',
+    condition: 'no-data',
+    category: 'technical',
+    priority: 'medium',
+    state: 'active',
+    onsetUs: nowUs,
+    endedUs: null,
+    raisedAtUs: nowUs,
+    changedAtUs: nowUs,
+    acknowledgedAtUs: null,
+    acknowledgedBy: null,
+    value: null,
+    limit: null,
+    channel: null,
+    senders: ['alarms'],
+    replay: null,
+    text: 'no EEG for 12 s',
+  };
+  const patient: PatientState = {
+    key: 'p1',
+    patient: 'p1',
+    label: 'Bed 1',
+    devices: ['d'],
+    eeg: null,
+    heartRate: null,
+    detection: null,
+    alarms: [open],
+    pauses: [],
+    replay: null,
+  };
+  printer.takeState({ whole: true, links, systemAlarms: [], patients: [patient] });
+  printer.takeState({ whole: false, links, systemAlarms: [], patients: [patient] });
+  const line = (rest: Partial<Alarm>): Alarm => ({
+    stream: 'alarm',
+    recordingId: '01900000-0000-7000-8000-0123456789ab',
+    seq: 0,
+    measuredAtUs: nowUs,
+    clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' },
+    subject: '01900000-0000-7000-8000-0123456789ab',
+    sender: 'alarms',
+    device: 'd',
+    alarmId: 'b'.repeat(16),
+    condition: 'heart-rate-high',
+    priority: 'medium',
+    state: 'active',
+    transition: 'raised',
+    onsetUs: nowUs,
+    endedUs: null,
+    value: 134,
+    limit: 120,
+    channel: null,
+    untilUs: null,
+    by: '',
+    mergedInto: null,
+    replay: null,
+    text: '',
+    fence: 0,
+    ...rest,
+  });
+  printer.takeAlarm(line({}));
+  printer.takeAlarm(line({ transition: 'updated' }));
+  printer.takeAlarm(line({ transition: 'acknowledged', state: 'acknowledged', by: 'nurse-7\u001b[2J' }));
+  const ofPause = { alarmId: '', condition: null, by: 'nurse-7', value: null, limit: null };
+  printer.takeAlarm(line({ ...ofPause, transition: 'paused', untilUs: nowUs + 120_000_000 }));
+  printer.takeAlarm(line({ transition: 'condition-ended', state: 'latched', condition: 'seizure', priority: 'high', value: null }));
+  printer.takeState({ whole: false, links: { ...links, alarms: 'down' }, systemAlarms: [], patients: [] });
+  printer.takeState({ whole: false, links: { ...links, alarms: 'down' }, systemAlarms: [], patients: [] });
+  nowUs += 1;
+  printer.takeState({ whole: false, links, systemAlarms: [], patients: [] });
+  expect(lines.slice(1)).toEqual([
+    'alarms: watched',
+    'Bed 1 [p1]: no data',
+    'Bed 1 [p1]: !! NO DATA, active, no EEG for 12 s',
+    'Bed 1 [p1]: ** HR HIGH raised, active, 134 > 120 /min',
+    'Bed 1 [p1]: ** HR HIGH acknowledged by nurse-7[2J, 134 > 120 /min',
+    'Bed 1 [p1]: alarms paused until 2026-11-22T14:02:00.000Z by nurse-7',
+    'Bed 1 [p1]: *** SEIZURE condition ended, latched',
+    'alarms: !!! ALARMS NOT WATCHED, the alarm path is silent: alarms may be missing',
+    'alarms: watched',
   ]);
 });

@@ -1,11 +1,19 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
-import type { GatewayState, PatientState } from '@vitalwire/contract';
+import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { ageMs, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
+import { ageMs, alarmCategory, alarmMeasure, alarmWord, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
 import { nameOf } from './compose.ts';
+import { clean } from './spans.ts';
 
 export type EventPrinter = {
-  readonly takeState: (change: { whole: boolean; patients: readonly PatientState[] }) => void;
+  readonly takeState: (change: {
+    whole: boolean;
+    links?: LinkState;
+    systemAlarms?: readonly AlarmInfo[];
+    patients: readonly PatientState[];
+  }) => void;
+  /** One line of an alarm log. */
+  readonly takeAlarm: (line: Alarm) => void;
   readonly takeLink: (condition: LinkCondition) => void;
   readonly takeGateway: (status: GatewayState) => void;
   readonly tick: () => void;
@@ -15,8 +23,18 @@ export type PlainOptions = { readonly client: Client; readonly signal: AbortSign
 
 /** One line per event, for logs and pipes: a state that changes, data that stops or returns, a connection lost. */
 export async function runPlain({ client, signal, write }: PlainOptions): Promise<void> {
-  const { takeState, takeLink, takeGateway, tick } = printEvents(() => client.nowUs(), write);
-  const stream = client.live({ streams: [] }, { onState: takeState, onLink: takeLink, onGateway: takeGateway });
+  const { takeState, takeAlarm, takeLink, takeGateway, tick } = printEvents(() => client.nowUs(), write);
+  const stream = client.live(
+    { streams: ['alarm'] },
+    {
+      onState: takeState,
+      onLink: takeLink,
+      onGateway: takeGateway,
+      onMessage: (message) => {
+        if (message.stream === 'alarm') takeAlarm(message);
+      },
+    },
+  );
   const ticker = setInterval(tick, 1_000);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -32,6 +50,8 @@ export function printEvents(nowUs: () => number, write: (line: string) => void):
   const shownState = new Map<string, string>();
   const silent = new Set<string>();
   const gateways = new Map<string, string>();
+  const toldOpen = new Set<string>();
+  let watched: boolean | null = null;
   const say = (text: string): void => write(`${new Date(nowUs() / 1000).toISOString()} ${text}`);
   write(labelShort);
 
@@ -60,13 +80,56 @@ export function printEvents(nowUs: () => number, write: (line: string) => void):
     } else if (freshness === 'fresh' && silent.delete(patient.key)) say(`${nameOf(patient)} [${patient.key}]: EEG again`);
   };
 
+  // Who wears the device, as far as is known; else the device itself.
+  const ownerOf = (device: string): string => {
+    for (const patient of patients.values()) if (patient.devices.includes(device)) return `${nameOf(patient)} [${patient.key}]`;
+    return clean(device);
+  };
+
+  const tellOpen = (owner: string, alarm: AlarmInfo): void => {
+    if (toldOpen.has(alarm.alarmId)) return;
+    toldOpen.add(alarm.alarmId);
+    const { mark, word } = alarmWord(alarm);
+    const who = alarm.state === 'acknowledged' ? `acknowledged by ${clean(alarm.acknowledgedBy ?? '?')}` : alarm.state;
+    say(`${owner}: ${mark} ${word}, ${who}${measureText(alarm)}${alarm.replay === null ? '' : ', REPLAY'}${textOf(alarm)}`);
+  };
+
+  const tellWatched = (alarms: LinkState['alarms']): void => {
+    const isWatched = alarms === 'ok';
+    if (watched === isWatched || alarms === 'unknown') return;
+    watched = isWatched;
+    say(isWatched ? 'alarms: watched' : 'alarms: !!! ALARMS NOT WATCHED, the alarm path is silent: alarms may be missing');
+  };
+
   return {
-    takeState({ whole, patients: changed }) {
+    takeAlarm(line) {
+      toldOpen.add(line.alarmId);
+      if (line.transition === 'updated' || line.transition === 'pulse') return; // nothing happened
+      const by = line.by === '' ? '' : ` by ${clean(line.by)}`;
+      if (line.condition === null) {
+        const until = line.untilUs === null ? '' : ` until ${new Date(line.untilUs / 1000).toISOString()}`;
+        say(`${ownerOf(line.device)}: alarms ${line.transition}${until}${by}`);
+        return;
+      }
+      const category = alarmCategory(line.condition);
+      const { mark, word } = alarmWord({ condition: line.condition, category, priority: line.priority });
+      const what = line.transition.replace('-', ' ');
+      const state = line.transition === line.state ? '' : `, ${line.state}`;
+      const measure = measureText({ condition: line.condition, value: line.value, limit: line.limit });
+      say(
+        `${ownerOf(line.device)}: ${mark} ${word} ${what}${by}${state}${measure}${line.replay === null ? '' : ', REPLAY'}${textOf(line)}`,
+      );
+    },
+    takeState({ whole, links, systemAlarms, patients: changed }) {
+      if (links !== undefined) tellWatched(links.alarms);
+      if (whole) for (const alarm of systemAlarms ?? []) if (alarm.condition !== 'alarm-path') tellOpen(clean(alarm.device), alarm);
       if (whole) patients.clear();
       for (const patient of changed) {
         patients.set(patient.key, patient);
         tellState(patient);
         tellSilence(patient);
+        // What was open before this screen looked; what happens from now on comes as lines.
+        if (whole) for (const alarm of patient.alarms) tellOpen(`${nameOf(patient)} [${patient.key}]`, alarm);
       }
     },
     takeLink(condition) {
@@ -84,4 +147,13 @@ export function printEvents(nowUs: () => number, write: (line: string) => void):
       }
     },
   };
+}
+
+function measureText(alarm: Pick<AlarmInfo, 'condition' | 'value' | 'limit'>): string {
+  const measure = alarmMeasure(alarm);
+  return measure === '' ? '' : `, ${measure}`;
+}
+
+function textOf({ text }: { text: string }): string {
+  return text === '' ? '' : `, ${clean(text)}`;
 }

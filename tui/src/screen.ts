@@ -33,6 +33,25 @@ const colourTags: Readonly<Record<Tone, string>> = {
   good: '{green-fg}',
   warning: '{yellow-fg}',
   bad: '{bold}{#ff5f5f-fg}',
+  'alarm-high': '{bold}{white-fg}{red-bg}',
+  'alarm-high-text': '{bold}{light-red-fg}',
+  'alarm-medium': '{black-fg}{yellow-bg}',
+  'alarm-medium-text': '{bold}{yellow-fg}',
+  'alarm-low': '{black-fg}{cyan-bg}',
+  'alarm-low-text': '{cyan-fg}',
+  'alarm-technical': '{black-fg}{117-bg}', // #87d7ff; given by number, because blessed takes a colour of its own for the hexadecimal one
+  'alarm-technical-text': '{117-fg}',
+};
+
+// Alarms in fewer colours: 16 have a light blue of their own, 8 only a dark one that needs white on it.
+const tagsOf16: Partial<Record<Tone, string>> = {
+  'alarm-technical': '{black-fg}{light-blue-bg}',
+  'alarm-technical-text': '{light-blue-fg}',
+};
+const tagsOf8: Partial<Record<Tone, string>> = {
+  'alarm-high-text': '{bold}{red-fg}',
+  'alarm-technical': '{bold}{white-fg}{blue-bg}',
+  'alarm-technical-text': '{bold}{cyan-fg}',
 };
 
 // Without colours the words and symbols carry everything; what must be seen first is inverse.
@@ -43,6 +62,11 @@ const plainTags: Partial<Record<Tone, string>> = {
   bad: '{inverse}',
   warning: '{bold}',
   replay: '{bold}',
+  'alarm-high': '{inverse}{bold}',
+  'alarm-high-text': '{bold}',
+  'alarm-medium': '{inverse}',
+  'alarm-medium-text': '{bold}',
+  'alarm-technical': '{inverse}',
 };
 
 const RESIZE_MS = 50;
@@ -56,11 +80,14 @@ export class WallScreen {
   readonly #screen: Widgets.Screen;
   readonly #header: Widgets.BoxElement;
   readonly #list: Widgets.BoxElement;
+  readonly #system: Widgets.BoxElement;
   readonly #stripTitle: Widgets.BoxElement;
+  readonly #alarms: Widgets.BoxElement;
   readonly #strip: Widgets.BoxElement;
   readonly #facts: Widgets.BoxElement;
   readonly #trend: Widgets.BoxElement;
   readonly #heartTitle: Widgets.BoxElement;
+  readonly #notice: Widgets.BoxElement;
   readonly #footer: Widgets.BoxElement;
   readonly #help: Widgets.BoxElement;
   #digits: Digits | null = null;
@@ -83,12 +110,15 @@ export class WallScreen {
     (this.#screen as unknown as { tput: { brokenACS: boolean } }).tput.brokenACS = true;
     const box = (tags: boolean): Widgets.BoxElement => blessed.box({ parent: this.#screen, tags, wrap: false, style: {} });
     this.#header = box(true);
+    this.#system = box(true);
     this.#list = box(true);
     this.#stripTitle = box(true);
+    this.#alarms = box(true);
     this.#strip = box(false);
     this.#facts = box(true);
     this.#trend = box(false);
     this.#heartTitle = box(true);
+    this.#notice = box(true);
     this.#footer = box(true);
     if (options.look.colour) this.#trend.style.fg = '#c8b48c';
     this.#help = blessed.box({
@@ -96,11 +126,12 @@ export class WallScreen {
       hidden: true,
       tags: false,
       border: { type: 'line' },
-      padding: { left: 2, right: 2, top: 1, bottom: 1 },
+      label: ' Keys ',
+      padding: { left: 1, right: 1, top: 1, bottom: 0 },
       top: 'center',
       left: 'center',
       width: 66,
-      height: 20,
+      height: 24,
       style: options.look.colour ? { border: { fg: '#5f87af' } } : {},
     });
     this.#screen.on('keypress', (ch: string | undefined, key: Widgets.Events.IKeyEventArg) =>
@@ -135,11 +166,14 @@ export class WallScreen {
     const { look } = this.#options;
     const texts = composeTexts(model, layout, nowUs, look);
     this.#show(this.#header, layout.header, this.#tagged([texts.header]));
+    this.#show(this.#system, texts.system.length > 0 ? layout.system : { ...layout.system, height: 0 }, this.#tagged([texts.system]));
     this.#show(this.#list, layout.list, this.#tagged(texts.list));
     this.#show(this.#stripTitle, layout.stripTitle, this.#tagged([texts.stripTitle]));
+    this.#show(this.#alarms, layout.alarms, this.#tagged(texts.alarms));
     this.#strip.style.fg = this.#stripColour(model, nowUs);
     this.#show(this.#strip, layout.strip, drawStrip(model, layout, look).join('\n'));
     this.#show(this.#facts, layout.facts, this.#tagged(texts.facts));
+    this.#show(this.#notice, texts.notice.length > 0 ? layout.notice : { ...layout.notice, height: 0 }, this.#tagged([texts.notice]));
     this.#show(this.#footer, layout.footer, this.#tagged([texts.footer]));
     this.#show(this.#trend, layout.trend, drawTrend(model, layout.trend, look).join('\n'));
     this.#show(this.#heartTitle, { ...layout.heart, height: Math.min(1, layout.heart.height) }, this.#tagged([texts.heartTitle]));
@@ -149,6 +183,11 @@ export class WallScreen {
       this.#screen.render();
       this.#program.flush(); // blessed keeps small writes for later; here they belong to the frame
     });
+  }
+
+  /** Sounds the terminal's bell. */
+  ring(): void {
+    this.#output.write('\u0007');
   }
 
   /** Gives the terminal back as it was. */
@@ -233,8 +272,15 @@ export class WallScreen {
     return lines.map((line) => line.map(({ text, tone }) => this.#paint(text, tone)).join('')).join('\n');
   }
 
+  #tagsOf(tone: Tone): string {
+    if (!this.#options.look.colour) return plainTags[tone] ?? '';
+    const { colors } = (this.#screen as unknown as { tput: { colors: number } }).tput;
+    const fewer = colors > 16 ? undefined : colors > 8 ? tagsOf16[tone] : tagsOf8[tone];
+    return fewer ?? colourTags[tone];
+  }
+
   #paint(text: string, tone: Tone): string {
-    const tags = this.#options.look.colour ? colourTags[tone] : (plainTags[tone] ?? '');
+    const tags = this.#tagsOf(tone);
     const safe = blessed.escape(text);
     return tags === '' ? safe : `${tags}${safe}{/}`;
   }

@@ -1,4 +1,5 @@
 import type { Client } from '@vitalwire/client';
+import { viewOf } from './compose.ts';
 import { WallFeed } from './feed.ts';
 import { drawFrame } from './frame.ts';
 import { layOut } from './layout.ts';
@@ -30,7 +31,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   try {
     const endMs = performance.now() + (options.waitMs ?? WAIT_MS);
     while (!signal.aborted && performance.now() < endMs) {
-      const layout = layOut({ width, height, patients: model.patients(client.nowUs()).length, detail: model.detail });
+      const layout = layOut(viewOf(model, width, height, client.nowUs()));
       model.trace.resize(traceColumns(layout.strip.width, look.unicode ? 'braille' : 'ascii'));
       if (model.links !== null && model.selected()?.eeg == null) break; // nobody sends: there is nothing to wait for
       await new Promise((resolve) => setTimeout(resolve, STEP_MS));

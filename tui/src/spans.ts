@@ -1,3 +1,5 @@
+import type { AlarmKey } from '@vitalwire/vitals';
+
 /** How a piece of text looks, by meaning. What colour that is, or whether there are colours at all, is decided where it is drawn. */
 export type Tone =
   | 'plain'
@@ -14,7 +16,9 @@ export type Tone =
   | 'replay'
   | 'good'
   | 'warning'
-  | 'bad';
+  | 'bad'
+  | AlarmKey // filled: it asks for attention
+  | `${AlarmKey}-text`; // the same colour without filling
 
 export type Span = { readonly text: string; readonly tone: Tone };
 export type Line = readonly Span[];

@@ -1,12 +1,19 @@
-import type { LinkCondition } from '@vitalwire/client';
-import type { EegChunk, PatientState, Topic, WallState } from '@vitalwire/contract';
-import { ageMs, EegTrace, freshnessOf, stateWord } from '@vitalwire/vitals';
+import type { LinkCondition, StateChange } from '@vitalwire/client';
+import type { AlarmInfo, EegChunk, PatientState, Topic, WallState } from '@vitalwire/contract';
+import { acuityClass, ageMs, EegTrace, freshnessOf, isSignalling, isUnacknowledged, stateWord } from '@vitalwire/vitals';
+import type { Tone } from './spans.ts';
 
 /** One window's probability for the trend; null where there was none. */
 export type TrendPoint = { readonly atUs: number; readonly probability: number | null };
 
 const TREND_POINTS = 120;
 const BEHIND_SHOWN_MS = 5_000;
+const NOTICE_SHOWN_MS = 6_000;
+/** A lost connection sounds like an alarm only after this long: most come back at once. */
+const LOST_SOUNDS_MS = 10_000;
+
+/** What the wall says about something a person just did. */
+export type Notice = { readonly text: string; readonly tone: Tone };
 
 /** Everything the wall shows, and nothing about how. Times come in as arguments. */
 export class WallModel {
@@ -15,6 +22,13 @@ export class WallModel {
   links: WallState['links'] | null = null;
   detail = false;
   help = false;
+  /** Whether this terminal's bell sounds for alarms. */
+  bell = true;
+  /** Nothing flashes. */
+  isSteady = false;
+  #systemAlarms: readonly AlarmInfo[] = [];
+  #lostSinceUs: number | null = null;
+  #notice: { readonly notice: Notice; readonly atMs: number } | null = null;
   #order: string[] = [];
   readonly #patients = new Map<string, PatientState>();
   #selected: string | null = null;
@@ -26,8 +40,9 @@ export class WallModel {
     this.trace = new EegTrace(columns);
   }
 
-  takeState(change: { whole: boolean; links: WallState['links']; patients: readonly PatientState[] }): void {
+  takeState(change: Pick<StateChange, 'whole' | 'links' | 'systemAlarms' | 'patients'>): void {
     this.links = change.links;
+    this.#systemAlarms = change.systemAlarms;
     if (change.whole) {
       this.#patients.clear();
       this.#order = change.patients.map(({ key }) => key);
@@ -56,10 +71,60 @@ export class WallModel {
     return nowMs - this.#behind.atMs < BEHIND_SHOWN_MS ? this.#behind.dropped : 0;
   }
 
-  /** Seizure patterns first; otherwise the registry's order, so that rows do not jump. */
+  takeLink(condition: LinkCondition, nowUs: number): void {
+    this.link = condition;
+    if (condition === 'live') this.#lostSinceUs = null;
+    else this.#lostSinceUs ??= nowUs;
+  }
+
+  /** By acuity; inside a class the registry's order, so that rows do not jump. */
   patients(nowUs: number): PatientState[] {
     const all = this.#order.flatMap((key) => this.#patients.get(key) ?? []);
-    return [...all.filter((patient) => isSeizure(patient, nowUs)), ...all.filter((patient) => !isSeizure(patient, nowUs))];
+    const classes = new Map(all.map((patient) => [patient.key, acuityClass(patient.alarms, isSeizure(patient, nowUs))]));
+    return all.sort((a, b) => (classes.get(a.key) ?? 0) - (classes.get(b.key) ?? 0));
+  }
+
+  /** Alarms about gateways and services. When this screen itself hears nothing, that is the first of them. */
+  systemAlarms(): readonly AlarmInfo[] {
+    const { link, links } = this;
+    if (link !== 'live' && this.#lostSinceUs !== null && links !== null)
+      return [notWatched(this.#lostSinceUs, 'this screen has no connection: alarms may be missing'), ...this.#systemAlarms];
+    if (links !== null && links.alarms !== 'ok' && !this.#systemAlarms.some(({ condition }) => condition === 'alarm-path'))
+      return [notWatched(0, 'the alarms service was not heard yet'), ...this.#systemAlarms];
+    return this.#systemAlarms;
+  }
+
+  /** Every alarm that is high and that nobody has answered or paused: what the bell sounds for. */
+  sounding(nowUs: number): string[] {
+    const ids: string[] = [];
+    for (const { alarms, pauses } of this.#patients.values())
+      for (const alarm of alarms) if (alarm.priority === 'high' && isSignalling(alarm, pauses, nowUs)) ids.push(alarm.alarmId);
+    for (const alarm of this.#systemAlarms) if (alarm.priority === 'high' && isUnacknowledged(alarm)) ids.push(alarm.alarmId);
+    if (this.#lostSinceUs !== null && this.links !== null && nowUs - this.#lostSinceUs > LOST_SOUNDS_MS * 1000) ids.push('connection');
+    return ids;
+  }
+
+  /** Whether any badge is flashing now. */
+  isFlashing(nowUs: number): boolean {
+    if (this.isSteady) return false;
+    for (const { alarms, pauses } of this.#patients.values())
+      for (const alarm of alarms)
+        if (alarm.category === 'physiological' && alarm.priority !== 'low' && isSignalling(alarm, pauses, nowUs)) return true;
+    return false;
+  }
+
+  /** What `a` acknowledges: the worst of the selected patient that nobody has, else of the system. */
+  toAcknowledge(): AlarmInfo | null {
+    const own = this.selected()?.alarms.find(isUnacknowledged);
+    return own ?? this.#systemAlarms.find((alarm) => alarm.condition !== 'alarm-path' && isUnacknowledged(alarm)) ?? null;
+  }
+
+  say(text: string, tone: Tone, nowMs: number): void {
+    this.#notice = { notice: { text, tone }, atMs: nowMs };
+  }
+
+  notice(nowMs: number): Notice | null {
+    return this.#notice !== null && nowMs - this.#notice.atMs < NOTICE_SHOWN_MS ? this.#notice.notice : null;
   }
 
   selected(): PatientState | null {
@@ -106,12 +171,41 @@ export class WallModel {
     if (this.#trend.length > TREND_POINTS) this.#trend.shift();
   }
 
+  // The worst first; among equals one who sends an EEG.
   #firstWorthSeeing(): string | null {
-    const withEeg = this.#order.find((key) => (this.#patients.get(key)?.eeg ?? null) !== null);
-    return withEeg ?? this.#order[0] ?? null;
+    const all = this.#order.flatMap((key) => this.#patients.get(key) ?? []);
+    const rank = ({ alarms, detection, eeg }: PatientState): number =>
+      2 * acuityClass(alarms, detection?.state === 'seizure') + (eeg === null ? 1 : 0);
+    let best: PatientState | null = null;
+    for (const patient of all) if (best === null || rank(patient) < rank(best)) best = patient;
+    return best?.key ?? null;
   }
 }
 
 export function isSeizure({ detection }: PatientState, nowUs: number): boolean {
   return detection !== null && stateWord(detection.state, ageMs(detection.at, nowUs)).state.key === 'seizure';
+}
+
+// What the wall finds out itself; it looks like what web says of the alarm path.
+function notWatched(sinceUs: number, text: string): AlarmInfo {
+  return {
+    alarmId: 'not-watched',
+    device: 'screen',
+    condition: 'alarm-path',
+    category: 'technical',
+    priority: 'high',
+    state: 'active',
+    onsetUs: sinceUs,
+    endedUs: null,
+    raisedAtUs: sinceUs,
+    changedAtUs: sinceUs,
+    acknowledgedAtUs: null,
+    acknowledgedBy: null,
+    value: null,
+    limit: null,
+    channel: null,
+    senders: [],
+    replay: null,
+    text,
+  };
 }

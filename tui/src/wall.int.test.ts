@@ -48,7 +48,7 @@ const client = await Client.connect(${JSON.stringify({ url: world.url, token: wo
 const abort = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => abort.abort());
 process.on('SIGUSR2', () => { throw new Error('crashed on purpose'); });
-await runWall({ client, env: process.env, signal: abort.signal });
+await runWall({ client, env: process.env, signal: abort.signal, by: 'nurse-9' });
 await client.close();
 `,
   );
@@ -115,7 +115,7 @@ test('in a real terminal: patients led by their state, a trace that moves, a tic
   const first = await seen(/▲ seizure pattern +97 % bonn-1 +Bed 2[\s\S]*[\u2801-\u28ff]{3}/);
   expect(first).toMatch(/^ VITALWIRE {2}3 patients · 1 seizure pattern .*● live {3}\d\d:\d\d:\d\d/);
   expect(first).toMatch(/● quiet +3 % bonn-1 +Bed 1 +(<1|1) s +72 +(<1|[123]) s {2}REPLAY/);
-  expect(first).toContain('±150 uV, negative up');
+  await seen(/±\d+ uV, negative up/); // counts, until the scale is known
   expect(first).toContain('Research and education software. Not a medical device.');
   expect(first.split('\n').findIndex((line) => line.includes('Bed 2'))).toBe(3); // first row: the seizure pattern
   const clock = (text: string) => /\d\d:\d\d:\d\d/.exec(text)?.[0];
@@ -181,7 +181,7 @@ test('a storm of sizes leaves nothing behind, and the label is always on the scr
     const lines = screen().split('\n');
     expect(lines.filter((line) => line.includes('VITALWIRE'))).toHaveLength(1);
     expect(lines[height - 1]).toContain('Research and education software.');
-    expect(lines.filter((line) => line.includes('Bed 2')).length).toBe(1);
+    expect(lines.filter((line) => line.includes('Bed 3')).length).toBe(1); // not the one whose strip is shown
   }
 });
 
@@ -193,8 +193,10 @@ class CountingTerminal extends PassThrough {
   bytes = 0;
   writes = 0;
   isStuck = false;
+  bells = 0;
 
   override write(text: string | Uint8Array): boolean {
+    if (text === '\u0007') this.bells += 1;
     this.bytes += text.length;
     this.writes += 1;
     return !this.isStuck;
@@ -235,6 +237,74 @@ test('23 channels cost at most 20 KB/s and 15 frames/s, and a terminal that is s
     await client.close();
   }
 });
+
+test('alarms on the wall: they lead, the bell sounds for a new high one, keys acknowledge and pause, and who did it is shown', async () => {
+  const client = await Client.connect({ url: world.url, token: world.token, caPath: world.caPath });
+  const output = new CountingTerminal();
+  const abort = new AbortController();
+  const terminal = { input: new CountingTerminal() as unknown as ReadStream, output: output as unknown as WriteStream };
+  const wall = runWall({ client, env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' }, signal: abort.signal, terminal, unicode: true });
+  const ended: string[] = [];
+  try {
+    await until(() => output.bytes > 4_000, 10_000);
+    open(80, 24);
+    await seen(/BELL ON +● live/);
+    expect(output.bells).toBe(0);
+    const id = await world.alarms.raise('eeg-3', 'seizure', {
+      text: 'seizure pattern in 3 of 5 windows',
+      replay: { speed: 1, source: 'Bonn' },
+    });
+    const heart = await world.alarms.raise('hr-1', 'heart-rate-high', { value: 134, limit: 120, text: 'above for 6 s' });
+    ended.push(id, heart);
+    await until(() => output.bells === 1, 3_000);
+    const first = await seen(/\*\*\* SEIZURE +● quiet +3 % +Bed 3/);
+    expect(first.split('\n').findIndex((line) => line.includes('Bed 3'))).toBe(3); // above the seizure pattern without an alarm
+    expect(first).toMatch(/1 \*\*\* not acknowledged/);
+    await seen(/\*\* {2}HR HIGH +● quiet +3 % +Bed 1/);
+
+    tmux('send-keys', 'g');
+    await seen(/▸ +\*\*\* SEIZURE/);
+    await seen(/not acknowledged · since \d\d:\d\d:\d\d \(\d+ s\) · REPLAY/);
+    tmux('send-keys', 'a');
+    await seen(/SEIZURE of eeg-3 acknowledged by nurse-9/);
+    await seen(/\*\*\* SEIZURE +acknowledged by nurse-9 \d\d:\d\d:\d\d/);
+    tmux('send-keys', 'a');
+    await seen(/Nothing to acknowledge here/);
+
+    tmux('send-keys', 'j');
+    tmux('send-keys', 'j');
+    await seen(/▸ +\*\* {2}HR HIGH/);
+    tmux('send-keys', 'p');
+    await seen(/Sound of Bed 1 off for 120 s by nurse-9/);
+    await seen(/\*\* {2}HR HIGH +134 > 120 \/min · not acknowledged · sound off 1:5\d by nurse-9/);
+    tmux('send-keys', 'P');
+    await seen(/Sound of Bed 1 is on again/);
+    await until(() => !/sound off/.test(screen()), 3_000);
+    tmux('send-keys', 'm');
+    await seen(/BELL OFF/);
+
+    await world.alarms.stopHttp();
+    tmux('send-keys', 'a');
+    await seen(/NOT DONE: the alarms service did not answer/);
+    await world.alarms.startHttp();
+    expect(output.bells).toBe(1); // one high alarm, acknowledged within 10 s
+  } finally {
+    abort.abort();
+    await wall;
+    await client.close();
+    for (const id of ended) await world.alarms.say(id, 'ended', { state: 'ended' });
+  }
+}, 90_000);
+
+test('when the alarm path is silent the wall says so within 12 s and rings, and takes it back with the next pulse', async () => {
+  open(100, 30);
+  await seen(/● live/);
+  expect(screen()).not.toContain('NOT WATCHED');
+  world.alarms.stopBeating();
+  await seen(/!!! ALARMS NOT WATCHED +the alarms service is silent: alarms may be missing/, 14_000);
+  world.alarms.beat();
+  await until(() => !screen().includes('NOT WATCHED'), 5_000);
+}, 60_000);
 
 test('a snapshot is one frame as text, with something on the strip', async () => {
   const client = await Client.connect({ url: world.url, token: world.token, caPath: world.caPath });

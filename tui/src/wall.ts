@@ -1,9 +1,14 @@
 import type { ReadStream, WriteStream } from 'node:tty';
-import type { Client } from '@vitalwire/client';
+import { type Client, HttpError } from '@vitalwire/client';
+import { maxPauseSeconds } from '@vitalwire/contract';
+import { alarmWord } from '@vitalwire/vitals';
+import { Bell } from './bell.ts';
+import { nameOf, viewOf } from './compose.ts';
 import { WallFeed } from './feed.ts';
 import { layOut } from './layout.ts';
 import { type Look, lookOf } from './look.ts';
 import { WallScreen } from './screen.ts';
+import type { Tone } from './spans.ts';
 import { traceColumns } from './trace.ts';
 import { WallModel } from './wall-model.ts';
 
@@ -19,12 +24,19 @@ export type WallOptions = {
   readonly terminal?: Terminal;
   /** Braille and symbols; by default what the locale says. */
   readonly unicode?: boolean;
+  /** Who acknowledges and pauses here. */
+  readonly by?: string;
+  /** Whether the terminal's bell sounds for alarms; default true. */
+  readonly bell?: boolean;
+  /** Nothing flashes. */
+  readonly steady?: boolean;
 };
 
 const MAX_FPS = 12;
 const FRAME_MS = 1_000 / MAX_FPS;
 const TRACE_TICK_MS = 250;
 const TIME_SYNC_MS = 60_000;
+const FLASH_MS = 250; // half of the shortest period: 2 Hz
 
 /** Shows the wall until `q`, Ctrl-C or the signal; the terminal is left as it was, whatever happens. */
 export async function runWall(options: WallOptions): Promise<void> {
@@ -49,18 +61,24 @@ class Wall {
   readonly #model = new WallModel(2);
   readonly #feed: WallFeed;
   readonly #screen: WallScreen;
+  readonly #bell = new Bell();
+  readonly #by: string;
   readonly #intervals: NodeJS.Timeout[] = [];
   #frameTimer: NodeJS.Timeout | null = null;
   #clockTimer: NodeJS.Timeout | null = null;
+  #flashTimer: NodeJS.Timeout | null = null;
   #lastFrameMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
-  constructor({ client, env, terminal, unicode }: WallOptions) {
+  constructor({ client, env, terminal, unicode, by, bell, steady }: WallOptions) {
     this.finished = new Promise((resolve) => {
       this.finish = resolve;
     });
     this.#client = client;
     this.#look = lookOf(env, unicode);
+    this.#by = by ?? '';
+    this.#model.bell = bell ?? true;
+    this.#model.isSteady = steady ?? false;
     const changed = (): void => this.#changed();
     this.#screen = new WallScreen({
       input: terminal?.input ?? process.stdin,
@@ -75,12 +93,14 @@ class Wall {
       setInterval(() => void client.time().catch(() => {}), TIME_SYNC_MS),
     );
     this.#onSecond();
+    this.#onFlash();
   }
 
   close(): void {
     this.#isClosed = true;
     for (const interval of this.#intervals) clearInterval(interval);
     if (this.#clockTimer !== null) clearTimeout(this.#clockTimer);
+    if (this.#flashTimer !== null) clearTimeout(this.#flashTimer);
     if (this.#frameTimer !== null) clearTimeout(this.#frameTimer);
     this.#feed.close();
     this.#screen.close();
@@ -90,6 +110,13 @@ class Wall {
   #onSecond(): void {
     this.#changed();
     this.#clockTimer = setTimeout(() => this.#onSecond(), 1_005 - ((this.#client.nowUs() / 1_000) % 1_000));
+  }
+
+  // A badge changes at the quarters of a second, so that every badge on the wall flashes together and never faster than 2 Hz.
+  #onFlash(): void {
+    const nowUs = this.#client.nowUs();
+    if (this.#model.isFlashing(nowUs)) this.#changed();
+    this.#flashTimer = setTimeout(() => this.#onFlash(), FLASH_MS + 2 - ((nowUs / 1_000) % FLASH_MS));
   }
 
   #changed(): void {
@@ -106,9 +133,50 @@ class Wall {
     this.#lastFrameMs = performance.now();
     const nowUs = this.#client.nowUs();
     const { width, height } = this.#screen;
-    const layout = layOut({ width, height, patients: this.#model.patients(nowUs).length, detail: this.#model.detail });
+    const layout = layOut(viewOf(this.#model, width, height, nowUs));
     this.#model.trace.resize(traceColumns(layout.strip.width, this.#look.unicode ? 'braille' : 'ascii'));
     this.#screen.draw(this.#model, layout, nowUs);
+    // Asked also while the bell is off, so that switching it on rings for what goes on, and not for what is over.
+    if (this.#bell.shouldRing(this.#model.bell ? this.#model.sounding(nowUs) : [], performance.now())) this.#screen.ring();
+  }
+
+  #acknowledge(): void {
+    const alarm = this.#model.toAcknowledge();
+    const { word } = alarm === null ? { word: '' } : alarmWord(alarm);
+    if (alarm === null) this.#say('Nothing to acknowledge here: no alarm of this patient asks for attention', 'soft');
+    else this.#ask(`${word} of ${alarm.device} acknowledged by ${this.#by}`, () => this.#client.acknowledgeAlarm(alarm.alarmId, this.#by));
+  }
+
+  #pause(seconds: number): void {
+    const patient = this.#model.selected();
+    if (patient === null || patient.devices.length === 0) {
+      this.#say('Nobody is selected whose alarms could be paused', 'soft');
+      return;
+    }
+    const name = nameOf(patient);
+    const done =
+      seconds === 0
+        ? `Sound of ${name} is on again, by ${this.#by}`
+        : `Sound of ${name} off for ${seconds} s by ${this.#by}; a higher priority still sounds`;
+    this.#ask(done, async () => {
+      for (const device of patient.devices) await this.#client.pauseAlarms(device, seconds, this.#by);
+    });
+  }
+
+  // What was done shows when the alarms service says so; here only that it was asked, or why it could not be.
+  #ask(done: string, ask: () => Promise<void>): void {
+    ask().then(
+      () => this.#say(done, 'good'),
+      (error: unknown) => {
+        const told = error instanceof HttpError ? (error.remoteMessage ?? error.message) : String(error);
+        this.#say(`NOT DONE: ${told}`, 'bad');
+      },
+    );
+  }
+
+  #say(text: string, tone: Tone): void {
+    this.#model.say(text, tone, this.#client.nowUs() / 1_000);
+    this.#changed();
   }
 
   #onKey(key: string): void {
@@ -123,6 +191,10 @@ class Wall {
     else if (key === 'S-g' || key === 'end') model.move(Number.POSITIVE_INFINITY, nowUs);
     else if (key === 'left' || key === 'h') model.moveChannel(-1);
     else if (key === 'right' || key === 'l') model.moveChannel(1);
+    else if (key === 'a') this.#acknowledge();
+    else if (key === 'p') this.#pause(maxPauseSeconds);
+    else if (key === 'S-p') this.#pause(0);
+    else if (key === 'm') model.bell = !model.bell;
     else if (key === 'enter') model.detail = !model.detail;
     else if (key === 'escape') model.detail = false;
     this.#feed.follow();

@@ -1,8 +1,17 @@
 import { InvalidArgumentError } from 'commander';
+import { actingUser } from '../acting-user.ts';
 import { addConnectOptions, type ConnectOptions, connect } from '../connect.ts';
 import type { AddCommand, Io } from '../io.ts';
 
-type WatchOptions = ConnectOptions & { snapshot?: boolean; plain?: boolean; ascii?: boolean; size?: Size };
+type WatchOptions = ConnectOptions & {
+  snapshot?: boolean;
+  plain?: boolean;
+  ascii?: boolean;
+  size?: Size;
+  by?: string;
+  bell: boolean;
+  flash: boolean;
+};
 type Size = { readonly width: number; readonly height: number };
 
 /** `vitalwire watch`: the clinician's wall in a terminal. */
@@ -12,6 +21,9 @@ export const addCommand: AddCommand = (program, io) => {
     .option('--snapshot', 'print one frame as text and exit')
     .option('--size <columns x rows>', 'size of the snapshot, 120x32 (default: the terminal, else 100x30)', parseSize)
     .option('--plain', 'one line per event instead of a screen; the default when the output is no terminal')
+    .option('--by <id>', 'who acknowledges and pauses here (default: VITALWIRE_USER, else your user name)')
+    .option('--no-bell', 'no sound')
+    .option('--no-flash', 'alarms do not flash')
     .option('--ascii', 'no symbols, no braille')
     .addHelpText(
       'after',
@@ -21,7 +33,8 @@ Examples:
   vitalwire watch --snapshot > wall.txt   one frame as text
   vitalwire watch --plain | tee ward.log  one line per event
 
-Keys on the wall: arrows or j k select, enter shows one patient alone, ? help, q quit.
+Keys on the wall: arrows or j k select, enter shows one patient alone, a acknowledges the worst alarm, p pauses the sound for 120 s and
+P ends that, m switches the bell, ? help, q quit. Alarms may be late, false or missing.
 Predictions are not a diagnosis.`,
     )
     .action((options: WatchOptions) => watch(io, options));
@@ -39,7 +52,7 @@ async function watch(io: Io, options: WatchOptions): Promise<void> {
     } else if (options.plain === true || !io.isTerminal) {
       await runPlain({ client, signal, write: (line) => void io.stdout.write(`${line}\n`) });
     } else {
-      await runWall({ client, env, signal, ...unicode });
+      await runWall({ client, env, signal, by: actingUser(io, options.by), bell: options.bell, steady: !options.flash, ...unicode });
     }
   } finally {
     await client.close();

@@ -53,7 +53,12 @@ export class EegTrace {
   /** What the strip is labelled with: channel, half range and unit. Without a scale the numbers are the device's own counts. */
   get caption(): { label: string; halfRange: number; unit: string } {
     const scale = this.#scales?.[this.#channel];
-    return { label: scale?.label ?? `channel ${this.#channel + 1}`, halfRange: this.halfRange(), unit: scale?.unit ?? 'counts' };
+    return { label: this.labelOf(this.#channel), halfRange: this.halfRange(), unit: scale?.unit ?? 'counts' };
+  }
+
+  /** What a channel is called in its montage; its number while that is not known. */
+  labelOf(channel: number): string {
+    return this.#scales?.[channel]?.label ?? `channel ${channel + 1}`;
   }
 
   halfRange(): number {

@@ -7,23 +7,13 @@ import {
   type AlarmsNow,
   derivedId,
 } from '@vitalwire/contract';
-import { compareAlarms } from '@vitalwire/vitals';
+import { alarmCategory, compareAlarms } from '@vitalwire/vitals';
 
 export type BoardLimits = { readonly maxAlarms: number; readonly maxPauses: number };
 export const boardLimits: BoardLimits = { maxAlarms: 20_000, maxPauses: 10_000 };
 
 /** The only service that may send alarms (the front door sees to it); everybody else who does is a gateway. */
 export const ALARMS_SERVICE = 'alarms';
-
-const technicalConditions: ReadonlySet<AlarmCondition> = new Set([
-  'lead-off',
-  'poor-signal',
-  'no-data',
-  'gateway-offline',
-  'storage-behind',
-  'model-unavailable',
-  'alarm-path',
-]);
 
 /** What one sender last said of one alarm. `seq` is null where it was told by the service's answer and not by its log. */
 type Told = { info: AlarmInfo; logId: string; seq: number | null; saidAtUs: number; heardAtMs: number };
@@ -238,7 +228,7 @@ function infoOf(line: Alarm, condition: AlarmCondition, before: AlarmInfo | null
     alarmId: line.alarmId,
     device: line.device,
     condition,
-    category: technicalConditions.has(condition) ? 'technical' : 'physiological',
+    category: alarmCategory(condition),
     priority: line.priority,
     state: line.state,
     onsetUs: line.onsetUs ?? before?.onsetUs ?? line.measuredAtUs,
