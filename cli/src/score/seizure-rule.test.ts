@@ -1,3 +1,4 @@
+import { alarmLimits } from '@vitalwire/vitals';
 import { expect, test } from 'vitest';
 import { runSeizureRule, type TimedVote } from './seizure-rule.ts';
 import { engineHypothesis } from './stored-alarms.ts';
@@ -89,4 +90,16 @@ test('stored alarms are scored as they are stored, and sound when the rule says;
     'alarms that follow from the stored detections and are not in the log of alarms: 1',
     'stored alarms that do not follow from the stored detections, so that their latency is not known: 1',
   ]);
+});
+
+test('an alarm that goes on keeps its onset, although the engine forgets the oldest windows', () => {
+  const count = alarmLimits.windowsPerDevice + 200;
+  const { alarms, signals } = runSeizureRule(
+    votes(count, (window) => window % 100 >= 75),
+    count + 3,
+  );
+  expect(alarms).toHaveLength(1); // 75 s between them: below the refractory time
+  expect(alarms[0]).toMatchObject({ startS: 75, raisedS: 81 });
+  expect(alarms[0]?.endS).toBeGreaterThan(count - 100);
+  expect(signals).toHaveLength(Math.ceil(count / 100));
 });

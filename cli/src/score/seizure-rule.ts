@@ -16,28 +16,36 @@ export type RuleRun = { readonly alarms: readonly Raised[]; readonly signals: re
 
 export function runSeizureRule(votes: readonly TimedVote[], durationS: number): RuleRun {
   const timeline = new SeizureTimeline(seizureRule);
+  const alarms: { startS: number; endS: number; raisedS: number; holds: boolean }[] = [];
   const signals: Raised[] = [];
-  const raisedAt = new Map<number, number>(); // of each episode, by its onset
   let sinceS: number | null = null;
   for (const vote of votes.toSorted((a, b) => a.endS - b.endS)) {
     if (vote.probability === null || (vote.verdict !== 'seizure' && vote.verdict !== 'quiet')) continue;
     const { key, probability, channel } = vote;
     timeline.add({ key, fromUs: us(vote.startS), toUs: us(vote.endS), hopUs: Math.max(1, us(vote.hopS)), probability, channel });
-    const last = timeline.episodes.at(-1);
-    if (last !== undefined && !raisedAt.has(last.onsetUs)) raisedAt.set(last.onsetUs, vote.endS);
-    if (last?.holds === true) sinceS ??= vote.endS;
+    const episode = timeline.episodes.at(-1);
+    if (episode !== undefined) {
+      // As the engine does: the time line forgets after an hour, an alarm does not, and goes on with what touches it.
+      const [startS, endS] = [episode.onsetUs / 1e6, episode.endUs / 1e6];
+      const last = alarms.at(-1);
+      if (last === undefined || startS - last.endS >= seizureRule.refractoryUs / 1e6)
+        alarms.push({ startS, endS, raisedS: vote.endS, holds: episode.holds });
+      else Object.assign(last, { startS: Math.min(last.startS, startS), endS: Math.max(last.endS, endS), holds: episode.holds });
+    }
+    if (episode?.holds === true) sinceS ??= vote.endS;
     else if (sinceS !== null) {
       signals.push({ startS: sinceS, endS: vote.endS, raisedS: sinceS });
       sinceS = null;
     }
   }
   if (sinceS !== null) signals.push({ startS: sinceS, endS: durationS, raisedS: sinceS });
-  const episodes = timeline.episodes.map(({ onsetUs, endUs, holds }) => ({
-    startS: onsetUs / 1e6,
-    endS: holds ? null : endUs / 1e6,
-    raisedS: raisedAt.get(onsetUs) ?? endUs / 1e6,
-  }));
-  return { alarms: alarmEvents(episodes, durationS), signals };
+  return {
+    alarms: alarmEvents(
+      alarms.map(({ startS, endS, raisedS, holds }) => ({ startS, endS: holds ? null : endS, raisedS })),
+      durationS,
+    ),
+    signals,
+  };
 }
 
 function us(seconds: number): number {
