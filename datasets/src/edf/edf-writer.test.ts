@@ -58,7 +58,7 @@ describe('every whole file of the collection, written by us, reads back identica
   );
   test.each(names)('%s', async (name) => {
     const source = await openSource(join(folder, name), { sideCars: false });
-    const format = /\.bdf$/.test(name) ? 'bdf' : 'edf';
+    const format = name.endsWith('.bdf') ? 'bdf' : 'edf';
     await writtenAndRead(source, async (back) => expect(await contentOf(back)).toEqual(await contentOf(source)), format);
     await source.close();
   });
