@@ -6,7 +6,7 @@ import { labelLines, labelShort } from '@vitalwire/contract';
 import { bonnRate } from '@vitalwire/datasets';
 import { windowShapeFor } from '@vitalwire/vitals';
 import { type DemoSummary, isKept, summarise } from '../compare/demo-summary.ts';
-import { expectationOf } from '../compare/expectation.ts';
+import { ReplayedPatients } from '../compare/expectation.ts';
 import { countDetections, type DetectionCount } from '../compare/ictal.ts';
 import { quantile } from '../compare/quantile.ts';
 import { type CaptureReport, readDetections, readStoredCapture } from '../compare/stored-capture.ts';
@@ -14,7 +14,7 @@ import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
-import { type Manifest, readManifest } from '../replay/manifest.ts';
+import { countOf, type Manifest, readManifest } from '../replay/manifest.ts';
 import { askAgent } from '../stack/agent-status.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { askProbe, findText } from '../stack/probe.ts';
@@ -239,7 +239,7 @@ async function isDrained(stack: Stack, web: Client, manifest: Manifest): Promise
   const agent = await askAgent(stack.info);
   if (agent === null || agent.depthChunks > 0) return false;
   for (const capture of manifest.captures) {
-    if (capture.answered === 0) continue;
+    if (countOf(capture.answered) === 0) continue;
     let found = 0;
     for await (const recording of web.eachRecording({ device: capture.device, stream: capture.stream })) {
       if (recording.captureId !== capture.captureId) continue;
@@ -264,16 +264,21 @@ async function compare(
   const reports: CaptureReport[] = [];
   const counts: DetectionCount[] = [];
   let model: string | null = null;
-  for (const capture of manifest.captures) {
-    const expectation = expectationOf(manifest, capture);
-    const report = await readStoredCapture(web, capture, expectation);
-    reports.push(report);
-    if (capture.stream !== 'eeg') continue;
-    for (const recording of report.recordings) {
-      const detections = await readDetections(web, recording.recordingId);
-      model ??= detections[0]?.modelVersion ?? null;
-      counts.push(countDetections(detections, recording.captureFirstSample ?? 0, (sample) => expectation.isIctal(sample)));
+  const patients = new ReplayedPatients(manifest);
+  try {
+    for (const capture of manifest.captures) {
+      const expectation = await patients.expectationOf(capture);
+      const report = await readStoredCapture(web, capture, expectation);
+      reports.push(report);
+      if (capture.stream !== 'eeg') continue;
+      for (const recording of report.recordings) {
+        const detections = await readDetections(web, recording.recordingId);
+        model ??= detections[0]?.modelVersion ?? null;
+        counts.push(countDetections(detections, recording.captureFirstSample ?? 0, (sample) => expectation.isIctal(sample)));
+      }
     }
+  } finally {
+    await patients.close();
   }
   return { reports, counts, model };
 }

@@ -4,18 +4,19 @@ import { addConnectOptions, type ConnectOptions, connect } from '../connect.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, printJson, printLine } from '../io.ts';
 import { listManifests, readManifest } from '../replay/manifest.ts';
+import { type SourceKind, sourceKinds } from '../replay/source-spec.ts';
 import { askCounters } from '../stack/agent-counters.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { findStack } from '../stack/stack-file.ts';
 
-type Options = ConnectOptions & { source: 'bonn'; recording?: string; manifest?: string[]; json?: boolean };
+type Options = ConnectOptions & { source?: SourceKind; recording?: string; manifest?: string[]; json?: boolean };
 
 /** `vitalwire verify`: is every stored sample, bit for bit, what the source holds? */
 export const addCommand: AddCommand = (program, io) => {
   const command = program
     .command('verify')
     .description('compare every stored reading of a replay with its source, bit for bit')
-    .addOption(new Option('--source <name>', 'what was replayed').choices(['bonn']).default('bonn'))
+    .addOption(new Option('--source <kind>', 'only replays of this kind of source').choices(sourceKinds))
     .option('--recording <id>', 'only this recording')
     .option('--manifest <file...>', 'what a replay has sent (default: all of <data>/replays)')
     .option('--json', 'the result as one JSON object')
@@ -23,8 +24,8 @@ export const addCommand: AddCommand = (program, io) => {
       'after',
       `
 Examples:
-  vitalwire verify --source bonn --data ./ward
-  vitalwire verify --manifest ./ward/replays/bonn-1-20261122T120000000Z.json --json
+  vitalwire verify --data ./ward
+  vitalwire verify --manifest ./ward/replays/bonn-20261122T120000000Z.json --json
 
 Exit code 1 and the first differences if anything is lost, doubled or different, or if ledger and agent count otherwise.`,
     );
@@ -37,7 +38,10 @@ async function verify(io: Io, options: Options): Promise<void> {
   if (files.length === 0) {
     throw new CliError('NOTHING_TO_VERIFY', `${dirs.replays} holds no manifest; replay something first, or name one with --manifest`);
   }
-  const manifests = files.map(readManifest);
+  const manifests = files
+    .map(readManifest)
+    .filter(({ patients }) => options.source === undefined || patients.some(({ source }) => source.kind === options.source));
+  if (manifests.length === 0) throw new CliError('NOTHING_TO_VERIFY', `no manifest is of a replay of ${options.source ?? 'anything'}`);
   const stack = findStack(dirs);
   const web = await connect(io, options);
   try {

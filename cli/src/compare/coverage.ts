@@ -6,14 +6,14 @@ export type Coverage = {
   readonly stored: number;
   /** Different samples stored more than once, in whatever recordings. */
   readonly duplicated: number;
-  /** Different samples among the first `sent` that are stored nowhere. */
+  /** Different samples that were sent and are stored nowhere. */
   readonly lost: number;
   /** Where they are missing. */
   readonly missing: readonly StoredRange[];
 };
 
-/** Compares what was answered (samples 0 to `sent`, not included) with what is stored, for one capture. */
-export function coverageOf(sent: number, ranges: readonly StoredRange[]): Coverage {
+/** Compares what was answered with what is stored, for one capture. Sent ranges are in order and never overlap. */
+export function coverageOf(sent: readonly StoredRange[], ranges: readonly StoredRange[]): Coverage {
   const edges = ranges.flatMap(({ from, to }) =>
     to > from
       ? [
@@ -27,15 +27,30 @@ export function coverageOf(sent: number, ranges: readonly StoredRange[]): Covera
   let at = 0;
   let stored = 0;
   let duplicated = 0;
-  const missing: StoredRange[] = [];
+  const holes: StoredRange[] = [];
   for (const edge of edges) {
     const length = edge.at - at;
     if (depth > 0) stored += length;
     if (depth > 1) duplicated += length;
-    if (depth === 0 && at < sent && length > 0) missing.push({ from: at, to: Math.min(edge.at, sent) });
+    if (depth === 0 && length > 0) holes.push({ from: at, to: edge.at });
     depth += edge.step;
     at = edge.at;
   }
-  if (at < sent) missing.push({ from: at, to: sent });
+  holes.push({ from: at, to: Number.POSITIVE_INFINITY });
+  const missing = overlaps(sent, holes);
   return { stored, duplicated, lost: missing.reduce((sum, range) => sum + range.to - range.from, 0), missing };
+}
+
+/** What two lists of ranges have in common; both are in order. */
+function overlaps(some: readonly StoredRange[], others: readonly StoredRange[]): StoredRange[] {
+  const found: StoredRange[] = [];
+  let first = 0;
+  for (const { from, to } of some) {
+    while (first < others.length && (others[first]?.to ?? 0) <= from) first += 1;
+    for (let index = first; index < others.length && (others[index]?.from ?? 0) < to; index += 1) {
+      const other = others[index] as StoredRange;
+      found.push({ from: Math.max(from, other.from), to: Math.min(to, other.to) });
+    }
+  }
+  return found;
 }

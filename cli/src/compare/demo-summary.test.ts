@@ -74,8 +74,17 @@ function summaryOf(reports: readonly CaptureReport[]) {
 }
 
 function report(stream: CaptureReport['stream'], answered: number, ranges: readonly StoredRange[]): CaptureReport {
-  const of = { device: 'd', patient: 'p', captureId: 'c', recordings: [], chunkSamples: [43], differences: 0, firstDifferences: [] };
-  return { ...of, stream, answered, coverage: coverageOf(answered, ranges), chunks: ranges.length };
+  const of = {
+    device: 'd',
+    patient: 'p',
+    captureId: 'c',
+    recordings: [],
+    chunksBySamples: new Map([[43, 1]]),
+    unsent: 0,
+    differences: 0,
+    firstDifferences: [],
+  };
+  return { ...of, stream, answered, coverage: coverageOf([{ from: 0, to: answered }], ranges), chunks: ranges.length };
 }
 
 // 178 samples long: the centre is 89 samples after the first.

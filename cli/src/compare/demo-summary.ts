@@ -46,10 +46,7 @@ export function summarise(parts: SummaryParts): DemoSummary {
   const { reports, counts, latenciesMs, sampleRateHz, ...rest } = parts;
   const eeg = reports.filter((report) => report.stream === 'eeg');
   const other = reports.filter((report) => report.stream !== 'eeg');
-  const chunkSamples = quantile(
-    eeg.flatMap((report) => report.chunkSamples),
-    0.5,
-  );
+  const chunkSamples = medianOf(eeg.map(({ chunksBySamples }) => chunksBySamples));
   const detections = sum(counts, (count) => count.detections);
   const inside = sum(counts, (count) => count.inside);
   return {
@@ -80,6 +77,18 @@ export function isKept(summary: DemoSummary): boolean {
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
+}
+
+/** The median of values that are counted, not listed. */
+function medianOf(counts: readonly ReadonlyMap<number, number>[]): number | null {
+  const sorted = counts.flatMap((count) => [...count]).sort(([a], [b]) => a - b);
+  const half = sum(sorted, ([, count]) => count) / 2;
+  let passed = 0;
+  for (const [value, count] of sorted) {
+    passed += count;
+    if (passed >= half) return value;
+  }
+  return null;
 }
 
 function rounded(value: number | null): number | null {

@@ -1,6 +1,6 @@
 import type { Client } from '@vitalwire/client';
 import { type DetectionInfo, decodeMessage, type RecordingInfo, readingsOf } from '@vitalwire/contract';
-import type { Manifest } from '../replay/manifest.ts';
+import { type CaptureRecord, countOf } from '../replay/manifest.ts';
 import { type Coverage, coverageOf, type StoredRange } from './coverage.ts';
 import type { Expectation, ReadingChunk } from './expectation.ts';
 
@@ -17,14 +17,16 @@ export type Difference = {
 export type CaptureReport = {
   readonly device: string;
   readonly patient: string;
-  readonly stream: Manifest['captures'][number]['stream'];
+  readonly stream: CaptureRecord['stream'];
   readonly captureId: string;
   readonly answered: number;
   readonly coverage: Coverage;
   readonly recordings: readonly RecordingInfo[];
   readonly chunks: number;
-  /** Samples per channel of every chunk, in the order read. */
-  readonly chunkSamples: readonly number[];
+  /** How many chunks have so many samples per channel. */
+  readonly chunksBySamples: ReadonlyMap<number, number>;
+  readonly unsent: number; // readings of the source before the last answered one that were never answered
+
   readonly differences: number;
   readonly firstDifferences: readonly Difference[];
 };
@@ -34,18 +36,20 @@ const KEPT_DIFFERENCES = 10;
 /** Reads every stored chunk of a capture, in whatever recordings it lies, and compares each reading with what was sent. */
 export async function readStoredCapture(
   web: Client,
-  capture: Manifest['captures'][number],
+  capture: CaptureRecord,
   expectation: Expectation,
-  onlyRecording?: string,
+  { lateRanges = [], onlyRecording }: { readonly lateRanges?: readonly StoredRange[]; readonly onlyRecording?: string | undefined } = {},
 ): Promise<CaptureReport> {
   const recordings: RecordingInfo[] = [];
   const ranges: StoredRange[] = [];
-  const chunkSamples: number[] = [];
+  const chunksBySamples = new Map<number, number>();
+  let chunks = 0;
   const different: Difference[] = [];
   let differences = 0;
   for await (const recording of web.eachRecording({ device: capture.device, stream: capture.stream })) {
     if (recording.captureId !== capture.captureId || (onlyRecording ?? recording.recordingId) !== recording.recordingId) continue;
     recordings.push(recording);
+    const ofRecording = ranges.length; // two recordings with the same readings must stay two
     for await (const bytes of web.eachChunk(recording.recordingId)) {
       const message = decodeMessage(bytes);
       if (!message.ok || message.value.stream !== capture.stream) {
@@ -62,9 +66,14 @@ export async function readStoredCapture(
       const chunk = message.value as ReadingChunk;
       const from = (recording.captureFirstSample ?? 0) + chunk.firstSample;
       const count = readingsOf(chunk);
-      ranges.push({ from, to: from + count });
-      chunkSamples.push(count);
-      for (const found of expectation.compare(chunk, from)) {
+      // The chunks of a recording come in order: kept as few ranges, however long it is.
+      const last = ranges.at(-1);
+      if (last !== undefined && last.to === from && ranges.length > ofRecording)
+        ranges[ranges.length - 1] = { from: last.from, to: from + count };
+      else ranges.push({ from, to: from + count });
+      chunks += 1;
+      chunksBySamples.set(count, (chunksBySamples.get(count) ?? 0) + 1);
+      for (const found of await expectation.compare(chunk, from)) {
         differences += 1;
         if (different.length < KEPT_DIFFERENCES) different.push({ recordingId: recording.recordingId, seq: chunk.seq, ...found });
       }
@@ -75,11 +84,12 @@ export async function readStoredCapture(
     patient: capture.patient,
     stream: capture.stream,
     captureId: capture.captureId,
-    answered: capture.answered,
+    answered: countOf(capture.answered),
     coverage: coverageOf(capture.answered, ranges),
     recordings,
-    chunks: chunkSamples.length,
-    chunkSamples,
+    chunks,
+    chunksBySamples,
+    unsent: capture.late ? 0 : await expectation.unsent([...capture.answered, ...lateRanges]),
     differences,
     firstDifferences: different.slice(0, KEPT_DIFFERENCES),
   };

@@ -2,7 +2,7 @@ import type { Client } from '@vitalwire/client';
 import type { LedgerOfRecording } from '@vitalwire/contract';
 import type { Manifest } from '../replay/manifest.ts';
 import type { AgentCounters } from '../stack/agent-counters.ts';
-import { expectationOf } from './expectation.ts';
+import { ReplayedPatients } from './expectation.ts';
 import { type CaptureReport, type Difference, readStoredCapture } from './stored-capture.ts';
 
 /** Whether the store holds what replays have sent. Readings are EEG samples per channel, heart beats and events. */
@@ -16,6 +16,7 @@ export type Verification = {
   readonly lost: number;
   readonly duplicated: number;
   readonly different: number;
+  readonly unsent: number; // the source has them, before the last that was answered, and no request brought them
   readonly chunks: number;
   readonly ledgerChunks: number;
   readonly ledgerMissing: number;
@@ -41,9 +42,7 @@ const SHOWN = 10;
 export async function verifyReplays(web: Client, options: VerifyOptions): Promise<Verification> {
   const reports: CaptureReport[] = [];
   for (const manifest of options.manifests) {
-    for (const capture of manifest.captures) {
-      options.signal.throwIfAborted();
-      const report = await readStoredCapture(web, capture, expectationOf(manifest, capture), options.recording);
+    for await (const report of reportsOf(web, manifest, options)) {
       if (options.recording === undefined || report.recordings.length > 0) reports.push(report);
     }
   }
@@ -52,17 +51,38 @@ export async function verifyReplays(web: Client, options: VerifyOptions): Promis
   return conclude(reports, ledgers, options);
 }
 
+/** Every capture of a replay beside what is stored of it, one after the other. */
+export async function* reportsOf(
+  web: Client,
+  manifest: Manifest,
+  { recording, signal }: Pick<VerifyOptions, 'recording' | 'signal'>,
+): AsyncGenerator<CaptureReport> {
+  const patients = new ReplayedPatients(manifest);
+  try {
+    for (const capture of manifest.captures) {
+      signal.throwIfAborted();
+      const lateRanges = manifest.captures
+        .filter(({ late, captureId }) => late && captureId.startsWith(`${capture.captureId}-`))
+        .flatMap(({ answered }) => answered);
+      yield await readStoredCapture(web, capture, await patients.expectationOf(capture), { lateRanges, onlyRecording: recording });
+    }
+  } finally {
+    await patients.close();
+  }
+}
+
 function conclude(reports: readonly CaptureReport[], ledgers: readonly LedgerOfRecording[], options: VerifyOptions): Verification {
   const isWhole = options.recording === undefined;
   const figures = {
     captures: reports.length,
     recordings: ledgers.length,
-    compared: sum(reports, (report) => sum(report.chunkSamples, (samples) => samples)),
+    compared: sum(reports, ({ chunksBySamples }) => sum([...chunksBySamples], ([samples, chunks]) => samples * chunks)),
     samplesSent: sum(reports, (report) => report.answered),
     samplesStored: sum(reports, (report) => report.coverage.stored),
     lost: isWhole ? sum(reports, (report) => report.coverage.lost) : 0,
     duplicated: sum(reports, (report) => report.coverage.duplicated),
     different: sum(reports, (report) => report.differences),
+    unsent: isWhole ? sum(reports, (report) => report.unsent) : 0,
     chunks: sum(reports, (report) => report.chunks),
     ledgerChunks: sum(ledgers, (ledger) => ledger.chunksStored),
     ledgerMissing: sum(ledgers, (ledger) => sum(ledger.missing, (range) => range.to - range.from + 1)),
@@ -83,13 +103,14 @@ function conclude(reports: readonly CaptureReport[], ledgers: readonly LedgerOfR
   };
 }
 
-type Figures = Pick<Verification, 'chunks' | 'ledgerChunks' | 'ledgerMissing' | 'samplesStored'>;
+type Figures = Pick<Verification, 'unsent' | 'chunks' | 'ledgerChunks' | 'ledgerMissing' | 'samplesStored'>;
 
 /** Where two who count the same thing do not come to the same number. */
 function disagreementsOf(figures: Figures, { agent, manifests, recording }: VerifyOptions): string[] {
   const found: string[] = [];
   if (figures.ledgerChunks !== figures.chunks)
     found.push(`the ledger counts ${figures.ledgerChunks} chunks, ${figures.chunks} could be read`);
+  if (figures.unsent > 0) found.push(`the source has ${figures.unsent} readings that were passed over by the replay`);
   if (figures.ledgerMissing > 0) found.push(`the ledger misses ${figures.ledgerMissing} chunks`);
   if (agent === null || recording !== undefined) return found;
   if (agent.evictedChunks > 0) found.push(`the agent gave up ${agent.evictedChunks} chunks because its outbox was full`);

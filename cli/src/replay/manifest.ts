@@ -3,28 +3,59 @@ import path from 'node:path';
 import { z } from 'zod';
 import { CliError } from '../errors.ts';
 import { type DataDir, writeWhole } from '../stack/data-dir.ts';
+import { FaultScript } from './faults/fault-script.ts';
+import { SourceSpec } from './source-spec.ts';
 
-/** What one replay has sent: enough to make every sample again and to compare it with what is stored. */
-export const Manifest = z.object({
-  manifest: z.literal(1),
-  id: z.string(),
-  source: z.literal('bonn'),
-  seed: z.number(),
+const VERSION = 2;
+const Range = z.object({ from: z.number(), to: z.number() }); // readings `from` to `to` (not included)
+
+/** How a source is played. Times are µs. */
+export const Play = z.object({
+  startUs: z.number(),
+  durationUs: z.number().nullable(), // null = to the end
+  loop: z.boolean(),
+  channels: z.array(z.string()).nullable(), // null = all
+  staggerUs: z.number(),
+  faults: FaultScript.nullable(),
+});
+export type Play = z.infer<typeof Play>;
+
+/** An unbroken run of a replay at one speed; a change of speed, a seek or a pause ends it. */
+export const Take = z.object({
+  index: z.number(),
   speed: z.number().nullable(), // null = as fast as possible
-  patients: z.number(),
+  fromUs: z.number(), // line time at its beginning: µs since the window's start, through all rounds
+  baseUs: z.number(), // what the devices' clocks said then
+  opening: z.object({ type: z.string(), text: z.string() }).nullable(), // the event that told of it
+});
+export type Take = z.infer<typeof Take>;
+
+export const streams = ['eeg', 'heart-rate', 'event'] as const;
+
+const CaptureRecord = z.object({
+  patient: z.string(),
+  device: z.string(),
+  stream: z.enum(streams),
+  group: z.number(), // of the source; 0 for heart rate and events
+  take: z.number(),
+  leg: z.number(),
+  captureId: z.string(),
+  answered: z.array(Range), // readings that were answered with a 2xx, numbered as in the capture
+  late: z.boolean(), // they were overtaken by later ones and sent as a capture of their own
+  ended: z.boolean(),
+});
+export type CaptureRecord = z.infer<typeof CaptureRecord>;
+
+/** What one replay has sent: enough to make every reading again and to compare it with what is stored. */
+export const Manifest = z.object({
+  manifest: z.literal(VERSION),
+  id: z.string(),
   startedAtUs: z.number(),
   finished: z.boolean(),
-  captures: z.array(
-    z.object({
-      index: z.number(), // of the patient, from 0
-      patient: z.string(),
-      device: z.string(),
-      stream: z.enum(['eeg', 'heart-rate', 'event']),
-      captureId: z.string(),
-      answered: z.number(), // readings 0 to this one (not included) were answered with a 2xx
-      ended: z.boolean(),
-    }),
-  ),
+  play: Play,
+  patients: z.array(z.object({ id: z.string(), source: SourceSpec })),
+  takes: z.array(Take),
+  captures: z.array(CaptureRecord),
 });
 export type Manifest = z.infer<typeof Manifest>;
 
@@ -43,9 +74,21 @@ export function readManifest(file: string): Manifest {
   } catch (cause) {
     throw new CliError('NOTHING_TO_VERIFY', `${file} cannot be read; 'vitalwire replay' writes one into the data directory`, { cause });
   }
-  const checked = Manifest.safeParse(parseOrNull(text));
-  if (!checked.success) throw new CliError('NOTHING_TO_VERIFY', `${file} is not the manifest of a replay`);
-  return checked.data;
+  const value = parseOrNull(text);
+  const checked = Manifest.safeParse(value);
+  if (checked.success) return checked.data;
+  const found = z.object({ manifest: z.number(), id: z.string() }).safeParse(value);
+  if (found.success && found.data.manifest !== VERSION) {
+    throw new CliError(
+      'NOTHING_TO_VERIFY',
+      `${file} has version ${found.data.manifest}, this release reads ${VERSION}: compare with the release that made it, or name other manifests with --manifest`,
+    );
+  }
+  const { path: at = [], message = '' } = checked.error.issues[0] ?? {};
+  throw new CliError(
+    'NOTHING_TO_VERIFY',
+    `${file} is not the manifest of a replay (${at.map(String).join('.') || 'as a whole'}: ${message})`,
+  );
 }
 
 /** Every replay this data directory knows of, oldest first. */
@@ -58,6 +101,10 @@ export function listManifests(dirs: DataDir): string[] {
   } catch {
     return [];
   }
+}
+
+export function countOf(ranges: readonly { readonly from: number; readonly to: number }[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + to - from, 0);
 }
 
 function parseOrNull(text: string): unknown {

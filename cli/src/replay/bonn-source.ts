@@ -1,0 +1,88 @@
+import {
+  assembledLabel,
+  type Beat,
+  type BonnPatient,
+  bonnEvents,
+  bonnScale,
+  integerBetween,
+  readMitBeats,
+  type SignalSource,
+  type SourceAnnotation,
+  type SourceHeartRate,
+  samplesAt,
+  seededRandom,
+} from '@vitalwire/datasets';
+
+const HEART_SALT = 0xbea7;
+
+/** One round of a made-up Bonn patient as a source, with the beats of another person beside it. */
+export function bonnSource(patient: BonnPatient, seed: number, index: number): SignalSource & { readonly heartRateName: string } {
+  const { num, den } = patient.rate;
+  const usOf = (sample: number): number => (sample * den * 1_000_000) / num;
+  const beats = beatsFor(seed, index, usOf(patient.loopSamples));
+  return {
+    name: `Bonn, ${assembledLabel}`,
+    heartRateName: 'MIT-BIH record 100, another person',
+    synthetic: false,
+    startedAtUs: null,
+    durationUs: usOf(patient.loopSamples),
+    groups: [
+      {
+        rate: patient.rate,
+        sampleBits: 16,
+        channels: [{ ...bonnScale, reference: '' }],
+        stretches: [{ onsetUs: 0, firstSample: 0, samples: patient.loopSamples }],
+      },
+    ],
+    problems: [],
+    read: async (_group, from, count) => [Int32Array.from(samplesAt(patient, from, count))],
+    annotations: async () => [...bonnAnnotations(patient), ...beats.seams].sort((a, b) => a.onsetUs - b.onsetUs),
+    heartRate: async (fromUs, toUs) => beats.rates.filter(({ atUs }) => atUs >= fromUs && atUs < toUs),
+    close: async () => {},
+  };
+}
+
+function bonnAnnotations(patient: BonnPatient): SourceAnnotation[] {
+  const usOf = (sample: number): number => (sample * patient.rate.den * 1_000_000) / patient.rate.num;
+  return bonnEvents(patient, 0, patient.loopSamples).flatMap(({ atSample, durationSamples, type, text }) =>
+    type === 'replay-loop'
+      ? []
+      : [
+          {
+            onsetUs: usOf(atSample),
+            durationUs: durationSamples === null ? null : usOf(durationSamples),
+            type: type === 'seizure' ? ('seizure' as const) : ('annotation' as const),
+            text,
+            channels: [],
+          },
+        ],
+  );
+}
+
+/** Beats of the MIT-BIH series from a seeded place in it, repeated as often as a round needs. */
+function beatsFor(seed: number, index: number, durationUs: number): { rates: SourceHeartRate[]; seams: SourceAnnotation[] } {
+  const series: readonly Beat[] = readMitBeats();
+  const rates: SourceHeartRate[] = [];
+  const seams: SourceAnnotation[] = [];
+  let place = integerBetween(0, series.length - 1, seededRandom(seed, HEART_SALT + index));
+  let shiftMs = -(series[place]?.atMs ?? 0);
+  for (;;) {
+    const beat = series[place];
+    if (beat === undefined) {
+      // The last beat is followed by the first one again, after the interval that one names.
+      const lastUs = rates.at(-1)?.atUs ?? 0;
+      const first = series[0];
+      if (first === undefined) return { rates, seams };
+      place = 0;
+      shiftMs = lastUs / 1_000 + first.rrMs - first.atMs;
+      const onsetUs = (shiftMs + first.atMs) * 1_000;
+      if (onsetUs < durationUs)
+        seams.push({ onsetUs, durationUs: null, type: 'annotation', text: 'the heart-rate series starts again', channels: [] });
+      continue;
+    }
+    const atUs = (beat.atMs + shiftMs) * 1_000;
+    if (atUs >= durationUs) return { rates, seams };
+    rates.push({ atUs, bpm: beat.bpm, kind: 'ecg' });
+    place += 1;
+  }
+}

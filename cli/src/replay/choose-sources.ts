@@ -1,0 +1,75 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { CliError } from '../errors.ts';
+import { fileSpec, type SourceSpec, SynthSettings } from './source-spec.ts';
+
+export type SourceChoice = {
+  readonly words: readonly string[]; // as typed: bonn, synth, or files and folders
+  readonly patients: number | undefined;
+  readonly seed: number;
+  readonly synth: Readonly<Record<string, unknown>>;
+  readonly endS: number | undefined; // how much of a source is played at most, since its start
+};
+
+const BONN_PATIENTS = 8;
+const SYNTH_S = 3_600;
+const MOST_FILES = 99;
+const readable = /\.(edf|bdf|txt|csv|tsv|rec)$/i;
+
+/** One specification for each patient that the command line asks for. */
+export async function chooseSources({ words, patients, seed, synth, endS }: SourceChoice): Promise<SourceSpec[]> {
+  const [first] = words;
+  if (first === 'bonn' || first === 'synth') {
+    if (words.length > 1)
+      throw new CliError(
+        'WRONG_ARGUMENT',
+        `'${first}' stands alone; '${words[1]}' is one source too many (a file of that name is ./${first})`,
+      );
+    const count = patients ?? (first === 'bonn' ? BONN_PATIENTS : 1);
+    return Array.from({ length: count }, (_, index): SourceSpec => {
+      if (first === 'bonn') return { kind: 'bonn', seed, patients: count, index };
+      const settings = SynthSettings.safeParse({ durationS: endS ?? SYNTH_S, ...synth, seed: seed + index });
+      if (settings.success) return { kind: 'synth', settings: settings.data };
+      const { path: at = [], message = '' } = settings.error.issues[0] ?? {};
+      throw new CliError('WRONG_ARGUMENT', `--synth: ${at.map(String).join('.')}: ${message}`);
+    });
+  }
+  const files = (await Promise.all(words.map(filesIn))).flat();
+  if (patients === undefined && files.length > MOST_FILES)
+    throw new CliError('WRONG_ARGUMENT', `${files.length} files would be as many patients; name fewer, or take the first with --patients`);
+  const wanted = files.slice(0, patients ?? files.length);
+  const specs: SourceSpec[] = [];
+  for (const file of wanted) specs.push(await fileSpec(file));
+  return Array.from({ length: patients ?? specs.length }, (_, index) => specs[index % specs.length] as SourceSpec);
+}
+
+/** A file, or every recording of a folder in order of name. */
+async function filesIn(word: string): Promise<string[]> {
+  const found = await stat(word).catch((cause: unknown) => {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const why = code === 'ENOENT' ? 'there is no such file, and the built-in sources are bonn and synth' : `it cannot be read (${code})`;
+    throw new CliError('WRONG_ARGUMENT', `'${word}': ${why}`, { cause });
+  });
+  if (!found.isDirectory()) return [word];
+  const names = (await readdir(word)).filter((name) => readable.test(name)).sort();
+  if (names.length === 0) throw new CliError('WRONG_ARGUMENT', `'${word}' holds no recording (.edf, .bdf, .txt, .csv)`);
+  return names.map((name) => path.join(word, name));
+}
+
+/** `channels=23,rate=256,bits=16` as settings of a synthetic patient. */
+export function parseSynth(text: string): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const part of text.split(',').filter((one) => one.trim() !== '')) {
+    const match = /^\s*([A-Za-z]+)\s*=\s*(\S+)\s*$/.exec(part);
+    if (match === null) throw new CliError('WRONG_ARGUMENT', `--synth: '${part.trim()}' is no setting; write channels=23,rate=256`);
+    const [, name = '', value = ''] = match;
+    if (name === 'rate') settings['rate'] = parseRate(value);
+    else settings[name] = Number.isNaN(Number(value)) ? value : Number(value);
+  }
+  return settings;
+}
+
+function parseRate(text: string): { num: number; den: number } {
+  const [num = Number.NaN, den = 1] = text.split('/').map(Number);
+  return { num, den };
+}

@@ -1,0 +1,91 @@
+import { encodeSampleBlock, type ReplayMark, type Samples, sampleBlockMediaType } from '@vitalwire/contract';
+import type { Deliver, Delivery } from './capture-sender.ts';
+import type { LineEvent } from './event-feed.ts';
+import type { LineHeartRate } from './heart-rate-feed.ts';
+import type { IntakeRequest } from './intake-client.ts';
+import type { Leg } from './leg.ts';
+import type { Take } from './manifest.ts';
+import { deviceUs, type EegDevice, type VirtualPatient } from './virtual-patient.ts';
+
+/** Where the requests of one capture go, and under which name. */
+export type Addressed = {
+  readonly patient: VirtualPatient;
+  readonly take: Take;
+  readonly leg: Leg;
+  readonly captureId: string;
+  readonly token: string;
+  readonly post: (request: IntakeRequest) => Promise<Delivery>;
+};
+
+/** EEG as sample blocks: a device that sends much does not write numbers as text. */
+export function eegDelivery(to: Addressed, { device, rate, channels, sampleBits, signal }: EegDevice): Deliver<Samples> {
+  const { patient, take, leg, token, post } = to;
+  const first = signal.line.completeBy(leg.fromUs);
+  return ({ firstSample, items, count, end, late }) =>
+    post({
+      path: '/v1/eeg',
+      token,
+      contentType: sampleBlockMediaType,
+      body: encodeSampleBlock({
+        device,
+        captureId: captureIdOf(to, firstSample, late),
+        firstSample,
+        measuredAtUs: deviceUs(patient, take, signal.line.timeUs(first + firstSample)),
+        rate,
+        channels,
+        sampleBits,
+        samplesPerChannel: count,
+        samples: items,
+        replay: replayMark(patient, take),
+        source: patient.sourceName,
+        end,
+      }),
+    });
+}
+
+export function heartRateDelivery(to: Addressed): Deliver<LineHeartRate[]> {
+  const { patient, take } = to;
+  return ({ firstSample, items, end, late }) =>
+    postJson(to, '/v1/heart-rate', {
+      device: patient.heartDevice,
+      captureId: captureIdOf(to, firstSample, late),
+      firstSample,
+      kind: items[0]?.kind ?? 'ecg',
+      readings: items.map(({ atUs, bpm }) => ({ atUs: deviceUs(patient, take, atUs), bpm })),
+      replay: replayMark(patient, take),
+      source: patient.heartRateName,
+      ...(end ? { end } : {}),
+    });
+}
+
+export function eventDelivery(to: Addressed): Deliver<LineEvent[]> {
+  const { patient, take } = to;
+  return ({ firstSample, items, end, late }) =>
+    postJson(to, '/v1/events', {
+      device: patient.eventDevice,
+      captureId: captureIdOf(to, firstSample, late),
+      firstSample,
+      events: items.map(({ atUs, durationUs, type, text }) => ({
+        atUs: deviceUs(patient, take, atUs),
+        durationUs: durationUs === null ? null : Math.round(durationUs),
+        type,
+        text,
+        source: patient.sourceName,
+      })),
+      replay: replayMark(patient, take),
+      ...(end ? { end } : {}),
+    });
+}
+
+/** What was overtaken cannot go back into its capture, so it becomes one of its own. */
+export function captureIdOf({ captureId }: Pick<Addressed, 'captureId'>, firstSample: number, late: boolean): string {
+  return late ? `${captureId}-late-${firstSample}` : captureId;
+}
+
+function replayMark({ sourceName }: VirtualPatient, { speed }: Take): ReplayMark {
+  return { speed: speed ?? 0, source: sourceName }; // 0 = as fast as possible
+}
+
+function postJson({ token, post }: Addressed, path: string, body: unknown): Promise<Delivery> {
+  return post({ path, token, contentType: 'application/json', body: JSON.stringify(body) });
+}
