@@ -25,8 +25,10 @@ export type UplinkOptions = {
   /** mqtts://host:port of the front door. */
   readonly url: string;
   readonly identity: Identity;
-  /** The gateway or service that sends: client id, topic level and owner of the messages. */
+  /** The gateway or service that sends: topic level and owner of the messages. */
   readonly owner: string;
+  /** The owner's id unless given: workers that share a certificate need one each. */
+  readonly clientId?: string;
   readonly version: string;
   readonly outbox: Outbox;
   readonly log: Log;
@@ -117,7 +119,7 @@ export class Uplink implements Lifecycle {
     this.#window = new SendWindow(options.windowPackets ?? limits.windowPackets, options.windowBytes ?? limits.windowBytes);
     this.#lane = new LiveLane({
       url: options.url,
-      clientId: `${options.owner}-live`,
+      clientId: `${options.clientId ?? options.owner}-live`,
       identity: this.#identity,
       log: options.log,
       clock: options.clock,
@@ -257,7 +259,7 @@ export class Uplink implements Lifecycle {
     const will = announce
       ? { topic: this.#statusTopic(), payload: Buffer.from(encodeLiveStatus(this.liveStatus(false))), qos: 0 as const, retain: false }
       : undefined;
-    const client = await connectOnce({ url, clientId: owner, identity, signal: stop, will });
+    const client = await connectOnce({ url, clientId: this.#options.clientId ?? owner, identity, signal: stop, will });
     const closed = untilClosed(client);
     const onStop = (): void => disconnect(client, clock);
     stop.addEventListener('abort', onStop, { once: true });

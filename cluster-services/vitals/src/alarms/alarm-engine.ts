@@ -180,7 +180,7 @@ export class AlarmEngine {
       const endedUs = statement.endedUs ?? nowUs;
       // Our own watcher saw the same data as a gateway's, and newer data than the log.
       for (const [aspect, holding] of aspects)
-        if (holding === null || (isForeign(aspect) && holding.sinceUs < endedUs)) aspects.delete(aspect);
+        if (holding === null || (isForeign(aspect) && (holding.sinceUs ?? 0) < endedUs)) aspects.delete(aspect);
       const current = this.#current(device, statement.condition);
       if (aspects.size === 0 && current !== null && current.endedUs === null) this.#over(current, endedUs, statement.text, nowUs);
       return;
@@ -204,7 +204,8 @@ export class AlarmEngine {
   }
 
   #raise(device: string, statement: Holding, nowUs: number, told?: { readonly alarmId: string; readonly by: string }): void {
-    const { condition, sinceUs } = statement;
+    const { condition } = statement;
+    const sinceUs = statement.sinceUs ?? nowUs;
     const alarmId = told?.alarmId ?? alarmIdOf(device, condition, sinceUs);
     const before = this.#book.get(alarmId);
     const values = { ...valuesOf(statement), state: 'active', endedUs: null } as const;

@@ -1,8 +1,13 @@
 import type { Detection, Rate, ReplayMark } from '@vitalwire/contract';
 import type { DetectionInput } from './signal-watch.ts';
 
+type Judged = Pick<
+  Detection,
+  'device' | 'subject' | 'modelHash' | 'seq' | 'measuredAtUs' | 'samples' | 'firstSample' | 'probability' | 'verdict' | 'reason' | 'channel'
+>;
+
 /** What the engine needs of a detection. The rate is that of its recording: detections do not carry one. */
-export function detectionInputOf(detection: Detection, rate: Rate, replay: ReplayMark | null): DetectionInput {
+export function detectionInputOf(detection: Judged, rate: Rate, replay: ReplayMark | null): DetectionInput {
   const { device, subject, modelHash, seq, measuredAtUs, samples, firstSample, probability, verdict, reason, channel } = detection;
   const usPerSample = (1_000_000 * rate.den) / rate.num;
   // Window w begins at sample w × hop; of window 0 alone the hop cannot be told: then a second, or the window if that is shorter.

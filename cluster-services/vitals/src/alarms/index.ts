@@ -8,4 +8,5 @@ export { type AlarmRecord, categoryOf, isLatching, rankOfPriority, recordOf } fr
 export * from './rules.ts';
 export { type Episode, SeizureTimeline, type VotingWindow } from './seizure-timeline.ts';
 export { badSignalOf, type DetectionInput, SignalWatch } from './signal-watch.ts';
+export { SilenceWatch, type Spoken, silenceLimits, type WatchedStream } from './silence-watch.ts';
 export type { Statement } from './statement.ts';

@@ -10,7 +10,7 @@ export type Statement =
       readonly aspect: string;
       readonly holds: true;
       readonly priority: AlarmPriority;
-      readonly sinceUs: number; // data time
+      readonly sinceUs: number | null; // data time; null = the wall clock's now will do
       readonly value: number | null;
       readonly limit: number | null;
       readonly channel: number | null;

@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { AllLimits, defaultHeartRateLimits, type HeartRateLimits, Registry } from '@vitalwire/contract';
+import type { Clock, HttpClient, Lifecycle, Log, Timer } from '@vitalwire/runtime';
+import { z } from 'zod';
+import { readSmallFile, writeSmallFile } from './small-file.ts';
+
+export type LimitsKeeperOptions = {
+  readonly http: Pick<HttpClient, 'getJson'>;
+  readonly dataDir: string;
+  readonly everyMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told of every device whose patient has limits of their own, at every look: the log takes each change once. */
+  readonly onLimits: (device: string, by: string, text: string) => void;
+};
+
+// Only what limits need: no label, no notes.
+const Known = z.object({ assignments: Registry.shape.assignments, limits: AllLimits.shape.limits });
+type Known = z.infer<typeof Known>;
+
+/** The heart-rate limits of each device: those of the patient who wears it, kept on disk so that a dead database changes nothing. */
+export class LimitsKeeper implements Lifecycle {
+  readonly #options: LimitsKeeperOptions;
+  readonly #path: string;
+  #known: Known = { assignments: [], limits: [] };
+  #timer: Timer | null = null;
+  #looking: Promise<void> = Promise.resolve();
+  #stopped = false;
+  #isStale = true;
+  #text = '';
+
+  constructor(options: LimitsKeeperOptions) {
+    this.#options = options;
+    this.#path = join(options.dataDir, 'limits.json');
+  }
+
+  /** Whether the last look failed: then these are the limits last known. */
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  async start(): Promise<void> {
+    this.#known = readSmallFile(this.#path, Known, this.#options.log) ?? this.#known;
+    this.#look();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#looking;
+  }
+
+  limitsOf(device: string): HeartRateLimits {
+    const patient = this.#wearer(device);
+    return this.#known.limits.find((one) => one.patient === patient)?.heartRate ?? defaultHeartRateLimits;
+  }
+
+  #look(): void {
+    this.#looking = this.#refresh().finally(() => {
+      if (!this.#stopped) this.#timer = this.#options.clock.setTimer(this.#options.everyMs, () => this.#look());
+    });
+  }
+
+  async #refresh(): Promise<void> {
+    const { http, log } = this.#options;
+    try {
+      const [{ assignments }, { limits }] = await Promise.all([
+        http.getJson('/v1/registry', Registry),
+        http.getJson('/v1/alarm-limits', AllLimits),
+      ]);
+      const text = JSON.stringify({ assignments, limits });
+      this.#isStale = false;
+      if (text !== this.#text) {
+        this.#text = text;
+        this.#known = { assignments, limits };
+        writeSmallFile(this.#path, this.#known, log);
+      }
+    } catch (error) {
+      if (!this.#isStale) log.warn({ err: error }, "patients' limits cannot be read; the last known ones hold");
+      this.#isStale = true;
+    }
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const { patient, heartRate, changedBy } of this.#known.limits) {
+      if (changedBy === null) continue;
+      for (const device of new Set(this.#known.assignments.map((one) => one.device)))
+        if (this.#wearer(device) === patient) this.#options.onLimits(device, changedBy, describe(heartRate));
+    }
+  }
+
+  #wearer(device: string): string | null {
+    const nowUs = this.#options.clock.nowUs();
+    const worn = this.#known.assignments.filter(
+      (one) => one.device === device && one.fromUs <= nowUs && (one.toUs === null || nowUs < one.toUs),
+    );
+    return worn.at(-1)?.patient ?? null;
+  }
+}
+
+function describe({ low, high, extremeDelta }: HeartRateLimits): string {
+  const extreme = extremeDelta === null ? 'no extremes' : `extremes ${extremeDelta} beyond`;
+  return `heart rate limits ${low ?? 'none'} to ${high ?? 'none'}, ${extreme}`;
+}

@@ -1,0 +1,166 @@
+import {
+  type Alarm,
+  type Detection,
+  decodeLiveStatus,
+  decodeMessage,
+  type EegChunk,
+  type HeartRateChunk,
+  parseTopic,
+  type RecordingEnd,
+  type RecordingStart,
+  type Status,
+  type Topic,
+} from '@vitalwire/contract';
+import type { Clock } from '@vitalwire/runtime';
+import { type AlarmRecord, detectionInputOf, recordOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
+import type { KnownRecording, KnownRecordings } from './recordings.ts';
+import type { Wards } from './wards.ts';
+
+export type ReceptionOptions = {
+  readonly sender: string;
+  readonly wards: Wards;
+  readonly recordings: KnownRecordings;
+  readonly silence: SilenceWatch;
+  readonly clock: Clock;
+  /** A line of this service itself came back. */
+  readonly onOwn: (alarm: Alarm) => void;
+  /** Something about this recording has to be asked of storage. */
+  readonly onUnknown: (recordingId: string) => void;
+  readonly onUnreadable: () => void;
+};
+
+/** A reading that is older than this when it comes is history: it has no limit alarm. Replays have a time of their own. */
+const HISTORY_US = 60_000_000;
+
+/** Turns received messages into what engines and the watch of silences take. */
+export class Reception {
+  readonly #options: ReceptionOptions;
+
+  constructor(options: ReceptionOptions) {
+    this.#options = options;
+  }
+
+  receive(topicText: string, payload: Uint8Array): void {
+    const topic = parseTopic(topicText);
+    if (!topic.ok) {
+      this.#options.onUnreadable();
+      return;
+    }
+    if (topic.value.stream === 'status' && topic.value.live) {
+      this.#liveStatus(payload);
+      return;
+    }
+    const decoded = decodeMessage(payload);
+    if (!decoded.ok) {
+      this.#options.onUnreadable();
+      return;
+    }
+    const message = decoded.value;
+    switch (message.stream) {
+      case 'eeg':
+        this.#eeg(message, topic.value);
+        return;
+      case 'heart-rate':
+        this.#heartRate(message, topic.value);
+        return;
+      case 'recording':
+        if (message.kind === 'start') this.#start(message);
+        else this.#end(message, topic.value);
+        return;
+      case 'detection':
+        this.detection(message);
+        return;
+      case 'status':
+        this.#status(message);
+        return;
+      case 'alarm':
+        this.#alarm(message);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** A detection received, or read from storage. */
+  detection(detection: Detection): void {
+    const { wards, recordings, silence, clock, onUnknown } = this.#options;
+    silence.detection(detection.device, clock.monotonicMs());
+    const known = recordings.get(detection.subject);
+    if (known === null || known.rate === null) onUnknown(detection.subject);
+    else wards.detection(detectionInputOf(detection, known.rate, known.replay));
+  }
+
+  #eeg(chunk: EegChunk, { device, live }: Topic): void {
+    const known = this.#learn(chunk.recordingId, { device, stream: 'eeg', rate: chunk.rate });
+    const endUs = chunk.measuredAtUs + Math.round((chunk.samplesPerChannel * 1_000_000 * chunk.rate.den) / chunk.rate.num);
+    this.#heard(known, chunk.recordingId, 'eeg', endUs, live);
+  }
+
+  #heartRate(chunk: HeartRateChunk, { device, live }: Topic): void {
+    const { wards, clock } = this.#options;
+    const known = this.#learn(chunk.recordingId, { device, stream: 'heart-rate', kind: chunk.kind });
+    // A phone exports what it measured hours ago: history, with neither limits nor silence.
+    if (chunk.kind === 'phone') return;
+    const endUs = Math.max(...chunk.readings.map(({ atUs }) => atUs));
+    this.#heard(known, chunk.recordingId, 'heart-rate', endUs, live);
+    for (const { atUs, bpm } of chunk.readings) {
+      const ageUs = chunk.clock.source === 'none' ? 0 : clock.nowUs() - (atUs + chunk.clock.offsetUs);
+      if (known.replay === null && ageUs > HISTORY_US) continue;
+      wards.heartRate(device, { atUs, bpm, replay: known.replay });
+    }
+  }
+
+  #heard({ device, isEnded }: KnownRecording, recordingId: string, stream: WatchedStream, endUs: number, live: boolean): void {
+    const { silence, clock } = this.#options;
+    silence.lane(live, clock.monotonicMs());
+    if (!isEnded) silence.readings(device, stream, recordingId, endUs, clock.monotonicMs());
+  }
+
+  #start({ subject, device, of, rate, replay }: RecordingStart): void {
+    const stream = of === 'eeg' || of === 'heart-rate' ? of : null;
+    this.#options.recordings.learn(subject, { device, stream, rate, replay, isComplete: true });
+  }
+
+  // An end that is not committed yet may be followed by readings that are; they change nothing any more.
+  #end({ subject, reason }: RecordingEnd, { device }: Topic): void {
+    const { stream } = this.#options.recordings.learn(subject, { device, isEnded: true });
+    if (stream !== null && (reason === 'stopped' || reason === 'capture-ended')) this.#options.silence.off(device, stream, subject);
+  }
+
+  #liveStatus(payload: Uint8Array): void {
+    const decoded = decodeLiveStatus(payload);
+    if (!decoded.ok) {
+      this.#options.onUnreadable();
+      return;
+    }
+    const { gateway, online, measuredAtUs } = decoded.value;
+    this.#options.silence.gateway(
+      gateway,
+      online,
+      measuredAtUs,
+      'it said goodbye, or its connection was lost',
+      this.#options.clock.monotonicMs(),
+    );
+  }
+
+  // A death may be told by the next session, after its own birth: what lives now is told live.
+  #status({ gateway, kind, measuredAtUs }: Status): void {
+    const { silence, clock } = this.#options;
+    if (kind === 'birth') silence.gateway(gateway, true, measuredAtUs, '', clock.monotonicMs());
+  }
+
+  #alarm(alarm: Alarm): void {
+    const { sender, wards, onOwn } = this.#options;
+    const record: AlarmRecord = recordOf(alarm);
+    if (alarm.sender === sender) onOwn(alarm);
+    else if (alarm.transition !== 'pulse') wards.foreign(record);
+  }
+
+  #learn(recordingId: string, facts: Partial<KnownRecording> & { readonly device: string }): KnownRecording {
+    const { recordings, onUnknown } = this.#options;
+    const isNew = recordings.get(recordingId) === null;
+    const known = recordings.learn(recordingId, facts);
+    if (isNew) onUnknown(recordingId); // its start record may have been missed, and with it the replay mark
+    return known;
+  }
+}

@@ -1,0 +1,39 @@
+import type { HeartRateKind, Rate, ReplayMark } from '@vitalwire/contract';
+import type { WatchedStream } from '@vitalwire/vitals';
+
+/** What alarms need to know of a recording; null where nobody has said it yet. */
+export type KnownRecording = {
+  readonly device: string;
+  readonly stream: WatchedStream | null; // null: another stream, or not known
+  readonly rate: Rate | null;
+  readonly replay: ReplayMark | null;
+  readonly kind: HeartRateKind | null;
+  readonly isComplete: boolean; // its start record is known, so the replay mark is
+  readonly isEnded: boolean;
+};
+
+/** Beyond it the recording unheard for longest is forgotten, and asked of storage when it is heard of again. */
+const MAX_RECORDINGS = 8_192;
+
+/** The recordings heard of lately. */
+export class KnownRecordings {
+  readonly #known = new Map<string, KnownRecording>(); // last = heard last
+
+  get(recordingId: string): KnownRecording | null {
+    return this.#known.get(recordingId) ?? null;
+  }
+
+  /** Adds what is new to what is known. */
+  learn(recordingId: string, facts: Partial<KnownRecording> & { readonly device: string }): KnownRecording {
+    const before = this.#known.get(recordingId);
+    const empty = { stream: null, rate: null, replay: null, kind: null, isComplete: false, isEnded: false };
+    const known = { ...empty, ...before, ...facts };
+    this.#known.delete(recordingId);
+    this.#known.set(recordingId, known);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_RECORDINGS) break;
+      this.#known.delete(oldest);
+    }
+    return known;
+  }
+}

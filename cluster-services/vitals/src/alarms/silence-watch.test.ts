@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest';
+import { SilenceWatch } from './silence-watch.ts';
+
+const s = 1_000;
+/** What is said to hold at this moment, with its priority. */
+function held(watch: SilenceWatch, nowMs: number): string[] {
+  return watch
+    .check(nowMs)
+    .flatMap(({ device, statement }) => (statement.holds ? [`${device} ${statement.condition} ${statement.priority}`] : []));
+}
+
+test('EEG is silent after 10 s, urgently after 60 s', () => {
+  const watch = new SilenceWatch(0);
+  watch.readings('d', 'eeg', 'r', 1, 0);
+  expect(held(watch, 9.9 * s)).toEqual([]);
+  expect(held(watch, 10 * s)).toEqual(['d no-data medium']);
+  expect(held(watch, 60 * s)).toEqual(['d no-data high']);
+  watch.readings('d', 'eeg', 'r', 2, 61 * s);
+  expect(held(watch, 62 * s)).toEqual([]);
+});
+
+test('heart rate is silent after 60 s, urgently after 5 min', () => {
+  const watch = new SilenceWatch(0);
+  watch.readings('d', 'heart-rate', 'r', 1, 0);
+  expect(held(watch, 59 * s)).toEqual([]);
+  expect(held(watch, 60 * s)).toEqual(['d no-data medium']);
+  expect(held(watch, 300 * s)).toEqual(['d no-data high']);
+});
+
+test('repeats of what was heard are no sign of life', () => {
+  const watch = new SilenceWatch(0);
+  watch.readings('d', 'eeg', 'r', 100, 0);
+  watch.readings('d', 'eeg', 'r', 100, 9 * s);
+  watch.readings('d', 'eeg', 'r', 50, 9 * s);
+  expect(held(watch, 10 * s)).toEqual(['d no-data medium']);
+});
+
+test('a recording that was ended is off, not silent; the end of an older one says nothing', () => {
+  const watch = new SilenceWatch(0);
+  watch.readings('d', 'eeg', 'old', 1, 0);
+  watch.readings('d', 'eeg', 'new', 2, s);
+  watch.off('d', 'eeg', 'old');
+  expect(held(watch, 20 * s)).toEqual(['d no-data medium']);
+  watch.off('d', 'eeg', 'new');
+  expect(held(watch, 20 * s)).toEqual([]);
+  watch.readings('d', 'eeg', 'next', 3, 30 * s);
+  expect(held(watch, 41 * s)).toEqual(['d no-data medium']);
+});
+
+test('a gateway that says it goes, or says nothing for 15 s, is offline', () => {
+  const watch = new SilenceWatch(0);
+  watch.gateway('gw', true, 1, '', 0);
+  expect(held(watch, 14 * s)).toEqual([]);
+  expect(held(watch, 15 * s)).toEqual(['gw gateway-offline medium']);
+  watch.gateway('gw', true, 2, '', 16 * s);
+  expect(held(watch, 17 * s)).toEqual([]);
+  watch.gateway('gw', false, 3, 'the connection was lost', 18 * s);
+  expect(held(watch, 18 * s)).toEqual(['gw gateway-offline medium']);
+});
+
+test('storage is behind while readings come on the live lane only', () => {
+  const watch = new SilenceWatch(0);
+  watch.lane(false, 0);
+  for (let at = 2; at <= 14; at += 2) watch.lane(true, at * s);
+  expect(held(watch, 14 * s)).toEqual(['storage storage-behind medium']);
+  watch.lane(false, 15 * s);
+  expect(held(watch, 15 * s)).toEqual([]);
+});
+
+test('nothing at all is no sign that storage is behind', () => {
+  expect(held(new SilenceWatch(0), 100 * s)).toEqual([]);
+});
+
+test('EEG without detections is told once if no device has any, and per device if others have', () => {
+  const watch = new SilenceWatch(0);
+  const flow = (device: string, untilS: number) => {
+    for (let at = 0; at <= untilS; at++) watch.readings(device, 'eeg', device, at + 1, at * s);
+  };
+  flow('a', 16);
+  flow('b', 16);
+  expect(held(watch, 16 * s)).toEqual(['prediction model-unavailable medium']);
+  watch.detection('a', 16 * s);
+  expect(held(watch, 16 * s)).toEqual(['b model-unavailable medium']);
+  watch.detection('b', 16.1 * s);
+  expect(held(watch, 16.2 * s)).toEqual([]);
+});

@@ -1,0 +1,208 @@
+import type { AlarmPriority } from '@vitalwire/contract';
+import type { Statement } from './statement.ts';
+
+export type WatchedStream = 'eeg' | 'heart-rate';
+/** A condition and what it is about: a device, a gateway, or a service. */
+export type Spoken = { readonly device: string; readonly statement: Statement };
+
+/** (n) the table of stale data of our notes; a gateway says how it is every 5 s. Milliseconds on the receiver's clock. */
+export const silenceLimits = {
+  eeg: { silentMs: 10_000, urgentMs: 60_000 },
+  'heart-rate': { silentMs: 60_000, urgentMs: 300_000 },
+  gatewayMs: 15_000,
+  storageMs: 10_000,
+  modelMs: 15_000,
+  flowMs: 3_000, // data heard within this counts as flowing
+} as const;
+
+/** Devices and streams watched at once; beyond it the one unheard for longest is no longer watched, and counted. */
+const MAX_WATCHED = 8_192;
+const MAX_RECORDINGS_PER_STREAM = 8;
+
+type Heard = {
+  readonly device: string;
+  readonly stream: WatchedStream;
+  heardMs: number;
+  lastDataUs: number; // device clock, end of the newest reading
+  isOff: boolean; // its recording ended in an ordinary way
+  readonly ends: Map<string, number>; // per recording: how far it has come
+  flowsSinceMs: number; // since when EEG has come without a pause
+  detectedMs: number | null;
+};
+type Gateway = { heardMs: number; isOnline: boolean; lastUs: number; why: string };
+
+/**
+ * Says what has fallen silent, on the receiver's clock: `nowMs` must never jump. A recording that ended in an ordinary way is off, not
+ * silent. Repeats and copies are no sign of life: a reading counts if its recording has come further.
+ */
+export class SilenceWatch {
+  readonly #streams = new Map<string, Heard>(); // last = heard last
+  readonly #gateways = new Map<string, Gateway>();
+  readonly #startedMs: number;
+  #durableMs: number | null = null;
+  #liveMs = Number.NEGATIVE_INFINITY;
+  #liveSinceMs = 0;
+  #detectedMs: number | null = null;
+  #unwatched = 0;
+
+  constructor(nowMs: number) {
+    this.#startedMs = nowMs;
+  }
+
+  /** Streams no longer watched because of the limit. */
+  get unwatched(): number {
+    return this.#unwatched;
+  }
+
+  /** Readings of a recording up to `endUs` (device clock) arrived. */
+  readings(device: string, stream: WatchedStream, recordingId: string, endUs: number, nowMs: number): void {
+    const heard = this.#heard(device, stream, nowMs);
+    const before = heard.ends.get(recordingId);
+    if (before !== undefined && endUs <= before) return;
+    heard.ends.set(recordingId, endUs);
+    for (const oldest of heard.ends.keys()) {
+      if (heard.ends.size <= MAX_RECORDINGS_PER_STREAM) break;
+      heard.ends.delete(oldest);
+    }
+    if (heard.isOff || nowMs - heard.heardMs > silenceLimits.flowMs) heard.flowsSinceMs = nowMs;
+    heard.heardMs = nowMs;
+    heard.lastDataUs = Math.max(endUs, before === undefined ? endUs : heard.lastDataUs);
+    heard.isOff = false;
+  }
+
+  /** A recording ended because the device or its user ended it: nothing more is expected of this stream. */
+  off(device: string, stream: WatchedStream, recordingId: string): void {
+    const heard = this.#streams.get(`${device}\n${stream}`);
+    if (heard !== undefined && [...heard.ends.keys()].at(-1) === recordingId) heard.isOff = true;
+  }
+
+  detection(device: string, nowMs: number): void {
+    this.#detectedMs = nowMs;
+    const heard = this.#streams.get(`${device}\neeg`);
+    if (heard !== undefined) heard.detectedMs = nowMs;
+  }
+
+  /** Anything of a gateway came, committed or on the live lane. */
+  lane(live: boolean, nowMs: number): void {
+    if (live) {
+      if (nowMs - this.#liveMs > silenceLimits.flowMs) this.#liveSinceMs = nowMs;
+      this.#liveMs = nowMs;
+    } else this.#durableMs = nowMs;
+  }
+
+  gateway(gateway: string, isOnline: boolean, atUs: number, why: string, nowMs: number): void {
+    this.#gateways.set(gateway, { heardMs: nowMs, isOnline, lastUs: atUs, why });
+    for (const oldest of this.#gateways.keys()) {
+      if (this.#gateways.size <= MAX_WATCHED) break;
+      this.#gateways.delete(oldest);
+      this.#unwatched += 1;
+    }
+  }
+
+  /** Everything that can be said now: what is silent, and what is not any more. Saying it again changes nothing for an engine. */
+  check(nowMs: number): Spoken[] {
+    return [...this.#streamsNow(nowMs), ...this.#gatewaysNow(nowMs), ...this.#detectionsNow(nowMs), ...this.#storageNow(nowMs)];
+  }
+
+  *#streamsNow(nowMs: number): Generator<Spoken> {
+    for (const { device, stream, heardMs, lastDataUs, isOff } of this.#streams.values()) {
+      const { silentMs, urgentMs } = silenceLimits[stream];
+      const forMs = nowMs - heardMs;
+      const name = stream === 'eeg' ? 'EEG' : 'heart rate';
+      if (isOff || forMs < silentMs)
+        yield over(device, 'no-data', stream, isOff ? `${name} was ended` : `${name} arrives again`, lastDataUs);
+      else {
+        const priority = forMs >= urgentMs ? 'high' : 'medium';
+        yield holds(device, 'no-data', stream, priority, lastDataUs, silentMs / 1000, `no ${name} for ${silentMs / 1000} s or more`);
+      }
+    }
+  }
+
+  *#gatewaysNow(nowMs: number): Generator<Spoken> {
+    for (const [gateway, { heardMs, isOnline, lastUs, why }] of this.#gateways) {
+      const isSilent = nowMs - heardMs >= silenceLimits.gatewayMs;
+      if (isOnline && !isSilent) yield over(gateway, 'gateway-offline', 'status', 'the gateway is heard again', lastUs);
+      else {
+        const text = isOnline ? `the gateway has said nothing for ${silenceLimits.gatewayMs / 1000} s` : `the gateway is offline: ${why}`;
+        yield holds(gateway, 'gateway-offline', 'status', 'medium', lastUs, silenceLimits.gatewayMs / 1000, text);
+      }
+    }
+  }
+
+  *#detectionsNow(nowMs: number): Generator<Spoken> {
+    const { flowMs, modelMs } = silenceLimits;
+    const flowing = [...this.#streams.values()].filter(
+      ({ stream, isOff, heardMs, flowsSinceMs }) =>
+        stream === 'eeg' && !isOff && nowMs - heardMs < flowMs && nowMs - flowsSinceMs >= modelMs,
+    );
+    const isWithout = ({ detectedMs, flowsSinceMs }: Heard) => nowMs - Math.max(detectedMs ?? 0, flowsSinceMs) >= modelMs;
+    const without = flowing.filter(isWithout);
+    const limit = modelMs / 1000;
+    // If no device has any, it is not the devices: one alarm says so.
+    const isAll = flowing.length > 0 && without.length === flowing.length && nowMs - (this.#detectedMs ?? this.#startedMs) >= modelMs;
+    const text = `EEG arrives and has not been judged for ${limit} s or more: seizures are not detected`;
+    if (isAll) {
+      const sinceUs = Math.min(...without.map(({ lastDataUs }) => lastDataUs));
+      yield holds('prediction', 'model-unavailable', 'detections', 'medium', sinceUs, limit, text);
+    } else if (this.#detectedMs !== null && nowMs - this.#detectedMs < modelMs)
+      yield over('prediction', 'model-unavailable', 'detections', 'EEG is judged again', null);
+    for (const heard of this.#streams.values()) {
+      if (heard.stream !== 'eeg') continue;
+      if (!isAll && without.includes(heard))
+        yield holds(heard.device, 'model-unavailable', 'detections', 'medium', heard.lastDataUs, limit, text);
+      else if (isAll || heard.isOff || !isWithout(heard))
+        yield over(heard.device, 'model-unavailable', 'detections', 'EEG is judged again', heard.lastDataUs);
+    }
+  }
+
+  *#storageNow(nowMs: number): Generator<Spoken> {
+    const { flowMs, storageMs } = silenceLimits;
+    const isLive = nowMs - this.#liveMs < flowMs && nowMs - this.#liveSinceMs >= storageMs;
+    const text = `nothing was committed for ${storageMs / 1000} s while readings arrive: they wait at their gateways`;
+    if (isLive && nowMs - (this.#durableMs ?? this.#startedMs) >= storageMs)
+      yield holds('storage', 'storage-behind', 'commits', 'medium', null, storageMs / 1000, text);
+    else if (this.#durableMs !== null && nowMs - this.#durableMs < storageMs)
+      yield over('storage', 'storage-behind', 'commits', 'readings are committed again', null);
+  }
+
+  #heard(device: string, stream: WatchedStream, nowMs: number): Heard {
+    const key = `${device}\n${stream}`;
+    const heard = this.#streams.get(key) ?? {
+      device,
+      stream,
+      heardMs: nowMs,
+      lastDataUs: 0,
+      isOff: false,
+      ends: new Map<string, number>(),
+      flowsSinceMs: nowMs,
+      detectedMs: null,
+    };
+    this.#streams.delete(key);
+    this.#streams.set(key, heard);
+    for (const oldest of this.#streams.keys()) {
+      if (this.#streams.size <= MAX_WATCHED) break;
+      this.#streams.delete(oldest);
+      this.#unwatched += 1;
+    }
+    return heard;
+  }
+}
+
+type Condition = Statement['condition'];
+
+function holds(
+  device: string,
+  condition: Condition,
+  aspect: string,
+  priority: AlarmPriority,
+  sinceUs: number | null,
+  limit: number,
+  text: string,
+): Spoken {
+  const statement = { condition, aspect, holds: true, priority, sinceUs, value: null, limit, channel: null, replay: null, text } as const;
+  return { device, statement };
+}
+
+function over(device: string, condition: Condition, aspect: string, text: string, endedUs: number | null): Spoken {
+  return { device, statement: { condition, aspect, holds: false, endedUs, text } };
+}
