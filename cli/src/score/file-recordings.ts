@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { orderedEvents } from '@vitalwire/vitals';
 import { CliError } from '../errors.ts';
-import { type EventsTable, parseEventsTsv } from './events-tsv.ts';
+import { type EventsTable, readEventsTable } from './events-table.ts';
 import type { ScoredRecording } from './scored-recording.ts';
 
 export type FilesWish = {
@@ -106,7 +106,7 @@ function readTable(file: string): EventsTable {
     if (cause instanceof CliError) throw cause;
     throw new CliError('TABLE_REFUSED', `${file} cannot be read: check the path`, { cause });
   }
-  return parseEventsTsv(text, file);
+  return readEventsTable(text, file);
 }
 
 function isDirectory(file: string): boolean {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
-import { eventsTsv, parseEventsTsv } from './events-tsv.ts';
+import { eventsTable, readEventsTable } from './events-table.ts';
 import { readFileRecordings, subjectOf } from './file-recordings.ts';
 import { scoreReport } from './report.ts';
 import { writeTables } from './write-tables.ts';
@@ -27,20 +27,23 @@ function directory(files: Readonly<Record<string, string>>): string {
 
 test('a table is written as the reference implementation writes it, never empty', () => {
   const recording = { durationS: 3600, startedAtUs: Date.UTC(2026, 10, 28, 9, 5, 7) * 1000 };
-  expect(eventsTsv([{ startS: 10.126, endS: 20 }], recording)).toBe(`${HEADER}\n10.13\t9.87\tsz\tn/a\tn/a\t2026-11-28 09:05:07\t3600.00\n`);
-  expect(eventsTsv([], { ...recording, startedAtUs: null })).toBe(`${HEADER}\n0.00\t3600.00\tbckg\tn/a\tn/a\tn/a\t3600.00\n`);
+  expect(eventsTable([{ startS: 10.126, endS: 20 }], recording)).toBe(
+    `${HEADER}\n10.13\t9.87\tsz\tn/a\tn/a\t2026-11-28 09:05:07\t3600.00\n`,
+  );
+  expect(eventsTable([], { ...recording, startedAtUs: null })).toBe(`${HEADER}\n0.00\t3600.00\tbckg\tn/a\tn/a\tn/a\t3600.00\n`);
 });
 
 test('a written table reads back to the hundredth of a second', () => {
   const hundredths = fc.tuple(fc.nat(300_000), fc.nat(60_000)).map(([from, lasts]) => ({ startS: from / 100, endS: (from + lasts) / 100 }));
   fc.assert(
     fc.property(fc.array(hundredths, { maxLength: 8 }), (events) => {
-      const { seizures, recordingS } = parseEventsTsv(eventsTsv(events, { durationS: 3600, startedAtUs: null }), 'x.tsv');
+      const { seizures, recordingS } = readEventsTable(eventsTable(events, { durationS: 3600, startedAtUs: null }), 'x.tsv');
       expect(recordingS).toBe(3600);
+      const inOrder = events.toSorted((a, b) => a.startS - b.startS);
       expect(seizures).toHaveLength(events.length);
       for (const [index, { startS, endS }] of seizures.entries()) {
-        expect(startS).toBeCloseTo(events[index]?.startS ?? Number.NaN, 6);
-        expect(endS).toBeCloseTo(events[index]?.endS ?? Number.NaN, 6);
+        expect(startS).toBeCloseTo(inOrder[index]?.startS ?? Number.NaN, 6);
+        expect(endS).toBeCloseTo(inOrder[index]?.endS ?? Number.NaN, 6);
       }
     }),
   );
@@ -48,22 +51,23 @@ test('a written table reads back to the hundredth of a second', () => {
 
 test('columns may come in any order, types of seizures and Windows line ends are understood', () => {
   const text = '\uFEFFeventType\tonset\tduration\r\nbckg\t0\t10\r\nsz_foc_ia\t10.5\t20\r\n\r\n';
-  expect(parseEventsTsv(text, 'x.tsv')).toEqual({ seizures: [{ startS: 10.5, endS: 30.5 }], recordingS: null });
+  expect(readEventsTable(text, 'x.tsv')).toEqual({ seizures: [{ startS: 10.5, endS: 30.5 }], recordingS: null });
 });
 
 test.each([
-  ['', /x\.tsv, line 1: no column 'onset'/],
-  ['onset,duration,eventType\n1,2,sz\n', /separated by tabs/],
+  ['', /x\.tsv, line 1: columns is '', expected a column onset/],
+  ['onset,duration,eventType\n1,2,sz\n', /line 1: columns is 'onset,duration,eventType', expected a column onset/],
   [`${HEADER}\n`, /line 2: the table has no row/],
   [`${HEADER}\nten\t5\tsz\tn/a\tn/a\tn/a\t60\n`, /line 2: onset is 'ten', expected seconds/],
   [`${HEADER}\n10\t-5\tsz\tn/a\tn/a\tn/a\t60\n`, /line 2: duration is '-5'/],
-  [`${HEADER}\n10\t\tsz\tn/a\tn/a\tn/a\t60\n`, /line 2: duration is ''/],
-  [`${HEADER}\n10\t5\tseizure\tn/a\tn/a\tn/a\t60\n`, /line 2: eventType is 'seizure', expected bckg, sz/],
+  [`${HEADER}\n10\t\tsz\tn/a\tn/a\tn/a\t60\n`, /the seizure at 10 s has no duration/],
+  [`${HEADER}\n10\t5\tblink\tn/a\tn/a\tn/a\t60\n`, /eventType 'blink' at 10 s is neither bckg nor a seizure/],
   [`${HEADER}\n10\t5\tsz\tn/a\tn/a\tn/a\tlong\n`, /line 2: recordingDuration is 'long'/],
   [`${HEADER}\n10\t5\tsz\tn/a\tn/a\tn/a\t60\n20\t5\tsz\tn/a\tn/a\tn/a\t61\n`, /line 3: recordingDuration is 61, the rows before say 60/],
+  [`${HEADER}\n-10\t5\tsz\tn/a\tn/a\tn/a\t60\n`, /the seizure at -10 s begins before the recording/],
   [`${HEADER}\n0x10\t5\tsz\tn/a\tn/a\tn/a\t60\n`, /line 2: onset is '0x10'/],
 ])('a bad table is refused by file, line and column: %j', (text, message) => {
-  expect(() => parseEventsTsv(text, 'x.tsv')).toThrow(message);
+  expect(() => readEventsTable(text, 'x.tsv')).toThrow(message);
 });
 
 test('whatever stands in a table, it is read or refused, never half read', () => {
@@ -75,7 +79,8 @@ test('whatever stands in a table, it is read or refused, never half read', () =>
     fc.property(fc.array(fc.array(cell, { maxLength: 8 }), { maxLength: 6 }), (rows) => {
       const text = rows.map((row) => row.join('\t')).join('\n');
       try {
-        for (const { startS, endS } of parseEventsTsv(text, 'x.tsv').seizures) expect(Number.isFinite(startS) && endS >= startS).toBe(true);
+        for (const { startS, endS } of readEventsTable(text, 'x.tsv').seizures)
+          expect(Number.isFinite(startS) && endS >= startS).toBe(true);
       } catch (error) {
         expect(error).toMatchObject({ code: 'TABLE_REFUSED' });
       }

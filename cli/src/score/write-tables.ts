@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { orderedEvents } from '@vitalwire/vitals';
-import { eventsTsv } from './events-tsv.ts';
+import { eventsTable } from './events-table.ts';
 import type { ScoreReport } from './report.ts';
 
 /**
@@ -21,10 +21,10 @@ export async function writeTables(report: ScoreReport, folder: string): Promise<
     const label = subject.replace(/^sub-/, '').replaceAll(/[^A-Za-z0-9]/g, '');
     const place = path.join(`sub-${label}`, `sub-${label}_${safe(name)}_events.tsv`);
     const recording = { durationS, startedAtUs };
-    await write('reference', place, eventsTsv(reference, recording));
+    await write('reference', place, eventsTable(reference, recording));
     for (const one of hypotheses) {
       const events = orderedEvents(one.alarms, durationS);
-      await write(`hypothesis-${one.name}`, place, eventsTsv(events, recording));
+      await write(`hypothesis-${one.name}`, place, eventsTable(events, recording));
     }
   }
   return files;
