@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { annotationOf, pairSeizures, seizureMeaning } from './seizure-words.ts';
+import { annotationOf, joinChannels, pairSeizures, seizureMeaning } from './seizure-words.ts';
 
 test.each([
   'Seizure',
@@ -76,4 +76,16 @@ test('a start without a duration lasts until the next end, but not over another 
 
 test('text after @@ names the channel it speaks of', () => {
   expect(annotationOf({ onsetUs: 0, durationUs: null, text: 'spike@@EEG F3' })).toMatchObject({ text: 'spike', channels: ['EEG F3'] });
+});
+
+test('neighbours that say the same of several channels are one annotation, others are not', () => {
+  const at = (onsetUs: number, text: string) => annotationOf({ onsetUs, durationUs: 5, text });
+  const joined = joinChannels([at(0, 'sz@@F3'), at(0, 'sz@@C3'), at(0, 'sz@@C3'), at(0, 'sz'), at(1, 'sz@@F3'), at(1, 'spike@@C3')]);
+  expect(joined.map(({ onsetUs, text, channels }) => [onsetUs, text, channels.join(' ')])).toEqual([
+    [0, 'sz', 'F3 C3'],
+    [0, 'sz', 'C3'],
+    [0, 'sz', ''],
+    [1, 'sz', 'F3'],
+    [1, 'spike', 'C3'],
+  ]);
 });

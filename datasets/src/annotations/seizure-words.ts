@@ -35,6 +35,22 @@ export function annotationOf(raw: {
   return { onsetUs: raw.onsetUs, durationUs: raw.durationUs, type, text, channels: channels.filter((label) => label !== '') };
 }
 
+/** Neighbours that say the same of several channels are one annotation: a file has a list for each channel. */
+export function joinChannels(annotations: readonly SourceAnnotation[]): SourceAnnotation[] {
+  const joined: SourceAnnotation[] = [];
+  for (const one of annotations) {
+    const before = joined.at(-1);
+    const [label] = one.channels;
+    if (before === undefined || label === undefined || !saysTheSame(before, one) || before.channels.includes(label)) joined.push(one);
+    else joined[joined.length - 1] = { ...before, channels: [...before.channels, label] };
+  }
+  return joined;
+}
+
+function saysTheSame(a: SourceAnnotation, b: SourceAnnotation): boolean {
+  return a.channels.length > 0 && a.onsetUs === b.onsetUs && a.durationUs === b.durationUs && a.text === b.text;
+}
+
 /** A start without a duration lasts until the next end; the annotation of the end stays. `annotations` are in order of onset. */
 export function pairSeizures(annotations: readonly SourceAnnotation[]): SourceAnnotation[] {
   return annotations.map((one, index) => {

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { SampleBits } from '@vitalwire/contract';
-import { annotationOf, pairSeizures } from '../annotations/seizure-words.ts';
+import { annotationOf, joinChannels, pairSeizures } from '../annotations/seizure-words.ts';
 import { DatasetError } from '../dataset-error.ts';
 import { toNumber } from '../decimal.ts';
 import { ProblemList } from '../problem-list.ts';
@@ -82,7 +82,7 @@ class OpenedEdf implements EdfSource {
     this.records = recordFile.records;
     this.startedAtUs = header.startedAtUs;
     const padding = annotations.filter(isPadding);
-    this.#annotations = pairSeizures(annotations.filter((one) => !isPadding(one)).map(annotationOf));
+    this.#annotations = pairSeizures(joinChannels(annotations.filter((one) => !isPadding(one)).map(annotationOf)));
     this.groups = groupsOf(header, runs, padding);
     this.durationUs = this.groups.length > 0 ? endOfRuns(this.groups) : endOfAnnotations(this.#annotations);
     this.problems = problems.list();

@@ -212,7 +212,7 @@ describe('what cannot be written is refused, and leaves no file', () => {
 test('a seizure reads back as one whatever its text says, and nobody is named in the header', async () => {
   const annotations: SourceAnnotation[] = [
     { onsetUs: 0, durationUs: 1_000_000, type: 'seizure', text: 'event 7', channels: [] },
-    { onsetUs: 500_000, durationUs: null, type: 'seizure', text: '', channels: ['a'] },
+    { onsetUs: 500_000, durationUs: null, type: 'seizure', text: '', channels: ['a', 'b'] },
     { onsetUs: 600_000, durationUs: null, type: 'annotation', text: 'a\u0014b', channels: [] },
   ];
   const scale = { label: 'a', unit: 'uV', digitalMin: -32768, digitalMax: 32767, physicalMin: -3276.8, physicalMax: 3276.7, reference: '' };
@@ -224,7 +224,7 @@ test('a seizure reads back as one whatever its text says, and nobody is named in
   await writtenAndRead(source, async (back, _, path) => {
     expect((await back.annotations()).map(({ type, text, channels }) => [type, text, channels])).toEqual([
       ['seizure', 'Seizure: event 7', []],
-      ['seizure', 'Seizure', ['a']],
+      ['seizure', 'Seizure', ['a', 'b']],
       ['annotation', 'a b', []],
     ]);
     expect(readFileSync(path).toString('latin1')).not.toContain('Jane');

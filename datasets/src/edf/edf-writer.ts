@@ -7,7 +7,7 @@ import { headerBytesFor, type WrittenSignal } from './header-writer.ts';
 import { maxSignals } from './layout.ts';
 import { paddingText } from './padding.ts';
 import { type PlannedRun, planRecords, type RecordPlan } from './record-plan.ts';
-import { annotationTal, type PackedTals, packTals } from './tal-writer.ts';
+import { annotationTals, type PackedTals, packTals } from './tal-writer.ts';
 
 export type WriteEdfOptions = {
   /** EDF+ (16 bit) or BDF+ (24 bit); the narrowest that holds the source's samples when not given. */
@@ -80,7 +80,7 @@ async function planFile(source: SignalSource, wide: boolean): Promise<FilePlan> 
   );
   const lists = [...annotations, ...marks]
     .sort((a, b) => a.onsetUs - b.onsetUs)
-    .map((one) => ({ onsetUs: one.onsetUs + shiftUs, tal: annotationTal(one, shiftUs) }));
+    .flatMap((one) => annotationTals(one, shiftUs).map((tal) => ({ onsetUs: one.onsetUs + shiftUs, tal })));
   const tals = packTals(onsets, lists);
   const { signals, notes } = describeSignals(source, wide, records.samplesPerRecord);
   const annotationSignal: WrittenSignal = {

@@ -18,10 +18,12 @@ export function timeKeepingTal(onsetUs: number): Uint8Array {
   return utf8.encode(`${onsetText(onsetUs)}\x14\x14\0`);
 }
 
-export function annotationTal({ onsetUs, durationUs, type, text, channels }: SourceAnnotation, shiftUs = 0): Uint8Array {
+/** An annotation as lists: one for each channel it speaks of, because other programs understand one `@@label` only. */
+export function annotationTals({ onsetUs, durationUs, type, text, channels }: SourceAnnotation, shiftUs = 0): Uint8Array[] {
   const duration = durationUs === null ? '' : `\x15${decimalText({ units: BigInt(durationUs), scale: 6 })}`;
-  const words = [type === 'seizure' ? seizureText(text) : text === '' ? 'annotation' : text, ...channels];
-  return utf8.encode(`${onsetText(onsetUs + shiftUs)}${duration}\x14${words.map(writable).join('@@')}\x14\0`);
+  const words = writable(type === 'seizure' ? seizureText(text) : text === '' ? 'annotation' : text).replaceAll('@@', '@ @');
+  const places = channels.length === 0 ? [''] : channels.map((label) => `@@${writable(label)}`);
+  return places.map((place) => utf8.encode(`${onsetText(onsetUs + shiftUs)}${duration}\x14${words}${place}\x14\0`));
 }
 
 /** A seizure must read as one again, however its own text is put. */
