@@ -21,11 +21,14 @@ export const cliErrors = {
 
 export class CliError extends defineErrors('cli', cliErrors) {}
 
+/** Codes of other packages that say: the command line was wrong. */
+const usageCodes = new Set<unknown>(['BAD_DATABASE_URL', 'OPTION_NEEDED', 'OPTION_REFUSED']);
+
 /** Which exit code an error that ends a command stands for. */
 export function exitCodeOf(error: unknown): number {
   if (CliError.is(error)) return isUsage(error.code) ? exitCodes.usage : exitCodes.unavailable;
   if (!(error instanceof Error)) return exitCodes.bug;
-  if (error.name === 'ConfigError' || ('code' in error && error.code === 'BAD_DATABASE_URL')) return exitCodes.usage;
+  if (error.name === 'ConfigError' || ('code' in error && usageCodes.has(error.code))) return exitCodes.usage;
   if (error.name === 'DatasetError' && 'code' in error && (error.code === 'OPTION_REFUSED' || error.code === 'DATASET_UNKNOWN'))
     return exitCodes.usage;
   // Every package's own errors carry a stable code: an expected failure of the world, not a bug.

@@ -27,5 +27,6 @@ export { openSyntheticPatient } from './synth/synthetic-patient.ts';
 export { bonnSegmentSource } from './text/bonn-source.ts';
 export type { Delimiter } from './text/csv-cells.ts';
 export type { CsvOptions } from './text/csv-layout.ts';
+export { type WriteCsvOptions, writeCsv, writeSzcoreTsv } from './text/csv-writer.ts';
 export { validateSource } from './validate-source.ts';
 export { samplesOf, wantedChannels } from './wanted-channels.ts';

@@ -1,5 +1,6 @@
 import type { AddCommand } from '../io.ts';
 import { addCatalogueCommands } from './datasets-catalogue.ts';
+import { addConvertCommand } from './datasets-convert.ts';
 import { addFileCommands } from './datasets-file.ts';
 import { addSynthCommand } from './datasets-synth.ts';
 
@@ -14,11 +15,13 @@ export const addCommand: AddCommand = (program, io) => {
 Examples:
   vitalwire datasets info night.edf              what a recording holds
   vitalwire datasets validate night.edf --json   every problem of it, exit code 1 if there is one
+  vitalwire datasets convert night.bdf night.csv
   vitalwire datasets list                        collections known by name
   vitalwire datasets fetch chb-mit --files 'chb01/*'
   vitalwire datasets synth patient.edf           a made-up patient with known seizures`,
     );
   addFileCommands(datasets, io);
+  addConvertCommand(datasets, io);
   addCatalogueCommands(datasets, io);
   addSynthCommand(datasets, io);
 };

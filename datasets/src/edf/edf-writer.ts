@@ -1,7 +1,8 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { DatasetError } from '../dataset-error.ts';
 import { toNumber } from '../decimal.ts';
 import type { SignalGroup, SignalSource } from '../signal-source.ts';
+import { writeWhole } from '../whole-file.ts';
 import { writtenScale } from './header-text.ts';
 import { headerBytesFor, type WrittenSignal } from './header-writer.ts';
 import { maxSignals } from './layout.ts';
@@ -34,19 +35,10 @@ const LONGEST_SAFE_DATE = Date.UTC(2085, 0, 1) * 1000;
 export async function writeEdf(path: string, source: SignalSource, options: WriteEdfOptions = {}): Promise<WrittenFile> {
   const wide = options.format === undefined ? source.groups.some(({ sampleBits }) => sampleBits === 24) : options.format === 'bdf';
   const plan = await planFile(source, wide);
-  const part = `${path}.part`;
-  const handle = await open(part, 'w');
-  try {
+  await writeWhole(path, async (handle) => {
     await handle.write(plan.header);
     await writeRecords(handle, source, plan, options.signal);
-    await handle.sync();
-    await handle.close();
-    await rename(part, path);
-  } catch (error) {
-    await handle.close().catch(() => {}); // closed already when it was the rename that failed
-    await rm(part, { force: true });
-    throw error;
-  }
+  });
   return { format: `${wide ? 'BDF' : 'EDF'}+${plan.interrupted ? 'D' : 'C'}`, records: plan.tals.perRecord.length, notes: plan.notes };
 }
 
