@@ -11,6 +11,7 @@ const verbs = [
   'status',
   'doctor',
   'watch',
+  'alarms',
   'replay',
   'verify',
   'score',

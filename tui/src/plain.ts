@@ -19,11 +19,17 @@ export type EventPrinter = {
   readonly tick: () => void;
 };
 
-export type PlainOptions = { readonly client: Client; readonly signal: AbortSignal; readonly write: (line: string) => void };
+export type PlainOptions = {
+  readonly client: Client;
+  readonly signal: AbortSignal;
+  readonly write: (line: string) => void;
+  /** Everything, unless told otherwise. */
+  readonly only?: 'alarms';
+};
 
 /** One line per event, for logs and pipes: a state that changes, data that stops or returns, a connection lost. */
-export async function runPlain({ client, signal, write }: PlainOptions): Promise<void> {
-  const { takeState, takeAlarm, takeLink, takeGateway, tick } = printEvents(() => client.nowUs(), write);
+export async function runPlain({ client, signal, write, only }: PlainOptions): Promise<void> {
+  const { takeState, takeAlarm, takeLink, takeGateway, tick } = printEvents(() => client.nowUs(), write, only);
   const stream = client.live(
     { streams: ['alarm'] },
     {
@@ -45,7 +51,7 @@ export async function runPlain({ client, signal, write }: PlainOptions): Promise
 }
 
 /** Turns the live stream into lines: one per event, never one per value. */
-export function printEvents(nowUs: () => number, write: (line: string) => void): EventPrinter {
+export function printEvents(nowUs: () => number, write: (line: string) => void, only?: 'alarms'): EventPrinter {
   const patients = new Map<string, PatientState>();
   const shownState = new Map<string, string>();
   const silent = new Set<string>();
@@ -56,6 +62,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void):
   write(labelShort);
 
   const tellState = (patient: PatientState): void => {
+    if (only === 'alarms') return;
     const { detection } = patient;
     const { state } = stateWord(detection?.state ?? null, detection === null ? null : ageMs(detection.at, nowUs()));
     if (shownState.get(patient.key) === state.key) return;
@@ -71,7 +78,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void):
   };
 
   const tellSilence = (patient: PatientState): void => {
-    if (patient.eeg === null) return;
+    if (patient.eeg === null || only === 'alarms') return;
     const age = ageMs(patient.eeg.at, nowUs());
     const freshness = freshnessOf('eeg', age);
     if ((freshness === 'overdue' || freshness === 'hidden') && !silent.has(patient.key)) {
@@ -136,7 +143,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void):
       if (condition !== 'closed') say(`connection: ${condition}`);
     },
     takeGateway({ gateway, state, version }) {
-      if (gateways.get(gateway) === state) return;
+      if (gateways.get(gateway) === state || only === 'alarms') return;
       gateways.set(gateway, state);
       say(`gateway ${gateway}: ${state}${version === null ? '' : `, version ${version}`}`);
     },

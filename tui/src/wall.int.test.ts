@@ -123,9 +123,9 @@ test('in a real terminal: patients led by their state, a trace that moves, a tic
   await until(() => screen() !== first, 3_000);
 
   tmux('send-keys', 'g');
-  await seen(/▸ ▲ seizure pattern .*Bed 2/);
+  await seen(/▸ +▲ seizure pattern .*Bed 2/);
   tmux('send-keys', 'j');
-  await seen(/▸ ● quiet .*Bed 1/);
+  await seen(/▸ +● quiet .*Bed 1/);
   await seen(/─ Bed 1 · EEG 1 \(1\/23\)/);
   tmux('send-keys', 'l');
   await seen(/─ Bed 1 · EEG 2 \(2\/23\)/);
