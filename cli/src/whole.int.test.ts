@@ -82,7 +82,7 @@ test('a demo of 8 s loses, doubles and changes nothing; verify says the same, an
   expect(summary).toMatchObject({ lost: 0, duplicated: 0, different: 0, drained: true, backend: expect.any(String) });
   expect(summary.samplesStored).toBeGreaterThan(4 * 173 * 7);
   expect(summary.samplesStored).toBe(summary.samplesSent);
-  expect(summary.windows).toBeGreaterThan(4 * 6);
+  expect(summary.windows).toBeGreaterThan(4 * 3); // of 4 s, every second
   expect(summary.p50Ms).toBeGreaterThan(0);
   expect(summary.label).toContain('Not a medical device');
 

@@ -43,6 +43,10 @@ export const EdgeConfig = z.strictObject({
     .default(24)
     .describe("how long delivered chunks are kept against the loss of the cluster's disk"),
   chunkMs: z.coerce.number().int().min(100).max(10_000).default(250).describe('length of an EEG chunk'),
+  detect: z
+    .boolean()
+    .default(false)
+    .describe('run the detector and the alarm engine here too, so that a gateway that is cut off still alarms (vitalwire edge watch)'),
   drainMs: z.coerce.number().int().min(0).max(600_000).default(5_000).describe('how long a stop waits for the last acknowledgements'),
   tokensDir: z.string().optional().describe('directory of device tokens, one file per device id; default: tokens in dataDir'),
   token: secret(z.string().min(16).optional()).describe(

@@ -20,6 +20,7 @@ import { DeviceTokens, ensureOperatorToken } from './device-tokens.ts';
 import { EdgeError } from './errors.ts';
 import { Intake, operator } from './intake/intake.ts';
 import { Sessions } from './sessions.ts';
+import { LocalWatch } from './watch/local-watch.ts';
 import { Watchdog } from './watchdog.ts';
 
 export type EdgeEnv = { readonly log: Log; readonly clock: Clock };
@@ -46,6 +47,7 @@ class Agent implements EdgeAgent {
   readonly #probes: Probes;
   readonly #intake: Intake;
   readonly #watchdog: Watchdog;
+  readonly #watch: LocalWatch | null;
   readonly #dataDir: string;
   readonly #tokensDir: string;
   #operatorToken = '';
@@ -84,7 +86,19 @@ class Agent implements EdgeAgent {
       clock,
       drainMs: config.drainMs,
     });
-    this.#sessions = new Sessions({ gateway: config.gatewayId, outbox: this.#outbox, clock, clockState: () => this.#uplink.clock });
+    this.#watch = config.detect
+      ? new LocalWatch({
+          gateway: config.gatewayId,
+          logPath: join(this.#dataDir, 'alarm-log.jsonl'),
+          outbox: this.#outbox,
+          online: () => this.#uplink.connected,
+          clock,
+          clockState: () => this.#uplink.clock,
+          log: log.child({ part: 'watch' }),
+        })
+      : null;
+    const outbox = this.#watch === null ? this.#outbox : watched(this.#outbox, this.#watch);
+    this.#sessions = new Sessions({ gateway: config.gatewayId, outbox, clock, clockState: () => this.#uplink.clock });
     this.#tokens = new DeviceTokens(this.#tokensDir, clock, log);
     this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
     this.#intake = new Intake({
@@ -99,6 +113,7 @@ class Agent implements EdgeAgent {
       registry: this.#probes.registry,
       status: () => this.#status(),
       drain: (on) => this.#drain(on),
+      watch: this.#watch,
     });
     this.#watchdog = new Watchdog(process.env, clock, log, () => clock.monotonicMs() - this.#lastAnswerMs < HUNG_MS);
   }
@@ -116,6 +131,7 @@ class Agent implements EdgeAgent {
     await this.#outbox.start();
     await this.#uplink.start();
     await this.#tokens.start();
+    await this.#watch?.start(signal);
     this.#addChecks();
     this.#addMetrics();
     await this.#probes.start();
@@ -161,6 +177,7 @@ class Agent implements EdgeAgent {
     this.#sweep = null;
     await this.#intake.stop();
     await this.#sessions.endAll('stopped').catch((error: unknown) => this.#log.error({ err: error }, 'a recording could not be ended'));
+    await this.#watch?.stop(); // its last lines go through the outbox
     await this.#outbox.finish().catch((error: unknown) => this.#log.error({ err: error }, 'the session could not be ended'));
     await this.#uplink.stop();
     await this.#outbox.stop();
@@ -233,6 +250,13 @@ class Agent implements EdgeAgent {
     });
     // Without the cluster the agent still does its work: it is degraded, not unready.
     this.#probes.check('uplink', () => ({ ok: true, degraded: !this.#uplink.connected, detail: this.#uplink.status() }));
+    const watch = this.#watch;
+    if (watch !== null)
+      this.#probes.check('detector', () => ({
+        ok: true,
+        degraded: watch.state !== 'running',
+        detail: { state: watch.state, problem: watch.problem },
+      }));
     this.#probes.check('intake', () => ({ ok: true, degraded: this.#intake.draining, detail: { url: this.#intake.url } }));
   }
 
@@ -273,6 +297,19 @@ class Agent implements EdgeAgent {
     gauge('certificate_days_left', "Days until the gateway's certificate ends", () => this.#uplink.liveStatus().certificateDaysLeft);
     gauge('clock_offset_seconds', 'Cluster clock minus gateway clock', () => this.#uplink.clock.offsetUs / 1e6);
   }
+}
+
+/** The outbox for the sessions: the watch is handed what has been committed, and nothing waits for it. */
+function watched(outbox: Outbox, watch: LocalWatch): Pick<Outbox, 'append' | 'capturePosition' | 'unseen'> {
+  return {
+    append: async (steps) => {
+      const appended = await outbox.append(steps);
+      watch.take(steps);
+      return appended;
+    },
+    capturePosition: (...args) => outbox.capturePosition(...args),
+    unseen: (...args) => outbox.unseen(...args),
+  };
 }
 
 async function makeDir(dataDir: string): Promise<void> {

@@ -1,20 +1,19 @@
 import { existsSync } from 'node:fs';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AgentStatus, isId } from '@vitalwire/contract';
-import { createLog, HttpClient, printConfig, readConfig, startAll } from '@vitalwire/runtime';
+import { createLog, printConfig, readConfig, startAll } from '@vitalwire/runtime';
 import { Argument, type Command } from 'commander';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { agentClient, agentDir, type Place } from './edge-client.ts';
 import { drainLine, statusLines } from './edge-view.ts';
+import { registerEdgeWatch } from './edge-watch.ts';
 
-const ASK_MS = 5_000;
 const WATCH_MS = 1_000;
 const POLL_MS = 500;
-
-type Place = { data?: string };
 
 /** `vitalwire edge …`: the agent on a gateway, run and looked after. */
 export function registerEdge(program: Command, io: Io): void {
@@ -39,11 +38,14 @@ Examples:
     .description('run the agent in the foreground until it is asked to stop')
     .option('--config <file>', 'settings from a YAML file; environment variables win over it')
     .option('--print-config', 'print the settings in force as YAML, secrets masked, and end')
+    .option('--detect', "run the detector and the alarm engine here too: 'vitalwire edge watch' shows them without a cluster")
     .addHelpText(
       'after',
-      '\nExamples:\n  vitalwire edge run --config /etc/vitalwire/edge.yaml\n  VITALWIRE_EDGE_CHUNK_MS=500 vitalwire edge run --print-config',
+      '\nExamples:\n  vitalwire edge run --config /etc/vitalwire/edge.yaml --detect\n  VITALWIRE_EDGE_CHUNK_MS=500 vitalwire edge run --print-config',
     )
-    .action((options: { config?: string; printConfig?: boolean }) => run(io, options));
+    .action((options: RunOptions) => run(io, options));
+
+  registerEdgeWatch(edge, io, dataOption);
 
   edge
     .command('status')
@@ -96,9 +98,12 @@ Examples:
 
 export const addCommand: AddCommand = registerEdge;
 
-async function run(io: Io, options: { config?: string; printConfig?: boolean }): Promise<void> {
+type RunOptions = { config?: string; printConfig?: boolean; detect?: boolean };
+
+async function run(io: Io, options: RunOptions): Promise<void> {
   const { EdgeConfig, edgePrefix, createEdgeAgent } = await import('@vitalwire/edge-agent');
-  const config = readConfig(EdgeConfig, { prefix: edgePrefix, env: io.env, file: options.config, configName: 'edge' });
+  const flags = options.detect === true ? { detect: true } : {};
+  const config = readConfig(EdgeConfig, { prefix: edgePrefix, env: io.env, file: options.config, flags, configName: 'edge' });
   if (options.printConfig === true) {
     printLine(io, printConfig(EdgeConfig, config).trimEnd());
     return;
@@ -205,17 +210,8 @@ async function install(io: Io, options: InstallOptions): Promise<void> {
     printLine(io, `${resolve(options.config)} is not there yet: see 'vitalwire settings' for what it may hold.`);
 }
 
-type Ask = () => Promise<AgentStatus>;
-type Post = (path: string, body: object) => Promise<AgentStatus>;
-
 async function withAgent<T>(io: Io, options: Place, work: (ask: Ask, post: Post) => Promise<T>): Promise<T> {
-  const { EdgeError, operatorTokenPath, readAgentFile } = await import('@vitalwire/edge-agent');
-  const dataDir = await agentDir(io, options);
-  const agent = await readAgentFile(dataDir);
-  if (agent === null)
-    throw new EdgeError('NOT_RUNNING', `nothing runs on ${dataDir}; start it with 'vitalwire edge run', or name its directory with --data`);
-  const secret = await readFile(operatorTokenPath(dataDir), 'utf8');
-  const client = new HttpClient({ baseUrl: agent.url, token: secret.trim(), caPath: agent.caPath, timeoutMs: ASK_MS });
+  const client = await agentClient(io, options);
   try {
     return await work(
       () => client.getJson('/v1/status', AgentStatus),
@@ -226,10 +222,5 @@ async function withAgent<T>(io: Io, options: Place, work: (ask: Ask, post: Post)
   }
 }
 
-/** The agent's own directory; a stack keeps it in `edge`. */
-async function agentDir(io: Io, options: Place): Promise<string> {
-  const { expandHome } = await import('@vitalwire/edge-agent');
-  const dir = resolve(expandHome(options.data ?? io.env['VITALWIRE_EDGE_DATA_DIR'] ?? '~/.vitalwire/edge'));
-  const inside = join(dir, 'edge');
-  return existsSync(join(inside, 'tokens')) ? inside : dir;
-}
+type Ask = () => Promise<AgentStatus>;
+type Post = (path: string, body: object) => Promise<AgentStatus>;

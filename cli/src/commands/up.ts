@@ -8,7 +8,7 @@ import { pageUrl } from '../stack/stack-file.ts';
 import { type StackNumbers, watchStack } from '../stack/stack-watch.ts';
 import type { ServiceView } from '../stack/supervisor.ts';
 
-type Options = { data?: string; database?: string; for?: number; json?: boolean };
+type Options = { data?: string; database?: string; for?: number; json?: boolean; detect?: boolean };
 
 /** `vitalwire up`: the services on this machine, until told to stop. */
 export const addCommand: AddCommand = (program, io) => {
@@ -22,6 +22,7 @@ export const addCommand: AddCommand = (program, io) => {
       parseDatabase,
     )
     .option('--for <duration>', 'stop by itself after this long, for example 30s', parseDurationMs)
+    .option('--detect', "the edge agent detects and alarms by itself too: 'vitalwire edge watch' shows it")
     .option('--json', 'events as one JSON object a line')
     .addHelpText(
       'after',
@@ -44,7 +45,7 @@ async function up(io: Io, options: Options): Promise<void> {
   const stack = new Stack({
     dirs,
     database: options.database,
-    env: io.env,
+    env: options.detect === true ? { ...io.env, VITALWIRE_EDGE_DETECT: 'true' } : io.env,
     clock: io.clock,
     onChange: (view) => teller.service(view, stack.views()),
   });

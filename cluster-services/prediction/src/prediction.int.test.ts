@@ -3,10 +3,6 @@ import { assembleBonnPatients, type BonnPatient, bonnScale, samplesAt, truthInte
 import { loadStreamDetector, type StreamDetector } from '@vitalwire/detector';
 import { Subscriber, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, TestPki, tempDir, until } from '@vitalwire/testkit';
-import { windowShapeFor } from '@vitalwire/vitals';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { PredictionConfig } from './config.ts';
-import { createPrediction, type Prediction } from './prediction.ts';
 import {
   type Changed,
   defaultChunkSamples as chunkSamples,
@@ -20,7 +16,11 @@ import {
   type Take,
   take,
   World,
-} from './test-world.ts';
+} from '@vitalwire/testkit/prediction-world';
+import { windowShapeFor } from '@vitalwire/vitals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { PredictionConfig } from './config.ts';
+import { createPrediction, type Prediction } from './prediction.ts';
 
 const signal = new AbortController().signal;
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type AgentStatus, HealthAutoExport, limits, topicFits } from '@vitalwire/contract';
+import { AcknowledgePost, type AgentStatus, AlarmId, type EdgeWatch, HealthAutoExport, limits, topicFits } from '@vitalwire/contract';
 import { OutboxError } from '@vitalwire/outbox';
 import {
   type Api,
@@ -18,6 +18,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Sessions } from '../sessions.ts';
 import { SkippedSamples, type StreamAnswer } from '../stream-session.ts';
+import type { LocalWatch } from '../watch/local-watch.ts';
 import { BodyBudget, tooBusy } from './body-budget.ts';
 import { readPhoneExport } from './health-auto-export.ts';
 import { check, type DeviceRequest, invalid, mediaType, readEeg, readEvents, readHeartRate } from './requests.ts';
@@ -34,6 +35,7 @@ export type IntakeOptions = {
   readonly registry: Registry;
   readonly status: () => Promise<AgentStatus>;
   readonly drain: (on: boolean) => Promise<AgentStatus>;
+  readonly watch: Pick<LocalWatch, 'look' | 'acknowledge'> | null; // null: this gateway does not detect by itself
 };
 
 const DrainRequest = z.strictObject({ on: z.boolean() });
@@ -150,6 +152,32 @@ export class Intake implements Lifecycle {
       onlyOperator(request);
       return this.#options.drain(check(DrainRequest, request.body, '/v1/drain').on);
     });
+    api.get('/v1/watch', (request): Promise<EdgeWatch> => {
+      onlyOperator(request);
+      return this.#watch().look();
+    });
+    api.post('/v1/alarms/:alarmId/acknowledge', async (request): Promise<EdgeWatch> => {
+      onlyOperator(request);
+      const { alarmId } = check(z.object({ alarmId: AlarmId }), request.params, '/v1/alarms/:alarmId/acknowledge');
+      const { by } = check(AcknowledgePost, request.body, '/v1/alarms/:alarmId/acknowledge');
+      const watch = this.#watch();
+      const answer = await watch.acknowledge(alarmId, by);
+      if (!answer.ok && answer.reason === 'unknown-alarm')
+        throw new ApiError(404, 'NO_ALARM', `this gateway has no alarm ${alarmId}`, 'see: vitalwire edge watch');
+      return watch.look(); // one that had ended meanwhile needs no acknowledgement any more
+    });
+  }
+
+  #watch(): Pick<LocalWatch, 'look' | 'acknowledge'> {
+    const { watch } = this.#options;
+    if (watch === null)
+      throw new ApiError(
+        409,
+        'DETECT_OFF',
+        'this gateway does not detect by itself',
+        'start it with --detect, or with VITALWIRE_EDGE_DETECT=true',
+      );
+    return watch;
   }
 
   #answer(request: FastifyRequest, reply: { status(code: number): unknown }, read: () => DeviceRequest): Promise<StreamAnswer> {

@@ -1,4 +1,5 @@
 export * from './alarms.ts';
+export * from './edge-watch.ts';
 export * from './intake.ts';
 export * from './live.ts';
 export * from './recordings.ts';

@@ -15,8 +15,9 @@ import {
 } from '@vitalwire/contract';
 import { type BonnPatient, bonnScale, samplesAt } from '@vitalwire/datasets';
 import { type Api, ApiError, createApi, createLog, DurablePublisher, fixedToken, Probes, systemClock } from '@vitalwire/runtime';
-import { freePort, type TestPki } from '@vitalwire/testkit';
 import { type WindowShape, windowsInside } from '@vitalwire/vitals';
+import { freePort } from './free-port.ts';
+import type { TestPki } from './test-pki.ts';
 
 export const log = createLog({ name: 'prediction-test', level: process.env['VW_TEST_LOG'] ?? 'silent' });
 export const storageToken = 'storage-token-for-tests';

@@ -1,0 +1,187 @@
+import { defaultHeartRateLimits, type EdgeWatch, type Rate } from '@vitalwire/contract';
+import type { AlarmEngine, AlarmRecord, DetectionInput } from '@vitalwire/vitals';
+import type { Reading, View, WatchedStart } from './protocol.ts';
+
+/** What of the detector is used; the package itself is loaded only where somebody asked for it. */
+export type Detector = Pick<
+  Awaited<ReturnType<typeof import('@vitalwire/detector')['loadStreamDetector']>>,
+  'modelHash' | 'modelVersion' | 'openStream' | 'score'
+>;
+type EegStream = ReturnType<Detector['openStream']>;
+
+/** Devices that are watched; beyond it the one unheard for longest is forgotten. */
+const MAX_DEVICES = 256;
+
+type Eeg = {
+  readonly start: WatchedStart;
+  readonly rate: Rate;
+  readonly stream: EegStream;
+  readonly earlier: number; // samples of joined predecessors in the stream
+  samples: number; // of this recording so far
+  open: boolean;
+};
+type Device = { eeg: Eeg | null; seen: EdgeWatch['devices'][number] };
+type Judged = {
+  readonly device: Device;
+  readonly eeg: Eeg;
+  readonly prepared: ReturnType<EegStream['push']>;
+  readonly timeOf: (sample: number) => number;
+};
+
+/**
+ * The detector and the alarm engine on the readings of one gateway. A recording that goes on where its predecessor ended keeps filters
+ * and baseline. Its detections are shown here and decide alarms; what is stored is computed by the cluster from the same samples.
+ */
+export class DeviceWatch {
+  readonly #detector: Detector;
+  readonly #engine: AlarmEngine;
+  readonly #devices = new Map<string, Device>(); // last in the map = heard last
+  readonly #recordings = new Map<string, string>(); // open recording → its device
+
+  constructor(detector: Detector, engine: AlarmEngine) {
+    this.#detector = detector;
+    this.#engine = engine;
+  }
+
+  /** Takes readings in the order they were committed; all windows they complete are scored together. */
+  take(readings: readonly Reading[], nowUs: number): AlarmRecord[] {
+    const records: AlarmRecord[] = [];
+    const judged: Judged[] = [];
+    for (const reading of readings) {
+      if (reading.kind === 'start') this.#start(reading.start);
+      else if (reading.kind === 'end') this.#end(reading.recordingId);
+      else if (reading.kind === 'eeg') judged.push(...this.#push(reading, nowUs));
+      else records.push(...this.#heartRate(reading, nowUs));
+    }
+    const scores = this.#detector.score(judged.flatMap(({ prepared }) => prepared));
+    let next = 0;
+    for (const { device, eeg, prepared, timeOf } of judged) {
+      for (const _ of prepared) {
+        const score = scores[next++];
+        if (score !== undefined) records.push(...this.#detection(device, eeg, score, timeOf, nowUs));
+      }
+    }
+    return records;
+  }
+
+  view(): View {
+    const { alarms, pauses } = this.#engine.now();
+    return { devices: [...this.#devices.values()].map(({ seen }) => seen).sort((a, b) => (a.device < b.device ? -1 : 1)), alarms, pauses };
+  }
+
+  #start(start: WatchedStart): void {
+    const device = this.#deviceOf(start.device);
+    device.seen = { ...device.seen, replay: start.replay };
+    this.#recordings.set(start.subject, start.device);
+    if (start.of !== 'eeg' || start.rate === null) return;
+    const before = device.eeg;
+    const goesOn = before !== null && joins(before, start);
+    device.eeg = {
+      start,
+      rate: start.rate,
+      stream: goesOn ? before.stream : this.#detector.openStream(start.rate, start.channels),
+      earlier: goesOn ? before.earlier + before.samples : 0,
+      samples: 0,
+      open: true,
+    };
+  }
+
+  #end(recordingId: string): void {
+    const device = this.#devices.get(this.#recordings.get(recordingId) ?? '');
+    this.#recordings.delete(recordingId);
+    if (device?.eeg?.start.subject !== recordingId) return;
+    device.eeg.open = false;
+    if (device.seen.eeg !== null) device.seen = { ...device.seen, eeg: { ...device.seen.eeg, open: false } };
+  }
+
+  #push(reading: Extract<Reading, { kind: 'eeg' }>, nowUs: number): Judged[] {
+    const device = this.#devices.get(this.#recordings.get(reading.recordingId) ?? '');
+    const eeg = device?.eeg;
+    if (device === undefined || eeg == null || eeg.start.subject !== reading.recordingId) return []; // begun before the watch was
+    const { samplesPerChannel, samples, measuredAtUs } = reading;
+    eeg.samples = reading.firstSample + samplesPerChannel;
+    const usPerSample = (1e6 * eeg.rate.den) / eeg.rate.num;
+    const firstSample = eeg.earlier + reading.firstSample;
+    const timeOf = (sample: number) => Math.round(measuredAtUs + (sample - firstSample) * usPerSample);
+    device.seen = {
+      ...device.seen,
+      eeg: {
+        recordingId: reading.recordingId,
+        channels: eeg.start.channels.length,
+        rateHz: eeg.rate.num / eeg.rate.den,
+        open: true,
+        measuredAtUs: timeOf(firstSample + samplesPerChannel),
+        receivedAtUs: nowUs,
+      },
+    };
+    return [{ device, eeg, prepared: eeg.stream.push({ firstSample, samplesPerChannel, samples }), timeOf }];
+  }
+
+  #detection(
+    device: Device,
+    eeg: Eeg,
+    score: ReturnType<Detector['score']>[number],
+    timeOf: Judged['timeOf'],
+    nowUs: number,
+  ): readonly AlarmRecord[] {
+    const { window, firstSample, samples, probability, verdict, reason, channel, baseline } = score;
+    const { modelHash } = this.#detector;
+    const input: DetectionInput = {
+      device: device.seen.device,
+      key: `${eeg.start.subject}/${modelHash}/${window}`,
+      model: modelHash,
+      fromUs: timeOf(firstSample),
+      toUs: timeOf(firstSample + samples),
+      hopUs: Math.round((eeg.stream.shape.hopSamples * 1e6 * eeg.rate.den) / eeg.rate.num),
+      probability,
+      verdict,
+      reason,
+      channel,
+      replay: eeg.start.replay,
+    };
+    device.seen = {
+      ...device.seen,
+      detection: { verdict, probability, reason, baseline, channel, measuredAtUs: input.toUs, receivedAtUs: nowUs },
+    };
+    return this.#engine.detection(input, nowUs);
+  }
+
+  #heartRate({ recordingId, of, readings }: Extract<Reading, { kind: 'heart-rate' }>, nowUs: number): AlarmRecord[] {
+    const device = this.#devices.get(this.#recordings.get(recordingId) ?? '');
+    const newest = readings.at(-1);
+    if (device === undefined || newest === undefined) return [];
+    device.seen = { ...device.seen, heartRate: { bpm: newest.bpm, kind: of, measuredAtUs: newest.atUs, receivedAtUs: nowUs } };
+    if (of === 'phone') return []; // history, sent hours later
+    const { replay } = device.seen;
+    return readings.flatMap(({ atUs, bpm }) => [
+      ...this.#engine.heartRate({ device: device.seen.device, atUs, bpm, limits: defaultHeartRateLimits, replay }, nowUs),
+    ]);
+  }
+
+  #deviceOf(id: string): Device {
+    const device = this.#devices.get(id) ?? {
+      eeg: null,
+      seen: { device: id, replay: null, eeg: null, detection: null, heartRate: null },
+    };
+    this.#devices.delete(id);
+    this.#devices.set(id, device);
+    for (const oldest of this.#devices.keys()) {
+      if (this.#devices.size <= MAX_DEVICES) break;
+      this.#devices.delete(oldest);
+    }
+    return device;
+  }
+}
+
+/** Whether a recording goes on, sample after sample, where the one before ended: the device's own count says so. */
+function joins({ start: before, samples }: Eeg, start: WatchedStart): boolean {
+  return (
+    samples > 0 &&
+    start.predecessor === before.subject &&
+    start.captureId === before.captureId &&
+    start.captureFirstSample === before.captureFirstSample + samples &&
+    start.montageHash === before.montageHash &&
+    start.rate?.num === before.rate?.num &&
+    start.rate?.den === before.rate?.den
+  );
+}

@@ -1,0 +1,242 @@
+import { Worker } from 'node:worker_threads';
+import type { Alarm, ClockState, EdgeWatch } from '@vitalwire/contract';
+import type { AppendStep, Outbox } from '@vitalwire/outbox';
+import { type Backoff, type Clock, fullJitter, type Lifecycle, type Log, sourceExecArgv, type Timer, workerUrl } from '@vitalwire/runtime';
+import type { AlarmRecord, Asked } from '@vitalwire/vitals';
+import { EdgeError } from '../errors.ts';
+import { AlarmLog } from './alarm-log.ts';
+import type { FromWatch, Model, Reading, ToWatch, View } from './protocol.ts';
+
+export type LocalWatchOptions = {
+  readonly gateway: string;
+  readonly logPath: string;
+  readonly outbox: Pick<Outbox, 'append'>;
+  readonly online: () => boolean;
+  readonly clock: Clock;
+  readonly clockState: () => ClockState;
+  readonly log: Log;
+};
+
+/** Starts that are remembered; beyond it the oldest goes, and its recording is not watched after the thread was started again. */
+const MAX_OPEN = 1_024;
+/** Appends whose readings the thread has not looked at; beyond it the watch skips readings, which are in the outbox all the same. */
+const MAX_BEHIND = 2_000;
+const ANSWER_MS = 3_000;
+const SEND_AGAIN_MS = 5_000;
+
+/**
+ * The detector and the alarm engine on the gateway itself, in a thread: what a cut-off gateway can still show. It is handed what the
+ * outbox has committed and never asked for leave: if it lags or dies, readings are taken in as ever.
+ */
+export class LocalWatch implements Lifecycle {
+  readonly #options: LocalWatchOptions;
+  readonly #alarmLog: AlarmLog;
+  readonly #backoff: Backoff;
+  readonly #asked = new Map<number, (value: never) => void>();
+  #worker: Worker | null = null;
+  #model: Model | null = null;
+  #problem: string | null = null;
+  #behind = 0;
+  #skipped = 0;
+  #ticket = 0;
+  readonly #open = new Map<string, Reading>(); // starts of open recordings: a thread that comes later has to know them
+  #unsent: Alarm[] = [];
+  #writing: Promise<unknown> = Promise.resolve();
+  #sendTimer: Timer | null = null;
+  #stopping = false;
+
+  constructor(options: LocalWatchOptions) {
+    this.#options = options;
+    this.#backoff = fullJitter({ clock: options.clock });
+    this.#alarmLog = new AlarmLog({ ...options, path: options.logPath });
+  }
+
+  /** Reads the log. The detector loads meanwhile: the intake does not wait for it. */
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#alarmLog.load();
+    this.#unsent = this.#alarmLog.unsent;
+    this.#spawn();
+    this.#sendSoon(0);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#model !== null) await this.#ask((ticket) => ({ kind: 'look', ticket })).catch(() => undefined); // what came before is decided
+    this.#stopping = true;
+    this.#sendTimer?.cancel();
+    const worker = this.#worker;
+    this.#worker = null;
+    this.#model = null;
+    await worker?.terminate();
+    await this.#writing;
+  }
+
+  /** What the outbox has just committed. */
+  take(steps: readonly AppendStep[]): void {
+    const readings = steps.flatMap(readingOf);
+    for (const reading of readings) this.#remember(reading);
+    if (readings.length === 0 || this.#model === null) return;
+    if (this.#behind >= MAX_BEHIND) {
+      if (this.#skipped++ === 0) this.#options.log.warn('the local watch cannot keep up; it skips readings, which are in the outbox');
+      return;
+    }
+    this.#skipped = 0;
+    this.#behind++;
+    this.#tell({ kind: 'readings', readings });
+  }
+
+  async look(): Promise<EdgeWatch> {
+    const { gateway, clock, online } = this.#options;
+    const view = this.#model === null ? null : await this.#ask<View>((ticket) => ({ kind: 'look', ticket })).catch(() => null);
+    return {
+      nowUs: clock.nowUs(),
+      gateway,
+      online: online(),
+      detector: {
+        state: this.state,
+        problem: this.#problem,
+        modelHash: this.#model?.modelHash ?? null,
+        modelVersion: this.#model?.modelVersion ?? null,
+      },
+      devices: view?.devices ?? [],
+      alarms: view?.alarms ?? [],
+      pauses: view?.pauses ?? [],
+    };
+  }
+
+  get state(): EdgeWatch['detector']['state'] {
+    if (this.#model === null) return this.#problem === null ? 'starting' : 'down';
+    return this.#skipped > 0 ? 'behind' : 'running';
+  }
+
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  async acknowledge(alarmId: string, by: string): Promise<Asked> {
+    if (this.#model === null) throw new EdgeError('WATCH_DOWN', this.#problem ?? 'it is starting');
+    return this.#ask<Asked>((ticket) => ({ kind: 'acknowledge', ticket, alarmId, by }));
+  }
+
+  #spawn(): void {
+    const { log, clock, gateway } = this.#options;
+    const worker = new Worker(workerUrl('./watch-worker', import.meta.url), { execArgv: sourceExecArgv(import.meta.url) });
+    this.#worker = worker;
+    this.#behind = 0;
+    let why = 'the thread ended';
+    worker.on('message', (message: FromWatch) => {
+      if (message.kind === 'ready') {
+        this.#model = message.model;
+        this.#problem = null;
+        this.#backoff.healthy();
+        this.#tell({ kind: 'begin', gateway, records: this.#alarmLog.records });
+        this.#behind++;
+        this.#tell({ kind: 'readings', readings: [...this.#open.values()] });
+        log.info({ ...message.model }, 'this gateway detects and alarms by itself');
+      } else this.#receive(message);
+    });
+    worker.on('error', (error) => {
+      why = error.message;
+    });
+    worker.once('exit', () => {
+      if (this.#worker !== worker) return;
+      this.#worker = null;
+      this.#model = null;
+      this.#problem = `the detector of this gateway is not running (${why}); it is started again, alarms come from the cluster alone`;
+      for (const ticket of this.#asked.keys()) this.#asked.delete(ticket);
+      if (this.#stopping) return;
+      log.error({ why }, 'the local watch died; starting it again');
+      clock.setTimer(this.#backoff.nextMs(), () => {
+        if (!this.#stopping) this.#spawn();
+      });
+    });
+  }
+
+  #remember(reading: Reading): void {
+    if (reading.kind === 'start') this.#open.set(reading.start.subject, reading);
+    else if (reading.kind === 'end') this.#open.delete(reading.recordingId);
+    for (const oldest of this.#open.keys()) {
+      if (this.#open.size <= MAX_OPEN) break;
+      this.#open.delete(oldest);
+    }
+  }
+
+  #receive(message: Exclude<FromWatch, { kind: 'ready' }>): void {
+    if (message.kind === 'taken') this.#behind--;
+    else if (message.kind === 'records') this.#write(message.records);
+    else {
+      const answer = this.#asked.get(message.ticket) as ((value: unknown) => void) | undefined;
+      this.#asked.delete(message.ticket);
+      answer?.(message.kind === 'looked' ? message.view : message.answer);
+    }
+  }
+
+  /** On the disk first, then into the outbox, in the order they were decided. */
+  #write(records: readonly AlarmRecord[]): void {
+    for (const { transition, device, condition, state, alarmId } of records)
+      this.#options.log.info({ device, condition, state, alarmId, transition }, 'alarm of this gateway');
+    this.#writing = this.#writing.then(async () => {
+      this.#unsent.push(...(await this.#alarmLog.append(records)));
+      await this.#send();
+    });
+  }
+
+  async #send(): Promise<void> {
+    const { outbox, log } = this.#options;
+    for (let next = this.#unsent[0]; next !== undefined; next = this.#unsent[0]) {
+      try {
+        await outbox.append([{ step: 'message', device: next.device, message: next }]);
+      } catch (error) {
+        if (!this.#stopping) log.warn({ err: error, alarmId: next.alarmId }, 'an alarm waits for the outbox');
+        this.#sendSoon(SEND_AGAIN_MS);
+        return;
+      }
+      this.#unsent.shift();
+      await this.#alarmLog.sent(next.seq + 1);
+    }
+  }
+
+  #sendSoon(ms: number): void {
+    this.#sendTimer?.cancel();
+    if (this.#stopping) return;
+    this.#sendTimer = this.#options.clock.setTimer(ms, () => {
+      this.#writing = this.#writing.then(() => this.#send());
+    });
+  }
+
+  #ask<Value>(question: (ticket: number) => ToWatch): Promise<Value> {
+    const ticket = ++this.#ticket;
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.setTimer(ANSWER_MS, () => {
+        this.#asked.delete(ticket);
+        reject(new EdgeError('WATCH_DOWN', `no answer within ${ANSWER_MS / 1000} s`));
+      });
+      this.#asked.set(ticket, (value: Value) => {
+        timer.cancel();
+        resolve(value);
+      });
+      this.#tell(question(ticket));
+    });
+  }
+
+  #tell(message: ToWatch): void {
+    this.#worker?.postMessage(message);
+  }
+}
+
+function readingOf(step: AppendStep): Reading[] {
+  if (step.step === 'end') return [{ kind: 'end', recordingId: step.recordingId }];
+  if (step.step === 'start') {
+    const { subject, device, of, rate, channels, montageHash, predecessor, captureId, captureFirstSample, replay } = step.start;
+    return [
+      { kind: 'start', start: { subject, device, of, rate, channels, montageHash, predecessor, captureId, captureFirstSample, replay } },
+    ];
+  }
+  if (step.step !== 'chunk') return [];
+  const { chunk } = step;
+  if (chunk.stream === 'heart-rate')
+    return [{ kind: 'heart-rate', recordingId: chunk.recordingId, of: chunk.kind, readings: chunk.readings }];
+  if (chunk.stream !== 'eeg') return [];
+  const { recordingId, firstSample, samplesPerChannel, samples, measuredAtUs } = chunk;
+  return [{ kind: 'eeg', recordingId, firstSample, samplesPerChannel, samples, measuredAtUs }];
+}
