@@ -73,9 +73,12 @@ export function szcoreTsv(annotations: readonly SourceAnnotation[], recording: T
   return [szcoreColumns, ...(rows.length === 0 ? [background] : rows)].map((row) => `${row.join('\t')}\n`).join('');
 }
 
-/** Two decimals, rounded as the reference implementation's `%.2f` rounds. */
+/** Two decimals as the reference implementation's `%.2f` rounds: what lies exactly between goes to the even digit, where `toFixed` goes up. */
 function secondsText(us: number): string {
-  return (us / 1e6).toFixed(2);
+  const isBetween = us % 125_000 === 0 && us % 10_000 !== 0; // .125, .375, .625 and .875 are the only such seconds a double can hold
+  if (!isBetween) return (us / 1e6).toFixed(2);
+  const below = Math.floor(us / 10_000);
+  return ((below + (below % 2 === 0 ? 0 : 1)) / 100).toFixed(2);
 }
 
 function dateTimeText(us: number): string {

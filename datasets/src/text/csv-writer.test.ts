@@ -73,6 +73,11 @@ test('a SzCORE table has its columns in order, two decimals, and seizures only',
   );
 });
 
+test('seconds exactly between two hundredths go to the even one, as in the reference implementation', () => {
+  const onsets = [125_000, 375_000, 625_000, 875_000, 5_000, 1_250_000].map((us) => szcoreTsv([at(us, null)], began).split(/[\t\n]/)[7]);
+  expect(onsets).toEqual(['0.12', '0.38', '0.62', '0.88', '0.01', '1.25']); // Python: '%.2f' % 0.125 and so on
+});
+
 test('without a seizure there is one background row over the whole recording', () => {
   expect(szcoreTsv([], { ...began, startedAtUs: null }).split('\n')[1]).toBe('0.00\t3600.00\tbckg\tn/a\tn/a\tn/a\t3600.00');
 });
