@@ -22,6 +22,10 @@ export const services: Readonly<Record<string, () => Promise<ServiceKind>>> = {
     const { PredictionConfig, createPrediction } = await import('@vitalwire/prediction');
     return kind(PredictionConfig, createPrediction);
   },
+  alarms: async () => {
+    const { AlarmsConfig, createAlarms } = await import('@vitalwire/alarms');
+    return kind(AlarmsConfig, createAlarms);
+  },
   web: async () => {
     const { WebConfig, createWeb } = await import('@vitalwire/web');
     return kind(WebConfig, createWeb);

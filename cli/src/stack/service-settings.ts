@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Identity } from '@vitalwire/runtime';
 import type { DataDir } from './data-dir.ts';
 
-export const serviceNames = ['storage', 'ingest', 'prediction', 'web', 'edge'] as const;
+export const serviceNames = ['storage', 'ingest', 'prediction', 'alarms', 'web', 'edge'] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 /** Everything the services of one stack have to know of each other. Decided once, kept for the stack's life. */
@@ -13,8 +13,14 @@ export type ServiceSettings = {
   readonly databasePath: string; // a file that holds it
   readonly identities: Readonly<Record<ServiceName, Identity>>;
   readonly caPath: string;
-  readonly tokens: { readonly storage: string; readonly web: string; readonly edge: string }; // paths, never the values
-  readonly ports: { readonly storage: number; readonly frontDoor: number; readonly web: number; readonly intake: number };
+  readonly tokens: { readonly storage: string; readonly alarms: string; readonly web: string; readonly edge: string }; // paths, never the values
+  readonly ports: {
+    readonly storage: number;
+    readonly frontDoor: number;
+    readonly alarms: number;
+    readonly web: number;
+    readonly intake: number;
+  };
   readonly probePorts: Readonly<Record<ServiceName, number>>;
 };
 
@@ -50,11 +56,23 @@ function decided(name: ServiceName, settings: ServiceSettings): Record<string, s
       return { ...common, DATABASE_FILE: settings.databasePath, HOST: '127.0.0.1', PORT: ports.frontDoor };
     case 'prediction':
       return { ...common, ...frontDoor, ...storage, DATA_DIR: path.join(dirs.state, 'prediction') };
+    case 'alarms':
+      return {
+        ...common,
+        ...frontDoor,
+        ...storage,
+        HOST: '127.0.0.1',
+        PORT: ports.alarms,
+        TOKEN_FILE: tokens.alarms,
+        DATA_DIR: path.join(dirs.state, 'alarms'),
+      };
     case 'web':
       return {
         ...common,
         ...frontDoor,
         ...storage,
+        ALARMS_URL: `https://127.0.0.1:${ports.alarms}`,
+        ALARMS_TOKEN_FILE: tokens.alarms,
         HOST: '127.0.0.1',
         PORT: ports.web,
         TOKEN_FILE: tokens.web,

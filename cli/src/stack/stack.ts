@@ -25,7 +25,7 @@ export type StackOptions = {
 const GATEWAY = 'gateway-1';
 
 // storage migrates the database before the front door writes to it; the others need the front door.
-const stages: readonly (readonly ServiceName[])[] = [['storage'], ['ingest'], ['prediction', 'web', 'edge']];
+const stages: readonly (readonly ServiceName[])[] = [['storage'], ['ingest'], ['prediction', 'alarms', 'web', 'edge']];
 
 // Local processes come back fast; one that keeps crashing must not eat the machine.
 const RESTART = { baseMs: 250, maxMs: 15_000, resetAfterMs: 30_000 } as const;
@@ -95,10 +95,11 @@ export class Stack implements Lifecycle {
 
   async #prepare(): Promise<ServiceSettings> {
     const { dirs, database } = this.#options;
-    const [pki, ports, storageToken, webToken, edgeToken] = await Promise.all([
+    const [pki, ports, storageToken, alarmsToken, webToken, edgeToken] = await Promise.all([
       Pki.open(dirs.pki),
-      freePorts(4 + serviceNames.length),
+      freePorts(5 + serviceNames.length),
       ensureSecret(dirs, 'storage'),
+      ensureSecret(dirs, 'alarms'),
       ensureSecret(dirs, 'web'),
       ensureSecret(dirs, 'edge'),
     ]);
@@ -118,9 +119,9 @@ export class Stack implements Lifecycle {
       databasePath: await keepDatabaseAddress(dirs, database ?? `sqlite:${dirs.root}`),
       identities,
       caPath: pki.caPath,
-      tokens: { storage: storageToken, web: webToken, edge: edgeToken },
-      ports: { storage: port(0), frontDoor: port(1), web: port(2), intake: port(3) },
-      probePorts: Object.fromEntries(serviceNames.map((name, index) => [name, port(4 + index)])) as ServiceSettings['probePorts'],
+      tokens: { storage: storageToken, alarms: alarmsToken, web: webToken, edge: edgeToken },
+      ports: { storage: port(0), frontDoor: port(1), web: port(2), intake: port(3), alarms: port(4) },
+      probePorts: Object.fromEntries(serviceNames.map((name, index) => [name, port(5 + index)])) as ServiceSettings['probePorts'],
     };
   }
 }

@@ -45,6 +45,8 @@ const TOPICS = STREAMS.flatMap((stream) => [`vw/1/+/+/+/${stream}`, `vw/1/+/+/+/
 const QUEUE_LIMIT = 4_000;
 const TICK_MS = 500;
 const PULSE_MS = 2_000;
+/** Connections are made while it starts; only what is missing for longer is worth a word. */
+const SETTLE_MS = 10_000;
 /** Delivered lines stay in the outbox: with a dead database they are the memory over a restart. */
 const RING_MS = 30 * 86_400_000;
 const MAX_OWN_LINES = 20_000;
@@ -81,6 +83,7 @@ class AlarmsService implements Alarms {
   #timer: Timer | null = null;
   #lastPulseMs = Number.NEGATIVE_INFINITY;
   #lastRestoreMs = Number.NEGATIVE_INFINITY;
+  #startedMs = 0;
   #stopped = false;
 
   constructor(config: AlarmsConfig, { log, clock }: AlarmsDeps) {
@@ -222,6 +225,7 @@ class AlarmsService implements Alarms {
 
   async start(signal: AbortSignal): Promise<void> {
     const { dataDir, host, port } = this.#config;
+    this.#startedMs = this.#clock.monotonicMs();
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     addAlarmRoutes(this.#api, { wards: this.#wards, now: () => this.#now() });
     this.#addChecks();
@@ -302,13 +306,18 @@ class AlarmsService implements Alarms {
 
   #addChecks(): void {
     // Whatever is away, this service goes on with what it has: nothing here makes it unready.
+    const isSettled = (): boolean => this.#clock.monotonicMs() - this.#startedMs > SETTLE_MS;
     this.#probes.check('frontDoor', () => ({
       ok: true,
-      degraded: !this.#subscriber.connected || !this.#uplink.connected || !this.#live.connected,
+      degraded: isSettled() && (!this.#subscriber.connected || !this.#uplink.connected || !this.#live.connected),
       detail: { subscribed: this.#subscriber.connected, sending: this.#uplink.connected, live: this.#live.connected },
     }));
     this.#probes.check('storage', () => ({ ok: true, degraded: this.#shards.problem !== null, detail: this.#shards.problem ?? 'answers' }));
-    this.#probes.check('path', () => ({ ok: true, degraded: !this.#pulse.isHeard, detail: this.#pulse.isHeard ? 'heard' : 'not heard' }));
+    this.#probes.check('path', () => ({
+      ok: true,
+      degraded: isSettled() && !this.#pulse.isHeard,
+      detail: this.#pulse.isHeard ? 'heard' : 'not heard',
+    }));
     this.#probes.check('alarms', () => ({
       ok: true,
       degraded: this.#alarmLog.waiting > 0,

@@ -264,7 +264,7 @@ export class AlarmEngine {
         replay,
         text: episode.holds
           ? 'seizure pattern detected'
-          : `seizure pattern found in data that came late: over, it lasted ${secondsOf(episode)} s`,
+          : `seizure pattern found in data that came late: over, ${secondsOf(episode)} s from first to last window`,
       });
       return;
     }
@@ -310,7 +310,7 @@ export class AlarmEngine {
     const text = hasReturned
       ? 'seizure pattern detected again'
       : hasEnded || !holds
-        ? `seizure pattern over, it lasted ${secondsOf(seen)} s`
+        ? `seizure pattern over, ${secondsOf(seen)} s from first to last window`
         : 'seizure pattern detected';
     this.#change(
       alarm,
