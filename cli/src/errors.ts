@@ -16,6 +16,8 @@ export const cliErrors = {
   NOTHING_TO_VERIFY: { retry: 'no', summary: 'nothing to compare' },
   NOTHING_TO_SCORE: { retry: 'no', summary: 'nothing to score' },
   TABLE_REFUSED: { retry: 'no', summary: 'the table of events cannot be used' },
+  NO_MODEL: { retry: 'no', summary: 'there is no such model or report' },
+  OUTPUT_UNWRITABLE: { retry: 'no', summary: 'the result cannot be written' },
   REPLAY_FAILED: { retry: 'yes', summary: 'the replay ended early' },
 } as const satisfies ErrorTable;
 

@@ -21,6 +21,7 @@ const verbs = [
   'devices',
   'gateways',
   'datasets',
+  'model',
   'edge',
   'service',
   'settings',

@@ -5,8 +5,6 @@ import { type Detector, goldenTolerance, loadDetector, type Score } from './dete
 import { readGolden, readModel } from './model-file.ts';
 import { buildNetwork } from './network.ts';
 import { probes, probeWindows } from './training/disturbances.ts';
-import { parseSegments, windowsOf } from './training/segments.ts';
-import { type TrainOptions, trainDetector } from './training/train-detector.ts';
 
 const lines: { level: string; details: object; message: string }[] = [];
 const log = {
@@ -113,52 +111,5 @@ describe('scores', () => {
 
   test('a window of another length is a mistake of the caller', () => {
     expect(() => detector.scoreWindows([new Float64Array(177)])).toThrow(/178/);
-  });
-});
-
-describe('training', () => {
-  const segments = (['Z', 'F', 'S'] as const).flatMap((set) =>
-    bonnSegments(1, 6, [set]).map(({ number, ictal }) => ({
-      name: `${set}${number}`,
-      group: set,
-      number,
-      ictal,
-      rate: { num: 17361, den: 100 },
-      unit: 'uV' as const,
-      samples: [...readBonnSegment(set, number)].slice(0, 1068),
-    })),
-  );
-  const options: TrainOptions = {
-    version: 'test',
-    trainedOn: 'a few segments',
-    seed: 1,
-    splitSeeds: [1],
-    folds: 2,
-    memberSeeds: [1, 2],
-    recipe: { hidden: [4], epochs: 3, batch: 64, learningRate: 0.02, weightDecay: 1e-4 },
-  };
-  const train = async () =>
-    trainDetector(
-      await openBackend('wasm'),
-      segments.filter(({ number }) => number <= 4),
-      segments.filter(({ number }) => number > 4),
-      options,
-    );
-
-  test('the same seed gives the same bytes, and the report names the model', async () => {
-    const [first, second] = [await train(), await train()];
-    expect(new TextDecoder().decode(first.model)).toBe(new TextDecoder().decode(second.model));
-    expect(first.report).toEqual(second.report);
-    expect(first.report.modelHash).toBe(first.golden.modelHash);
-    const trainedOn = segments.filter(({ number }) => number <= 4).map(({ name }) => name);
-    expect(new Set(first.report.folds[0]?.folds.flat())).toEqual(new Set(trainedOn));
-  });
-
-  test('segments are read from JSON lines, and a line that is none is named', () => {
-    const [first] = segments;
-    if (first === undefined) throw new Error('there are segments');
-    expect(parseSegments(`${JSON.stringify(first)}\n`)).toEqual([first]);
-    expect(() => parseSegments(`${JSON.stringify(first)}\n{"name":"x"}\n`)).toThrow(/line 2/);
-    expect(windowsOf(first, 178, 89).filter(({ onGrid }) => onGrid).length).toBe(6);
   });
 });

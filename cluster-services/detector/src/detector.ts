@@ -3,7 +3,7 @@ import { checkQuality, microvoltGainOf, powerSpectrum, type QualityReason, type 
 import { type BackendName, type DetectorLog, openBackend } from './backend.ts';
 import { sigmoid } from './calibration.ts';
 import { distanceFrom } from './distance.ts';
-import { featuresOf } from './features.ts';
+import { featureNames, featuresOf } from './features.ts';
 import { type GoldenFile, type Model, readGolden, readModel } from './model-file.ts';
 import { buildNetwork, type Network } from './network.ts';
 import { clipped, standardise } from './standardise.ts';
@@ -126,8 +126,10 @@ function judge(model: Model, window: Float64Array, rails: Rails | undefined): Sc
 }
 
 function inputOf(model: Model, window: Float64Array, spectrum?: ReturnType<typeof powerSpectrum>): { standardised: Float64Array } {
-  const { rate, standard } = model.file;
-  return { standardised: standardise(featuresOf(window, rate.num / rate.den, spectrum), standard.mean, standard.sd) };
+  const { rate, standard, features } = model.file;
+  const all = featuresOf(window, rate.num / rate.den, spectrum);
+  const known = Float64Array.from(features, (name) => all[featureNames.indexOf(name)] ?? Number.NaN);
+  return { standardised: standardise(known, standard.mean, standard.sd) };
 }
 
 function probabilitiesOf(model: Model, network: Network, standardised: readonly Float64Array[]): number[] {

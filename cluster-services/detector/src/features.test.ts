@@ -1,11 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { readBonnSegment } from '@vitalwire/datasets';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { featureNames, featuresOf } from './features.ts';
+import { featureCount, featureNames, featuresOf, shapeFeatures, withGain } from './features.ts';
 
 const rateHz = 173.61;
-const feature = (window: ArrayLike<number>, name: (typeof featureNames)[number]) =>
-  featuresOf(window, rateHz)[featureNames.indexOf(name)] ?? Number.NaN;
+const feature = (window: ArrayLike<number>, name: string) => featuresOf(window, rateHz)[featureNames.indexOf(name)] ?? Number.NaN;
 const window178 = fc.array(fc.integer({ min: -2048, max: 2047 }), { minLength: 178, maxLength: 178 });
 
 test('four samples give what the definitions give by hand', () => {
@@ -46,7 +46,7 @@ test('neither an offset nor the polarity changes anything', () => {
   );
 });
 
-test('a gain moves the amplitude features by its logarithm and leaves the first twelve alone', () => {
+test('a gain moves the amplitude features by its logarithm and leaves the shape alone', () => {
   const samples = readBonnSegment('S', 1).subarray(178, 356);
   const before = featuresOf(samples, rateHz);
   const after = featuresOf(
@@ -54,14 +54,28 @@ test('a gain moves the amplitude features by its logarithm and leaves the first 
     rateHz,
   );
   for (const [index, value] of before.entries()) {
-    const moved = index < 12 ? 0 : (featureNames[index] ?? '').startsWith('log power') ? 2 * Math.log(3) : Math.log(3);
+    const moved = index < shapeFeatures ? 0 : (featureNames[index] ?? '').startsWith('log power') ? 2 * Math.log(3) : Math.log(3);
     expect(after[index]).toBeCloseTo(value + moved, 9);
+    expect(withGain(before, Math.log(3))[index]).toBeCloseTo(value + moved, 12);
   }
 });
 
-test('any finite window gives twenty finite numbers, a flat line too', () => {
+test('any finite window gives finite numbers, a flat line too', () => {
   fc.assert(fc.property(window178, (samples) => featuresOf(samples, rateHz).every(Number.isFinite)));
   const flat = featuresOf(new Float64Array(178).fill(7), rateHz);
-  expect(flat.length).toBe(20);
+  expect(flat.length).toBe(featureCount);
   expect(flat.every(Number.isFinite)).toBe(true);
+});
+
+test('six recorded windows have the features that NumPy and SciPy compute from the definitions (golden/make-features.py)', () => {
+  const windows = JSON.parse(readFileSync(new URL('./golden/features.json', import.meta.url), 'utf8')) as {
+    rateHz: number;
+    samples: number[];
+    features: Record<string, number>;
+  }[];
+  expect(windows.length).toBe(6);
+  for (const { samples, features } of windows) {
+    expect(Object.keys(features).sort()).toEqual([...featureNames].sort());
+    for (const [name, value] of Object.entries(features)) expect(feature(samples, name), name).toBeCloseTo(value, 7);
+  }
 });

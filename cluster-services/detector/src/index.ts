@@ -1,4 +1,4 @@
-export type { BackendName, DetectorLog } from './backend.ts';
+export { type BackendName, type DetectorLog, openBackend } from './backend.ts';
 export { type Detector, goldenTolerance, type LoadOptions, loadDetector, type Score, type ScoreReason } from './detector.ts';
 export { featureNames, featuresOf } from './features.ts';
 export { type GoldenFile, type Model, type ModelFile, parseModel, readGolden, readModel } from './model-file.ts';
@@ -30,3 +30,17 @@ export {
   type StreamModel,
   type StreamModelFile,
 } from './stream-model.ts';
+export {
+  barsOf,
+  calibrationSvg,
+  type Evaluation,
+  evaluateModel,
+  type LabelledSegment,
+  measureSpeed,
+  renderEvaluation,
+  renderModelCard,
+  type Speed,
+  type Split,
+  stratifiedFolds,
+  trainModel,
+} from './training/index.ts';

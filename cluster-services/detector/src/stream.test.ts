@@ -50,17 +50,17 @@ test('the same samples give the same windows, bit by bit, however they are cut i
 });
 
 test('joined anywhere, a stream gives the same windows as one that saw everything, from the published look-back on', () => {
-  const seconds = LOOKBACK_HOPS + 60;
-  const all = twoChannels(seconds);
-  const whole = open().push(part(all, 0, seconds * 256));
-  for (const joinAt of [256 * 13, 256 * 20 + 77]) {
-    const stream = open();
-    const windows = stream.push(part(all, joinAt, seconds * 256), 'unseen');
-    const complete = windows.filter((window) => window.complete);
-    expect(complete[0]?.firstSample).toBe(Math.ceil((joinAt + lookbackSamples(rate256)) / 256) * 256);
-    expect(complete).toEqual(whole.slice(-complete.length));
-    expect(windows.filter((window) => !window.complete).length).toBeGreaterThan(290);
-  }
+  const seconds = LOOKBACK_HOPS + 40;
+  const one = twoChannels(seconds).subarray(0, seconds * 256);
+  const from = (sample: number) => ({ firstSample: sample, samplesPerChannel: one.length - sample, samples: one.subarray(sample) });
+  const whole = new EegStream(model, rate256, [scale]).push(from(0));
+  const joinAt = 256 * 13 + 77;
+  const windows = new EegStream(model, rate256, [scale]).push(from(joinAt), 'unseen');
+  const complete = windows.filter((window) => window.complete);
+  expect(complete[0]?.firstSample).toBe(Math.ceil((joinAt + lookbackSamples(rate256)) / 256) * 256);
+  expect(complete.length).toBeGreaterThan(20);
+  expect(complete).toEqual(whole.slice(-complete.length));
+  expect(windows.filter((window) => !window.complete).length).toBeGreaterThan(290);
 });
 
 test('a copy goes on as its original does, and neither sees what is pushed to the other', () => {

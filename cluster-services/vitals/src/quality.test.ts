@@ -29,6 +29,7 @@ test.each([
   ['high-amplitude', window((seconds) => calm(seconds) * 40)],
   ['railed', window(() => 2047)],
   ['railed', window((seconds, index) => (index % 30 < 2 ? 2047 : calm(seconds)))],
+  ['drop-outs', window((seconds, index) => (index % 11 === 5 ? 0 : calm(seconds) + 90))],
   ['mains-hum', window((seconds) => calm(seconds) + 100 * sine(50, seconds))],
   ['mains-hum', window((seconds) => calm(seconds) + 100 * sine(60, seconds))],
   ['broadband-noise', window((seconds, index) => calm(seconds) + 60 * noise(index))],
@@ -64,4 +65,15 @@ test('polarity makes no difference', () => {
       ).toEqual(checkQuality(values, rateHz));
     }),
   );
+});
+
+test('a signal that merely passes through zero has no drop-outs', () => {
+  expect(reasonOf(window((seconds) => Math.round(calm(seconds))))).toBeNull();
+});
+
+test('the limits that count samples mean times: at 2048 Hz slow signals of whole counts are no flat lines and no steps', () => {
+  const fast = Array.from({ length: 8192 }, (_, index) => Math.round(calm(index / 2048)));
+  expect(checkQuality(fast, 2048, { rails })).toEqual({ scorable: true });
+  const held = fast.map((value, index) => (index > 1000 && index < 1100 ? 12 : value));
+  expect(checkQuality(held, 2048, { rails })).toEqual({ scorable: false, reason: 'flat' });
 });

@@ -8,6 +8,7 @@ export type Geometry = {
   readonly windowSamples: number;
   readonly firstSample: number; // of the first window
   readonly judgedEvery: number;
+  readonly conditioned: boolean; // high-passed with a warm-up before, as the running detector does; otherwise as it is, the mean removed
   readonly learntEvery: number; // a divisor of `judgedEvery`: windows between the judged ones keep a network from learning the grid
 };
 
@@ -20,11 +21,19 @@ export const fourSeconds: Geometry = {
   windowSamples: chainWindowSamples,
   firstSample: MASKED_HOPS * HOP_SAMPLES,
   judgedEvery: HOP_SAMPLES,
+  conditioned: true,
   learntEvery: HOP_SAMPLES,
 };
 
 /** The windows of the literature, 178 samples without overlap: for comparison alone. */
-export const oneSecond: Geometry = { name: '1 s', windowSamples: 178, firstSample: 0, judgedEvery: 178, learntEvery: 89 };
+export const oneSecond: Geometry = {
+  name: '1 s',
+  windowSamples: 178,
+  firstSample: 0,
+  judgedEvery: 178,
+  learntEvery: 89,
+  conditioned: false,
+};
 
 /** One window of a labelled segment, as far as it came: features, or the gate's reason. */
 export type Example = {
@@ -48,6 +57,7 @@ export function examplesOf(
     const { quality, features } = extract(channel, segment.rate.num / segment.rate.den, {
       rails: segmentRails,
       windowSamples: geometry.windowSamples,
+      conditioned: geometry.conditioned,
       evenIfRefused: true,
     });
     const judged = (at - geometry.firstSample) % geometry.judgedEvery === 0;

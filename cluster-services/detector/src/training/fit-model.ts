@@ -1,6 +1,6 @@
 import { chainRate, chainWindowSamples } from '@vitalwire/vitals';
 import type { Tensors } from '../backend.ts';
-import { fitTemperature, sigmoid } from '../calibration.ts';
+import { sigmoid } from '../calibration.ts';
 import { describeGroup, distanceFrom, distanceReferenceOf } from '../distance.ts';
 import { featureCount, featureNames, shapeFeatures } from '../features.ts';
 import { type DenseWeights, modelHashOf, packWeights } from '../model-file.ts';
@@ -38,7 +38,7 @@ export type Fitted = {
 
 export const shippedRecipe: EnsembleRecipe = {
   hidden: [32, 16],
-  members: 5,
+  members: 3,
   epochs: 20,
   batch: 512,
   learningRate: 0.01,
@@ -56,11 +56,11 @@ const CALM_SHARE = 0.9;
 export type LearningSet = { readonly clean: readonly Example[]; readonly disturbed: readonly Example[] };
 
 /** The clean examples of a segment, and the same stretch under one drawn disturbance. */
-export function learningSetOf(segment: LabelledSegment, geometry: Geometry, seed: number): LearningSet {
+export function learningSetOf(segment: LabelledSegment, geometry: Geometry, seed: number, withDisturbed = true): LearningSet {
   const random = seededRandom(seed);
   const rateHz = segment.rate.num / segment.rate.den;
   const disturbed = disturbances
-    .filter(({ learnt }) => learnt)
+    .filter(({ learnt }) => learnt && withDisturbed)
     .flatMap(({ apply }) => {
       const strength = 0.3 + 0.9 * random();
       return examplesOf(segment, geometry, (signal) => apply(signal, rateHz, random, strength)).filter(
@@ -70,7 +70,14 @@ export function learningSetOf(segment: LabelledSegment, geometry: Geometry, seed
   return { clean: examplesOf(segment, geometry), disturbed };
 }
 
-export function fitDetector(tensors: Tensors, sets: readonly LearningSet[], recipe: EnsembleRecipe, seed: number): Fitted {
+/** `plain`: the clean windows with the population's baseline alone, for comparison. */
+export function fitDetector(
+  tensors: Tensors,
+  sets: readonly LearningSet[],
+  recipe: EnsembleRecipe,
+  seed: number,
+  rowsOf: 'whole' | 'plain' = 'whole',
+): Fitted {
   const random = seededRandom(seed);
   const clean = sets.flatMap((set) => set.clean).filter(({ features }) => features.length === featureCount);
   const disturbed = sets.flatMap((set) => set.disturbed);
@@ -87,11 +94,10 @@ export function fitDetector(tensors: Tensors, sets: readonly LearningSet[], reci
   const populationLogUv = medianOf([...amplitudes.values()].flat(2));
 
   const own = (example: Example) => ownRow(example, amplitudes, populationLogUv, random);
-  const rows: Row[] = [
-    ...plain,
-    ...clean.map(own),
-    ...disturbed.map((example) => (random() < 0.5 ? populationRow(example) : own(example))),
-  ];
+  const rows: Row[] =
+    rowsOf === 'plain'
+      ? plain
+      : [...plain, ...clean.map(own), ...disturbed.map((example) => (random() < 0.5 ? populationRow(example) : own(example)))];
   const standard = standardOf(rows);
   const members = trainEnsemble(tensors, trainingSetOf(rows, standard), recipe, seed);
   return {
@@ -202,5 +208,3 @@ export function goldenOf(
     probabilities: Array.from(logits, (logit) => Number(sigmoid(logit / temperature).toFixed(8))),
   };
 }
-
-export { fitTemperature };

@@ -1,0 +1,10 @@
+export { type Bar, barsOf } from './bars.ts';
+export { calibrationSvg } from './calibration-plot.ts';
+export { type EvaluateOptions, type Evaluation, evaluateModel, type Split } from './evaluate-model.ts';
+export { renderEvaluation } from './evaluation-text.ts';
+export { shippedRecipe } from './fit-model.ts';
+export { stratifiedFolds } from './folds.ts';
+export { renderModelCard } from './model-card.ts';
+export type { LabelledSegment } from './segments.ts';
+export { measureSpeed, type Speed } from './speed.ts';
+export { type TrainedModel, type TrainModelOptions, trainModel } from './train-model.ts';
