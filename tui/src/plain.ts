@@ -1,7 +1,7 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
 import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { ageMs, alarmCategory, alarmMeasure, alarmWord, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
+import { ageMs, alarmMeasure, alarmWord, categoryOf, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
 import { nameOf } from './compose.ts';
 import { clean } from './spans.ts';
 
@@ -118,7 +118,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
         say(`${ownerOf(line.device)}: alarms ${line.transition}${until}${by}`);
         return;
       }
-      const category = alarmCategory(line.condition);
+      const category = categoryOf(line.condition);
       const { mark, word } = alarmWord({ condition: line.condition, category, priority: line.priority });
       const what = line.transition.replace('-', ' ');
       const state = line.transition === line.state ? '' : `, ${line.state}`;

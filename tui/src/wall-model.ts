@@ -1,6 +1,17 @@
 import type { LinkCondition, StateChange } from '@vitalwire/client';
 import type { AlarmInfo, EegChunk, PatientState, Topic, WallState } from '@vitalwire/contract';
-import { acuityClass, ageMs, EegTrace, freshnessOf, isSignalling, isUnacknowledged, stateWord } from '@vitalwire/vitals';
+import {
+  acuityClass,
+  ageMs,
+  EegTrace,
+  freshnessOf,
+  type Hearing,
+  isSignalling,
+  isUnacknowledged,
+  soundingOf,
+  stateWord,
+  systemAlarmsOf,
+} from '@vitalwire/vitals';
 import type { Tone } from './spans.ts';
 
 /** One window's probability for the trend; null where there was none. */
@@ -9,8 +20,6 @@ export type TrendPoint = { readonly atUs: number; readonly probability: number |
 const TREND_POINTS = 120;
 const BEHIND_SHOWN_MS = 5_000;
 const NOTICE_SHOWN_MS = 6_000;
-/** A lost connection sounds like an alarm only after this long: most come back at once. */
-const LOST_SOUNDS_MS = 10_000;
 
 /** What the wall says about something a person just did. */
 export type Notice = { readonly text: string; readonly tone: Tone };
@@ -86,22 +95,16 @@ export class WallModel {
 
   /** Alarms about gateways and services. When this screen itself hears nothing, that is the first of them. */
   systemAlarms(): readonly AlarmInfo[] {
-    const { link, links } = this;
-    if (link !== 'live' && this.#lostSinceUs !== null && links !== null)
-      return [notWatched(this.#lostSinceUs, 'this screen has no connection: alarms may be missing'), ...this.#systemAlarms];
-    if (links !== null && links.alarms !== 'ok' && !this.#systemAlarms.some(({ condition }) => condition === 'alarm-path'))
-      return [notWatched(0, 'the alarms service was not heard yet'), ...this.#systemAlarms];
-    return this.#systemAlarms;
+    return systemAlarmsOf(this.#hearing());
   }
 
   /** Every alarm that is high and that nobody has answered or paused: what the bell sounds for. */
   sounding(nowUs: number): string[] {
-    const ids: string[] = [];
-    for (const { alarms, pauses } of this.#patients.values())
-      for (const alarm of alarms) if (alarm.priority === 'high' && isSignalling(alarm, pauses, nowUs)) ids.push(alarm.alarmId);
-    for (const alarm of this.#systemAlarms) if (alarm.priority === 'high' && isUnacknowledged(alarm)) ids.push(alarm.alarmId);
-    if (this.#lostSinceUs !== null && this.links !== null && nowUs - this.#lostSinceUs > LOST_SOUNDS_MS * 1000) ids.push('connection');
-    return ids;
+    return soundingOf(this.#patients.values(), this.#hearing(), nowUs);
+  }
+
+  #hearing(): Hearing {
+    return { links: this.links, systemAlarms: this.#systemAlarms, lostSinceUs: this.#lostSinceUs };
   }
 
   /** Whether any badge is flashing now. */
@@ -184,28 +187,4 @@ export class WallModel {
 
 export function isSeizure({ detection }: PatientState, nowUs: number): boolean {
   return detection !== null && stateWord(detection.state, ageMs(detection.at, nowUs)).state.key === 'seizure';
-}
-
-// What the wall finds out itself; it looks like what web says of the alarm path.
-function notWatched(sinceUs: number, text: string): AlarmInfo {
-  return {
-    alarmId: 'not-watched',
-    device: 'screen',
-    condition: 'alarm-path',
-    category: 'technical',
-    priority: 'high',
-    state: 'active',
-    onsetUs: sinceUs,
-    endedUs: null,
-    raisedAtUs: sinceUs,
-    changedAtUs: sinceUs,
-    acknowledgedAtUs: null,
-    acknowledgedBy: null,
-    value: null,
-    limit: null,
-    channel: null,
-    senders: [],
-    replay: null,
-    text,
-  };
 }

@@ -1,8 +1,7 @@
 import type { ReadStream, WriteStream } from 'node:tty';
 import { type Client, HttpError } from '@vitalwire/client';
 import { maxPauseSeconds } from '@vitalwire/contract';
-import { alarmWord } from '@vitalwire/vitals';
-import { Bell } from './bell.ts';
+import { alarmWord, Bell } from '@vitalwire/vitals';
 import { nameOf, viewOf } from './compose.ts';
 import { WallFeed } from './feed.ts';
 import { layOut } from './layout.ts';

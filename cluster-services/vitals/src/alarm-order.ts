@@ -1,6 +1,6 @@
-import type { AlarmInfo, AlarmPause, AlarmPriority } from '@vitalwire/contract';
-
-const ranks: Readonly<Record<AlarmPriority, number>> = { low: 1, medium: 2, high: 3 };
+import type { AlarmInfo, AlarmPause } from '@vitalwire/contract';
+import { isPaused } from './alarms/audible.ts';
+import { rankOfPriority } from './alarms/record.ts';
 
 /** Nobody has acknowledged it: active, or over and still latched. */
 export function isUnacknowledged({ state }: Pick<AlarmInfo, 'state'>): boolean {
@@ -10,7 +10,9 @@ export function isUnacknowledged({ state }: Pick<AlarmInfo, 'state'>): boolean {
 /** The pause that silences this alarm now; a priority above what was paused is not silenced. */
 export function pauseOf(alarm: AlarmInfo, pauses: readonly AlarmPause[], nowUs: number): AlarmPause | null {
   return (
-    pauses.find(({ device, untilUs, above }) => device === alarm.device && untilUs > nowUs && ranks[alarm.priority] <= ranks[above]) ?? null
+    pauses.find(
+      (pause) => pause.device === alarm.device && isPaused(pause, nowUs) && rankOfPriority(alarm.priority) <= rankOfPriority(pause.above),
+    ) ?? null
   );
 }
 
@@ -38,7 +40,7 @@ export function acuityClass(alarms: readonly AlarmInfo[], hasSeizurePattern = fa
 export function compareAlarms(a: AlarmInfo, b: AlarmInfo): number {
   return (
     acuityClass([a]) - acuityClass([b]) ||
-    ranks[b.priority] - ranks[a.priority] ||
+    rankOfPriority(b.priority) - rankOfPriority(a.priority) ||
     Number(isUnacknowledged(b)) - Number(isUnacknowledged(a)) ||
     b.raisedAtUs - a.raisedAtUs ||
     (a.alarmId < b.alarmId ? -1 : a.alarmId > b.alarmId ? 1 : 0)

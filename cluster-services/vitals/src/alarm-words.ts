@@ -21,19 +21,6 @@ const words: Readonly<Record<AlarmCondition, string>> = {
   'alarm-path': 'ALARMS NOT WATCHED',
 };
 
-const physiological: ReadonlySet<AlarmCondition> = new Set([
-  'seizure',
-  'heart-rate-high',
-  'heart-rate-low',
-  'heart-rate-extreme-high',
-  'heart-rate-extreme-low',
-]);
-
-/** Whether an alarm is about the patient or about what measures, carries and judges. */
-export function alarmCategory(condition: AlarmCondition): AlarmInfo['category'] {
-  return physiological.has(condition) ? 'physiological' : 'technical';
-}
-
 const marks = { high: ['***', '!!!'], medium: ['**', '!!'], low: ['*', '!'] } as const;
 
 export function alarmWord({ condition, category, priority }: Pick<AlarmInfo, 'condition' | 'category' | 'priority'>): AlarmWord {

@@ -7,7 +7,7 @@ import {
   type AlarmsNow,
   derivedId,
 } from '@vitalwire/contract';
-import { alarmCategory, compareAlarms } from '@vitalwire/vitals';
+import { categoryOf, compareAlarms } from '@vitalwire/vitals';
 
 export type BoardLimits = { readonly maxAlarms: number; readonly maxPauses: number };
 export const boardLimits: BoardLimits = { maxAlarms: 20_000, maxPauses: 10_000 };
@@ -228,7 +228,7 @@ function infoOf(line: Alarm, condition: AlarmCondition, before: AlarmInfo | null
     alarmId: line.alarmId,
     device: line.device,
     condition,
-    category: alarmCategory(condition),
+    category: categoryOf(condition),
     priority: line.priority,
     state: line.state,
     onsetUs: line.onsetUs ?? before?.onsetUs ?? line.measuredAtUs,

@@ -111,6 +111,8 @@ export class LiveFeed {
       }
       return 'pulse';
     }
+    // Until its pulses come back to it the service asks with lines about nothing: they prove nothing and tell a viewer nothing.
+    if (line.transition === 'updated' && line.alarmId === '') return 'pulse';
     this.counts.alarmLines += 1;
     this.#options.ward.alarms.take(line, this.#options.clock.monotonicMs());
     return 'line';

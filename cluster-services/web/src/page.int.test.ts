@@ -41,10 +41,11 @@ afterEach(async () => {
   close = null;
 });
 
-async function open(fragment = `#token=${world.token}`): Promise<void> {
+async function open(fragment = `#token=${world.token}`, reducedMotion: 'reduce' | 'no-preference' = 'no-preference'): Promise<void> {
   complaints.length = 0;
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 } });
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, reducedMotion });
   page = await context.newPage();
+  await countTones();
   close = async () => {
     await context.close();
     await world.stop();
@@ -71,6 +72,32 @@ function tracePixels(): Promise<number> {
     let count = 0;
     for (let at = 0; at < data.length; at += 4) if ((data[at + 1] ?? 0) > 180 && (data[at] ?? 0) < 160) count += 1;
     return count;
+  });
+}
+
+async function axeViolations(): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(() =>
+    (window as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe
+      .run()
+      .then((result) => result.violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0]?.html}`)),
+  );
+}
+
+// Tones the page has begun to play.
+function tones(): Promise<number> {
+  return page.evaluate(() => (window as unknown as { tones?: number }).tones ?? 0);
+}
+
+async function countTones(): Promise<void> {
+  await page.addInitScript(() => {
+    const counted = window as unknown as { tones: number };
+    counted.tones = 0;
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (this: OscillatorNode, when?: number) {
+      counted.tones += 1;
+      start.call(this, when);
+    };
   });
 }
 
@@ -114,17 +141,110 @@ test('it shows patients, state, heart rate, a live trace, ages, REPLAY and the l
     await page.reload();
     await page.getByText('seizure pattern').first().waitFor({ timeout: 15_000 });
 
-    await page.evaluate(axe);
-    const violations = await page.evaluate(() =>
-      (window as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe
-        .run()
-        .then((result) => result.violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0]?.html}`)),
-    );
-    expect(violations).toEqual([]);
+    expect(await axeViolations()).toEqual([]);
     expect(complaints).toEqual([]);
   } finally {
     clearInterval(sending);
   }
+});
+
+test('an alarm leads the page with mark, word and colour, is spoken at once if it is high, sounds once it may, and is answered by somebody', async () => {
+  await startWorld();
+  await open();
+  await page.locator('.pill[data-link=live]').waitFor();
+  expect(await page.getByRole('alert').innerText()).toBe('');
+  await world.alarms.raise('hr-1', 'heart-rate-high', { value: 134, limit: 120, text: 'above 120 for 6 s' });
+  const id = await world.alarms.raise('eeg-2', 'seizure', {
+    text: 'seizure pattern in 3 of 5 windows',
+    replay: { speed: 1, source: 'Bonn' },
+  });
+
+  const first = page
+    .getByRole('listitem')
+    .filter({ has: page.getByRole('button', { name: /Bed/ }) })
+    .first();
+  await first.getByText('SEIZURE').waitFor({ timeout: 3_000 });
+  expect((await first.innerText()).replace(/\s+/g, ' ')).toMatch(/^\*\*\* high priority: SEIZURE not acknowledged .* Bed 2/);
+  expect(await page.getByRole('button', { name: /Bed 1/ }).innerText()).toMatch(
+    /\*\*[\s\S]*HR HIGH[\s\S]*134 > 120 \/min, not acknowledged/,
+  );
+  expect(await page.getByRole('alert').innerText()).toBe('SEIZURE: Bed 2'); // and not the medium one
+  await until(async () => /Alarms: Bed 1/.test(await page.getByRole('status').innerText()), 8_000);
+  const badge = first.locator('.badge');
+  expect(await badge.evaluate((node) => getComputedStyle(node).animationDuration)).toBe('0.5s'); // 2 Hz
+
+  // No gesture, no sound, and the page says so; with one there is a burst for what goes on.
+  expect(await page.locator('.audio').innerText()).toBe('AUDIO OFF: switch on');
+  expect(await tones()).toBe(0);
+  await page.getByRole('button', { name: /AUDIO OFF/ }).click();
+  await page.getByRole('button', { name: 'AUDIO ON' }).waitFor();
+  await until(async () => (await tones()) >= 4 + 10 * 4, 3_000); // the test tone and ten pulses of four harmonics each
+
+  // Nothing is answered by nobody.
+  await page.getByRole('button', { name: /Bed 2/ }).click();
+  await page.getByRole('button', { name: 'Acknowledge SEIZURE' }).click();
+  await page.getByText('Not done: write your id at the top first').waitFor();
+  await page.getByLabel('Your id').fill('nurse-9');
+  await page.getByRole('button', { name: 'Acknowledge SEIZURE' }).click();
+  await page
+    .getByText(/^acknowledged by nurse-9 \d\d:\d\d:\d\d$/)
+    .first()
+    .waitFor();
+  expect(await badge.evaluate((node) => getComputedStyle(node).animationName)).toBe('none');
+  await until(async () => (await page.getByRole('alert').innerText()) === '', 3_000);
+
+  await page.getByRole('button', { name: /Bed 1/ }).click();
+  await page.getByRole('button', { name: 'Sound off for 120 s' }).click();
+  const countdown = page.getByText(/^Sound off for 1:5\d, by nurse-9/);
+  await countdown.waitFor();
+  const before = await countdown.innerText();
+  await until(async () => (await countdown.innerText()) !== before, 3_000);
+  expect(await axeViolations()).toEqual([]);
+  await page.getByRole('button', { name: 'Sound on' }).click();
+  await countdown.waitFor({ state: 'detached' });
+
+  await world.alarms.say(id, 'ended', { state: 'ended' });
+  await page.getByRole('button', { name: /Bed 2/ }).click();
+  await until(async () => !/SEIZURE/.test(await page.locator('main').innerText()), 3_000);
+  await world.alarms.stopHttp();
+  await page.getByRole('button', { name: /Bed 1/ }).click();
+  await page.getByRole('button', { name: 'Acknowledge HR HIGH' }).click();
+  await page.getByText(/^Not done: the alarms service did not answer/).waitFor();
+  expect(complaints).toEqual([]);
+}, 60_000);
+
+test('with reduced motion nothing flashes, and a silent alarm path is said on every page within 12 s', async () => {
+  await startWorld();
+  await open(undefined, 'reduce');
+  await world.alarms.raise('eeg-1', 'seizure', { text: 'x' });
+  const badge = page.locator('.badge').first();
+  await badge.waitFor();
+  expect(await badge.evaluate((node) => getComputedStyle(node).animationName)).toBe('none');
+  expect(await page.getByText('ALARMS NOT WATCHED').count()).toBe(0);
+  world.alarms.stopBeating();
+  await page.getByText(/the alarms service is silent: alarms may be missing/).waitFor({ timeout: 15_000 });
+  expect(await page.getByRole('region', { name: 'Alarms of the system' }).innerText()).toMatch(/!!![\s\S]*ALARMS NOT WATCHED/);
+  expect(await page.getByRole('alert').innerText()).toContain('ALARMS NOT WATCHED');
+  expect(await axeViolations()).toEqual([]);
+}, 60_000);
+
+test('a patient’s channels, baseline and pulse component are shown, as less certain where they are', async () => {
+  await startWorld();
+  const gateway = await world.gateway();
+  const device = gateway.device('eeg-1', { channels: 3 });
+  await device.announce();
+  await open();
+  await device.sendEeg([1, 2, 3]);
+  await gateway.device('hr-1').sendHeartRate(134);
+  await device.sendDetection(0, 'unsure', 0.55, {
+    windowSamples: 694,
+    hopSamples: 174,
+    baseline: 'population',
+    channelProbabilities: [0.1, 0.93, null],
+  });
+  await page.getByText('Baseline: population. What is usual in this recording is not known yet').waitFor();
+  await page.getByText('Highest channels: EEG 2 93 %, EEG 1 10 %').waitFor();
+  expect(await page.locator('.facts').innerText()).toMatch(/NEWS2 pulse component\s+3/);
 });
 
 test('when data stops it turns grey and says so, and the trace gives way to an empty strip', async () => {

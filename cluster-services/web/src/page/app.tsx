@@ -1,8 +1,9 @@
 import type { PatientState } from '@vitalwire/contract';
 import { label } from '@vitalwire/contract';
-import { formatAge } from '@vitalwire/vitals';
+import { alarmWord, formatAge, isUnacknowledged, news2Pulse } from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
-import { type Reading, readingOf } from './reading.ts';
+import { Alert, AudioButton, PatientAlarms, Polite, SystemAlarms, TileAlarm, timeOfDay, WhoField } from './alarms.tsx';
+import { percent, type Reading, readingOf } from './reading.ts';
 import { SweepCanvas } from './sweep-canvas.tsx';
 import { isSeizure, type WardStore } from './ward-store.ts';
 
@@ -20,7 +21,11 @@ export function App({ store }: { store: WardStore }) {
       });
     });
     const ticker = setInterval(() => redraw(undefined), 500);
-    return () => clearInterval(ticker);
+    const sounder = setInterval(() => store.soundIfNeeded(), 250); // apart from drawing: a hidden tab draws nothing, and must sound
+    return () => {
+      clearInterval(ticker);
+      clearInterval(sounder);
+    };
   }, [store]);
 
   const nowUs = store.link.nowUs();
@@ -29,6 +34,7 @@ export function App({ store }: { store: WardStore }) {
   return (
     <div class="shell">
       <Bar store={store} patients={patients} nowUs={nowUs} />
+      <SystemAlarms alarms={store.systemAlarms()} nowUs={nowUs} />
       <main class="ward">
         <h1 class="quietly">Patients</h1>
         {patients.length === 0 ? (
@@ -42,6 +48,7 @@ export function App({ store }: { store: WardStore }) {
                 <Tile
                   patient={patient}
                   reading={readingOf(patient, nowUs)}
+                  nowUs={nowUs}
                   isSelected={patient.key === store.selectedKey}
                   onSelect={() => store.select(patient.key)}
                 />
@@ -51,7 +58,13 @@ export function App({ store }: { store: WardStore }) {
         )}
         {selected === null ? null : <Patient store={store} patient={selected} nowUs={nowUs} />}
       </main>
-      <Seizures patients={patients} nowUs={nowUs} />
+      <Alert store={store} patients={patients} />
+      <Polite text={politeText(patients, nowUs)} />
+      {store.notice === null ? null : (
+        <aside class={store.notice.isBad ? 'notice is-bad' : 'notice'} aria-label="What was asked">
+          {store.notice.text}
+        </aside>
+      )}
       <footer class="label">
         <Label />
       </footer>
@@ -71,14 +84,19 @@ export function Label() {
 
 function Bar({ store, patients, nowUs }: { store: WardStore; patients: readonly PatientState[]; nowUs: number }) {
   const time = new Date(nowUs / 1000);
-  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+  const unanswered = patients
+    .flatMap(({ alarms }) => alarms)
+    .filter((alarm) => alarm.category === 'physiological' && alarm.priority === 'high' && isUnacknowledged(alarm)).length;
   const link = linkOf(store);
   return (
     <header class="bar">
       <Mark />
       <span class="summary">{patients.length === 1 ? '1 patient' : `${patients.length} patients`}</span>
+      {unanswered > 0 ? <span class="unanswered">*** {unanswered} not acknowledged</span> : null}
       {patients.some(({ replay }) => replay !== null) ? <span class="replay">REPLAY</span> : null}
       <span class="push" />
+      <WhoField store={store} />
+      <AudioButton store={store} />
       {store.links?.storage === 'down' && store.condition === 'live' ? (
         <span class="pill" data-link="behind">
           <span aria-hidden="true">◆</span> database down, live values go on
@@ -88,7 +106,7 @@ function Bar({ store, patients, nowUs }: { store: WardStore; patients: readonly 
         <span aria-hidden="true">●</span> {link.words}
       </span>
       <time class="clock" dateTime={time.toISOString()}>
-        {clock}
+        {timeOfDay(nowUs)}
       </time>
     </header>
   );
@@ -124,22 +142,26 @@ function linkOf(store: WardStore): { kind: string; words: string } {
 function Tile({
   patient,
   reading,
+  nowUs,
   isSelected,
   onSelect,
 }: {
   patient: PatientState;
   reading: Reading;
+  nowUs: number;
   isSelected: boolean;
   onSelect: () => void;
 }) {
   const { state, stateFreshness, heart } = reading;
+  const [worst] = patient.alarms;
   return (
     <button
       type="button"
-      class={`tile tone-${stateFreshness === 'fresh' ? state.key : 'no-data'}`}
+      class={`tile tone-${stateFreshness === 'fresh' ? state.key : 'no-data'} ${worst === undefined ? '' : `edge-${alarmWord(worst).key}`}`}
       aria-current={isSelected ? 'true' : undefined}
       onClick={onSelect}
     >
+      <TileAlarm patient={patient} nowUs={nowUs} />
       <span class="state">
         <span aria-hidden="true">{state.symbol}</span>
         <span class={staleClass(stateFreshness)}>{state.word}</span>
@@ -168,6 +190,8 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
   const reading = readingOf(patient, nowUs);
   const { detection, eeg, replay } = patient;
   const isFresh = reading.eegFreshness === 'fresh';
+  const points = reading.heart.freshness === 'fresh' ? news2Pulse(patient.heartRate?.bpm ?? null) : null;
+  const channels = reading.stateFreshness === 'hidden' ? '' : highestChannels(store, patient);
   return (
     <section class="patient" aria-label={`Patient ${reading.name}`}>
       <header class={`tone-${reading.stateFreshness === 'fresh' ? reading.state.key : 'no-data'}`}>
@@ -181,6 +205,7 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
           </span>
         )}
       </header>
+      <PatientAlarms store={store} patient={patient} nowUs={nowUs} />
       <figure class="strip">
         <SweepCanvas trace={store.trace} isFresh={isFresh} description={`EEG of ${reading.name}, last 10 seconds, ${reading.eegAge} old`} />
         {isFresh ? null : <span class="veil">{eeg === null ? 'no EEG' : `no EEG for ${reading.eegAge}`}</span>}
@@ -199,8 +224,18 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
           note={reading.heart.age === '' ? '' : `1/min, ${reading.heart.age} old`}
         />
         <Fact name="EEG age" value={reading.eegAge} isStale={!isFresh} note={clockNote(patient)} />
-        <Fact name="model" value={detection?.modelVersion ?? '--'} isStale={false} note="" />
+        <Fact name="NEWS2 pulse component" value={points === null ? '--' : String(points)} isStale={false} note="of 3; one of seven" />
+        <Fact
+          name="model"
+          value={detection?.modelVersion ?? '--'}
+          isStale={false}
+          note={detection?.baseline === 'population' ? 'vs population' : detection?.baseline === 'own' ? 'vs own usual' : ''}
+        />
       </dl>
+      {detection?.baseline === 'population' ? (
+        <p class="note">Baseline: population. What is usual in this recording is not known yet, so the probability is less certain.</p>
+      ) : null}
+      {channels === '' ? null : <p class="note">Highest channels: {channels}</p>}
       {eeg === null ? null : (
         <p class="note">
           Device {eeg.device} at gateway {eeg.gateway}, {eeg.channels === 1 ? '1 channel' : `${eeg.channels} channels`},{' '}
@@ -223,14 +258,28 @@ function Fact({ name, value, note, isStale }: { name: string; value: string; not
   );
 }
 
-// Announced once per new seizure pattern, and politely: this is not an alarm.
-function Seizures({ patients, nowUs }: { patients: readonly PatientState[]; nowUs: number }) {
+// What may wait: seizure patterns, which are no alarm yet, and alarms that are not high.
+function politeText(patients: readonly PatientState[], nowUs: number): string {
   const names = patients.filter((patient) => isSeizure(patient, nowUs)).map((patient) => readingOf(patient, nowUs).name);
-  return (
-    <div class="quietly" role="status">
-      {names.length === 0 ? '' : `Seizure pattern: ${names.join(', ')}`}
-    </div>
+  const others = patients.filter(({ alarms }) => alarms.some((alarm) => alarm.priority !== 'high' && isUnacknowledged(alarm)));
+  const said = [
+    names.length === 0 ? '' : `Seizure pattern: ${names.join(', ')}`,
+    others.length === 0 ? '' : `Alarms: ${others.map((patient) => readingOf(patient, nowUs).name).join(', ')}`,
+  ];
+  return said.filter((part) => part !== '').join('. ');
+}
+
+/** The channels of the newest window with the highest probabilities; '' for a single channel. */
+function highestChannels(store: WardStore, { detection }: PatientState): string {
+  const scored = (detection?.channelProbabilities ?? []).flatMap((probability, channel) =>
+    probability === null ? [] : [{ probability, channel }],
   );
+  if (scored.length < 2) return '';
+  scored.sort((a, b) => b.probability - a.probability);
+  return scored
+    .slice(0, 4)
+    .map(({ channel, probability }) => `${store.trace.labelOf(channel)} ${percent(probability)}`)
+    .join(', ');
 }
 
 function clockNote({ eeg }: PatientState): string {

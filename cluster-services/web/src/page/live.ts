@@ -10,16 +10,18 @@ import {
   TimeAnswer,
   type WallState,
 } from '@vitalwire/contract';
+import { z } from 'zod';
 
 export type LinkCondition = 'connecting' | 'live' | 'lost';
 
 export type LiveEvents = {
-  onState(change: { whole: boolean; links: WallState['links']; patients: readonly PatientState[] }): void;
+  onState(change: { whole: boolean; links: WallState['links']; systemAlarms: WallState['systemAlarms']; patients: PatientState[] }): void;
   onChunk(chunk: EegChunk, device: string): void;
   onLink(link: LinkCondition): void;
   onBehind(dropped: number): void;
 };
 
+const Refusal = z.object({ error: z.object({ message: z.string() }) });
 const CREDIT = 256;
 /** The server says something at least every 2 s; silence this long means the connection is dead. */
 const SILENT_MS = 8_000;
@@ -60,6 +62,22 @@ export class PageLink {
 
   async montage(hash: string): Promise<Montage | null> {
     return this.#get(`/v1/montages/${hash}`, (body) => Montage.safeParse(body).data ?? null);
+  }
+
+  /** Asks for something to be done; null when it was, else why not. */
+  async post(path: string, body: unknown): Promise<string | null> {
+    try {
+      const answer = await fetch(path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(8_000),
+      });
+      if (answer.ok) return null;
+      return Refusal.safeParse(await answer.json().catch(() => null)).data?.error.message ?? `the server answered ${answer.status}`;
+    } catch {
+      return 'the server does not answer';
+    }
   }
 
   async #askTime(): Promise<void> {

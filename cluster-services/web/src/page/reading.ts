@@ -41,7 +41,7 @@ export function nameOf(patient: PatientState): string {
   return patient.label === null || patient.label === '' ? patient.patient : patient.label;
 }
 
-// 100 % and 0 % are certainties no model has.
-function percent(probability: number): string {
+/** 100 % and 0 % are certainties no model has. */
+export function percent(probability: number): string {
   return `${Math.min(99, Math.max(1, Math.round(probability * 100)))} %`;
 }

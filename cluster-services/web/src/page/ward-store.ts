@@ -1,8 +1,13 @@
-import type { ChannelScale, EegChunk, PatientState, WallState } from '@vitalwire/contract';
-import { ageMs, EegTrace, stateWord } from '@vitalwire/vitals';
+import type { AlarmInfo, ChannelScale, EegChunk, PatientState, WallState } from '@vitalwire/contract';
+import { isId } from '@vitalwire/contract';
+import { acuityClass, ageMs, alarmWord, Bell, EegTrace, type Hearing, soundingOf, stateWord, systemAlarmsOf } from '@vitalwire/vitals';
+import { AlarmSound } from './alarm-sound.ts';
 import { type LinkCondition, PageLink } from './live.ts';
+import { nameOf } from './reading.ts';
 
 const ASK_AGAIN_MS = 2_000;
+const NOTICE_SHOWN_MS = 8_000;
+const BY_KEPT = 'vitalwire.by';
 
 /** Everything the page knows, in one place; components read it and are told when it changed. */
 export class WardStore {
@@ -11,6 +16,14 @@ export class WardStore {
   links: WallState['links'] | null = null;
   behindUntilMs = 0;
   selectedKey: string | null = null;
+  readonly sound = new AlarmSound();
+  /** Who acknowledges here. */
+  by = sessionStorage.getItem(BY_KEPT) ?? '';
+  notice: { readonly text: string; readonly isBad: boolean } | null = null;
+  readonly #bell = new Bell();
+  #systemAlarms: readonly AlarmInfo[] = [];
+  #lostSinceUs: number | null = null;
+  #noticeTimer = 0;
   readonly #patients = new Map<string, PatientState>();
   #order: string[] = [];
   #onChange: () => void = () => {};
@@ -24,6 +37,8 @@ export class WardStore {
       onChunk: (chunk, device) => this.#takeChunk(chunk, device),
       onLink: (condition) => {
         this.condition = condition;
+        if (condition === 'live') this.#lostSinceUs = null;
+        else this.#lostSinceUs ??= this.link.nowUs();
         this.#onChange();
       },
       onBehind: () => {
@@ -37,11 +52,78 @@ export class WardStore {
     this.#onChange = onChange;
   }
 
-  /** Seizure patterns first; otherwise the registry's order, so that tiles do not jump. */
+  /** By acuity; inside a class the registry's order, so that tiles do not jump. */
   patients(): PatientState[] {
     const nowUs = this.link.nowUs();
     const all = this.#order.flatMap((key) => this.#patients.get(key) ?? []);
-    return [...all.filter((patient) => isSeizure(patient, nowUs)), ...all.filter((patient) => !isSeizure(patient, nowUs))];
+    const classes = new Map(all.map((patient) => [patient.key, acuityClass(patient.alarms, isSeizure(patient, nowUs))]));
+    return all.sort((a, b) => (classes.get(a.key) ?? 0) - (classes.get(b.key) ?? 0));
+  }
+
+  systemAlarms(): readonly AlarmInfo[] {
+    return systemAlarmsOf(this.#hearing());
+  }
+
+  /** Asked a few times a second: sounds for a new high alarm, and again while nobody answers it. */
+  soundIfNeeded(): void {
+    const sounding = this.sound.isOn ? soundingOf(this.#patients.values(), this.#hearing(), this.link.nowUs()) : [];
+    if (this.#bell.shouldRing(sounding, performance.now())) this.sound.burst();
+  }
+
+  toggleSound(): void {
+    const switching = this.sound.isOn ? this.sound.switchOff() : this.sound.switchOn();
+    void switching.catch(() => this.#say('This browser gives no sound', true)).then(() => this.#onChange());
+  }
+
+  isByValid(): boolean {
+    return isId(this.by);
+  }
+
+  setBy(by: string): void {
+    this.by = by.trim();
+    sessionStorage.setItem(BY_KEPT, this.by);
+    this.#onChange();
+  }
+
+  /** Silences one alarm. The screen shows it when the alarms service says so. */
+  async acknowledge(alarm: AlarmInfo): Promise<void> {
+    await this.#ask([`/v1/alarms/${alarm.alarmId}/acknowledge`], { by: this.by }, `${alarmWord(alarm).word} acknowledged by ${this.by}`);
+  }
+
+  /** Switches the sound of everything a patient wears off for a while; 0 switches it on again. */
+  async pause(patient: PatientState, seconds: number): Promise<void> {
+    const paths = patient.devices.map((device) => `/v1/devices/${encodeURIComponent(device)}/alarm-pause`);
+    const done = seconds === 0 ? `Sound of ${nameOf(patient)} is on again` : `Sound of ${nameOf(patient)} off for ${seconds} s`;
+    await this.#ask(paths, { seconds, by: this.by }, done);
+  }
+
+  async #ask(paths: readonly string[], body: unknown, done: string): Promise<void> {
+    if (!this.isByValid()) {
+      this.#say('Not done: write your id at the top first (letters, digits, dots, hyphens), so that it is known who did it', true);
+      return;
+    }
+    for (const path of paths) {
+      const refusal = await this.link.post(path, body);
+      if (refusal !== null) {
+        this.#say(`Not done: ${refusal}`, true);
+        return;
+      }
+    }
+    this.#say(done, false);
+  }
+
+  #say(text: string, isBad: boolean): void {
+    this.notice = { text, isBad };
+    clearTimeout(this.#noticeTimer);
+    this.#noticeTimer = window.setTimeout(() => {
+      this.notice = null;
+      this.#onChange();
+    }, NOTICE_SHOWN_MS);
+    this.#onChange();
+  }
+
+  #hearing(): Hearing {
+    return { links: this.links, systemAlarms: this.#systemAlarms, lostSinceUs: this.#lostSinceUs };
   }
 
   selected(): PatientState | null {
@@ -56,8 +138,9 @@ export class WardStore {
     this.#onChange();
   }
 
-  #takeState({ whole, links, patients }: { whole: boolean; links: WallState['links']; patients: readonly PatientState[] }): void {
+  #takeState({ whole, links, systemAlarms, patients }: Pick<WallState, 'links' | 'systemAlarms' | 'patients'> & { whole: boolean }): void {
     this.links = links;
+    this.#systemAlarms = systemAlarms;
     if (whole) {
       this.#patients.clear();
       this.#order = patients.map(({ key }) => key);
@@ -67,8 +150,9 @@ export class WardStore {
       this.#patients.set(patient.key, patient);
     }
     if (this.selected() === null) {
-      const first = this.#order.find((key) => (this.#patients.get(key)?.eeg ?? null) !== null) ?? this.#order[0];
-      if (first !== undefined) this.select(first);
+      const worst = this.patients();
+      const first = worst.find(({ alarms, eeg }) => alarms.length > 0 || eeg !== null) ?? worst[0];
+      if (first !== undefined) this.select(first.key);
     }
     this.link.follow(this.selected()?.eeg?.device ?? null);
     this.#onChange();

@@ -1,7 +1,7 @@
 /** A signal that nobody answered sounds again after this long. */
 export const BELL_AGAIN_MS = 10_000;
 
-/** Decides when the terminal's bell sounds: at once for an alarm that was not sounding before, then every 10 s while any goes on. */
+/** Decides when a screen sounds: at once for an alarm that was not sounding before, then every 10 s while any goes on. */
 export class Bell {
   #sounding: ReadonlySet<string> = new Set();
   #lastMs = Number.NEGATIVE_INFINITY;

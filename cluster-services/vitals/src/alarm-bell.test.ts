@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { BELL_AGAIN_MS, Bell } from './bell.ts';
+import { BELL_AGAIN_MS, Bell } from './alarm-bell.ts';
 
 test('it rings at once for a new alarm, again every 10 s while it goes on, and never without one', () => {
   const bell = new Bell();

@@ -1,0 +1,191 @@
+import type { AlarmInfo, AlarmPause, PatientState } from '@vitalwire/contract';
+import { maxPauseSeconds } from '@vitalwire/contract';
+import { alarmMeasure, alarmWord, formatAge, formatCountdown, isSignalling, isUnacknowledged, pauseOf } from '@vitalwire/vitals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { nameOf } from './reading.ts';
+import type { WardStore } from './ward-store.ts';
+
+const POLITE_EVERY_MS = 5_000;
+
+/** Mark and word of an alarm: the only thing that flashes, and only while it asks for attention. Without filling: acknowledged. */
+export function Badge({ alarm, pauses, nowUs }: { alarm: AlarmInfo; pauses: readonly AlarmPause[]; nowUs: number }) {
+  const { key, mark, word } = alarmWord(alarm);
+  const fill = isUnacknowledged(alarm) ? 'is-filled' : '';
+  const flash = isSignalling(alarm, pauses, nowUs) && alarm.category === 'physiological' && alarm.priority !== 'low' ? 'is-flashing' : '';
+  return (
+    <span class={`badge ${key} ${fill} ${flash}`}>
+      <span aria-hidden="true">{mark}</span> <span class="quietly">{alarm.priority} priority: </span>
+      {word}
+    </span>
+  );
+}
+
+/** What became of an alarm: answered by whom and when, over, silenced until when. */
+function stateText(alarm: AlarmInfo, pauses: readonly AlarmPause[], nowUs: number): string {
+  if (alarm.state === 'acknowledged')
+    return `acknowledged by ${alarm.acknowledgedBy ?? '?'} ${timeOfDay(alarm.acknowledgedAtUs ?? alarm.changedAtUs)}`;
+  const pause = pauseOf(alarm, pauses, nowUs);
+  const over = alarm.state === 'latched' ? 'over, stays until acknowledged' : 'not acknowledged';
+  return pause === null ? over : `${over}, sound off ${formatCountdown(pause.untilUs, nowUs)} by ${pause.by}`;
+}
+
+/** The worst alarm of a patient, on a tile. */
+export function TileAlarm({ patient, nowUs }: { patient: PatientState; nowUs: number }) {
+  const [worst] = patient.alarms;
+  if (worst === undefined) return null;
+  const measure = alarmMeasure(worst);
+  return (
+    <span class="tile-alarm">
+      <Badge alarm={worst} pauses={patient.pauses} nowUs={nowUs} />
+      <span class="about">
+        {measure === '' ? '' : `${measure}, `}
+        {stateText(worst, patient.pauses, nowUs)}
+        {patient.alarms.length > 1 ? `, and ${patient.alarms.length - 1} more` : ''}
+      </span>
+    </span>
+  );
+}
+
+/** Every alarm of the selected patient, with what may be done about it. */
+export function PatientAlarms({ store, patient, nowUs }: { store: WardStore; patient: PatientState; nowUs: number }) {
+  const { alarms, pauses } = patient;
+  const pause = pauses.find(({ untilUs }) => untilUs > nowUs);
+  if (alarms.length === 0 && pause === undefined) return null;
+  return (
+    <section class="alarms" aria-label={`Alarms of ${nameOf(patient)}`}>
+      <ul>
+        {alarms.map((alarm) => (
+          <li key={alarm.alarmId}>
+            <Badge alarm={alarm} pauses={pauses} nowUs={nowUs} />
+            <span class="about">
+              <strong>{alarmMeasure(alarm)}</strong> {stateText(alarm, pauses, nowUs)}
+              <small>
+                since {timeOfDay(alarm.onsetUs)} ({formatAge(Math.max(0, nowUs - alarm.onsetUs) / 1000)})
+                {alarm.replay === null ? '' : ' · REPLAY'}
+                {alarm.senders.includes('alarms') ? '' : ` · raised at ${alarm.senders.join(', ')}`}
+                {alarm.text === '' ? '' : ` · ${alarm.text}`}
+              </small>
+            </span>
+            {isUnacknowledged(alarm) ? (
+              <button type="button" class="act" onClick={() => void store.acknowledge(alarm)}>
+                Acknowledge <span class="quietly">{alarmWord(alarm).word}</span>
+              </button>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+      <p class="sound">
+        {pause === undefined ? (
+          <button type="button" class="act" onClick={() => void store.pause(patient, maxPauseSeconds)}>
+            Sound off for {maxPauseSeconds} s
+          </button>
+        ) : (
+          <>
+            <span>
+              Sound off for <strong>{formatCountdown(pause.untilUs, nowUs)}</strong>, by {pause.by}. A higher priority than {pause.above}{' '}
+              still sounds.
+            </span>
+            <button type="button" class="act" onClick={() => void store.pause(patient, 0)}>
+              Sound on
+            </button>
+          </>
+        )}
+      </p>
+    </section>
+  );
+}
+
+/** What is wrong with the system: gateways, storage, the alarm path itself. */
+export function SystemAlarms({ alarms, nowUs }: { alarms: readonly AlarmInfo[]; nowUs: number }) {
+  if (alarms.length === 0) return null;
+  return (
+    <section class="system" aria-label="Alarms of the system">
+      <ul>
+        {alarms.map((alarm) => (
+          <li key={alarm.alarmId}>
+            <Badge alarm={alarm} pauses={[]} nowUs={nowUs} />
+            <span>
+              {alarm.condition === 'alarm-path' ? '' : `${alarm.device}: `}
+              {alarm.text}
+              {alarm.onsetUs > 0 ? `, since ${timeOfDay(alarm.onsetUs)}` : ''}
+              {alarm.state === 'acknowledged' ? `, ${stateText(alarm, [], nowUs)}` : ''}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** Spoken at once: high alarms that nobody has answered, and nothing else. The words change only when such an alarm is new or over. */
+export function Alert({ store, patients }: { store: WardStore; patients: readonly PatientState[] }) {
+  const high = [
+    ...patients.flatMap((patient) => patient.alarms.map((alarm) => ({ alarm, of: nameOf(patient) }))),
+    ...store.systemAlarms().map((alarm) => ({ alarm, of: '' })),
+  ].filter(({ alarm }) => alarm.priority === 'high' && isUnacknowledged(alarm));
+  return (
+    <div class="quietly" role="alert">
+      {high.map(({ alarm, of }) => `${alarmWord(alarm).word}${of === '' ? '' : `: ${of}`}`).join('. ')}
+    </div>
+  );
+}
+
+/** Spoken when there is time for it, at most every few seconds. */
+export function Polite({ text }: { text: string }) {
+  const [spoken, setSpoken] = useState(text);
+  const lastMs = useRef(Number.NEGATIVE_INFINITY);
+  useEffect(() => {
+    if (text === spoken) return;
+    const speak = (): void => {
+      lastMs.current = performance.now();
+      setSpoken(text);
+    };
+    const waitMs = lastMs.current + POLITE_EVERY_MS - performance.now();
+    if (waitMs <= 0) {
+      speak();
+      return;
+    }
+    const timer = setTimeout(speak, waitMs);
+    return () => clearTimeout(timer);
+  }, [text, spoken]);
+  return (
+    <div class="quietly" role="status">
+      {spoken}
+    </div>
+  );
+}
+
+/** Browsers give no sound without a gesture: it says AUDIO OFF until somebody switched it on. */
+export function AudioButton({ store }: { store: WardStore }) {
+  const isOn = store.sound.isOn;
+  return (
+    <button type="button" class="pill audio" data-audio={isOn ? 'on' : 'off'} aria-pressed={isOn} onClick={() => store.toggleSound()}>
+      {isOn ? 'AUDIO ON' : 'AUDIO OFF: switch on'}
+    </button>
+  );
+}
+
+/** Who acknowledges and pauses at this screen: an id, kept for this tab. */
+export function WhoField({ store }: { store: WardStore }) {
+  return (
+    <label class="who-field">
+      Your id
+      <input
+        type="text"
+        value={store.by}
+        maxLength={63}
+        size={10}
+        autocomplete="off"
+        spellcheck={false}
+        placeholder="not set"
+        aria-invalid={store.by !== '' && !store.isByValid()}
+        onInput={(event) => store.setBy(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+export function timeOfDay(us: number): string {
+  const time = new Date(us / 1000);
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+}
