@@ -69,7 +69,7 @@ function allImports(): Import[] {
   const services = readdirSync(join(root, 'cluster-services')).map((name) => join('cluster-services', name));
   return ['cli', 'edge-agent', 'tui', 'datasets', ...services].flatMap((folder) =>
     sourceFiles(join(root, folder, 'src')).flatMap((file) => {
-      const isTest = file.endsWith('.test.ts');
+      const isTest = file.endsWith('.test.ts') || /\/test-[a-z-]+\.ts$/.test(file); // a test, or what tests of one package share
       return importsOf(file, readFileSync(file, 'utf8')).map((found) => ({ ...found, from: packageOf(file), file, isTest }));
     }),
   );
