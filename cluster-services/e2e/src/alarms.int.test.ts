@@ -1,0 +1,55 @@
+import { fileURLToPath } from 'node:url';
+import type { AlarmLine } from '@vitalwire/contract';
+import { until } from '@vitalwire/testkit';
+import { expect, test } from 'vitest';
+import { Bed } from './bed.ts';
+
+const faults = fileURLToPath(new URL('../../../datasets/data/faults/technical.yaml', import.meta.url));
+
+async function storedAlarms(bed: Bed): Promise<AlarmLine[]> {
+  const lines: AlarmLine[] = [];
+  for await (const line of bed.client.eachAlarmLine()) lines.push(line);
+  return lines;
+}
+
+test('a replayed seizure is one alarm, also when the agent and the alarms service are killed in it; a bad signal is a technical alarm and none of a seizure', {
+  timeout: 240_000,
+}, async () => {
+  const bed = await Bed.start();
+  // The pieces of a Bonn patient follow so closely that all of its seizures are one event: less than 90 s lie between them.
+  const seizures = bed.cli('replay', 'bonn', '--patients', '1', '--speed', '6', '--seed', '2', '--for', '35s', '--json');
+  await until(
+    async () => (await bed.client.alarms()).alarms.some(({ condition, state }) => condition === 'seizure' && state === 'active'),
+    {
+      timeoutMs: 60_000,
+      everyMs: 100,
+      what: 'the seizure is told',
+    },
+  );
+  const told = (await bed.client.alarms()).alarms.find(({ condition }) => condition === 'seizure');
+  await bed.killAndAwait('edge');
+  await bed.killAndAwait('alarms');
+  expect((await seizures).code).toBe(0);
+
+  const synth = ['synth=1', '--synth', 'artefacts=none,seizures=0'].slice(1);
+  const bad = await bed.cli('replay', 'synth', ...synth, '--speed', '12', '--duration', '285s', '--faults', faults, '--json');
+  expect(bad.code, bad.stdout.slice(-500)).toBe(0);
+  await bed.untilDelivered();
+
+  const isOfSeizure = ({ device }: AlarmLine) => device === told?.device;
+  const lines = await until(
+    async () => {
+      const all = await storedAlarms(bed);
+      return all.filter(({ condition, transition }) => condition === 'poor-signal' && transition === 'ended').length >= 2 && all;
+    },
+    { timeoutMs: 30_000, everyMs: 500, what: 'the last bad signal is over' },
+  );
+  const raised = lines.filter(({ transition }) => transition === 'raised');
+  expect(raised.filter((line) => line.condition === 'seizure').map(({ device, alarmId }) => [device, alarmId])).toEqual([
+    [told?.device, told?.alarmId],
+  ]);
+  expect(lines.filter(({ condition, transition }) => condition === 'seizure' && transition === 'merged')).toEqual([]);
+  const technical = raised.filter((line) => !isOfSeizure(line) && /lead-off|poor-signal/.test(line.condition ?? ''));
+  expect(technical.map(({ condition }) => condition)).toEqual(['lead-off', 'lead-off', 'poor-signal', 'poor-signal']);
+  expect(lines.every(({ replay, condition }) => replay !== null || condition === 'gateway-offline' || condition === 'no-data')).toBe(true);
+});
