@@ -6,6 +6,8 @@ export type Io = {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Writable;
   readonly stderr: Writable;
+  /** The keyboard, for commands that are steered by keys; absent where nobody sits. */
+  readonly keyboard?: NodeJS.ReadStream;
   /** A person sits there: stdin and stdout are a terminal. */
   readonly isTerminal: boolean;
   readonly clock: Clock;

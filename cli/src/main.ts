@@ -45,6 +45,7 @@ const io: Io = {
   stdout: process.stdout,
   stderr: process.stderr,
   isTerminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+  ...(process.stdin.isTTY === true && process.stdout.isTTY === true ? { keyboard: process.stdin } : {}),
   clock: systemClock,
   signal: abort.signal,
   exitCode: (code) => {

@@ -1,10 +1,14 @@
 import { InvalidArgumentError } from 'commander';
 import { connect } from '../connect.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
+import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { chooseSources, parseSynth } from '../replay/choose-sources.ts';
+import { type ControlRequest, control } from '../replay/control.ts';
+import { askReplay, ControlSocket } from '../replay/control-socket.ts';
 import { readFaultScript } from '../replay/faults/read-script.ts';
 import { IntakeClient } from '../replay/intake-client.ts';
+import { keysHelp, pressKey } from '../replay/keys.ts';
 import type { Play } from '../replay/manifest.ts';
 import { devicesOf, registerPatients } from '../replay/register.ts';
 import { Replay, type ReplayProgress } from '../replay/replay.ts';
@@ -34,7 +38,7 @@ const LAST_ANSWERS_MS = 15_000;
 
 /** `vitalwire replay`: recordings played as if devices were sending them. */
 export const addCommand: AddCommand = (program, io) => {
-  program
+  const command = program
     .command('replay')
     .description('play recordings as if devices sent them; marked REPLAY wherever they are shown')
     .argument('<source...>', 'bonn (bundled), synth (made up), or EDF, BDF and other files, or folders of them')
@@ -68,6 +72,7 @@ Examples:
   vitalwire replay chb01_03.edf --start 45m --speed 10
   vitalwire replay ./recordings --loop --stagger 20s
   vitalwire replay synth --patients 4 --duration 2h --speed 60
+  vitalwire replay control bonn speed 10            while it runs; see 'vitalwire replay control --help'
   vitalwire replay synth --synth channels=23,artefacts=none --faults datasets/data/faults/technical.yaml
 
 Bonn patients are assembled from several people's segments (065-080, which no model of ours was trained on); synth is nobody.
@@ -75,7 +80,58 @@ A file's name is shown as the source of its readings: rename it if it names a pe
 <data>/replays/<id>.json, for 'vitalwire verify'. Above 1x it is no latency test.`,
     )
     .action((words: string[], options: Options) => replay(io, words, options));
+  command
+    .command('control')
+    .description('steer a running replay')
+    .argument('<id>', "the replay's id or the beginning of it; it says so when it starts")
+    .argument('<what>', 'pause, resume, seek <time in the source>, speed <x>, status')
+    .argument('[value]', 'where to, or how fast')
+    .option('--data <dir>', 'data directory of the stack (default: VITALWIRE_DATA, else ~/.vitalwire)')
+    .option('--json', 'the answer as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  vitalwire replay control bonn-20261122T120000000Z pause
+  vitalwire replay control bonn seek 2m
+  vitalwire replay control bonn speed 10
+
+A seek, another speed and a pause end the captures that run and begin others; an event says so.`,
+    )
+    .action((id: string, what: string, value: string | undefined, _options: unknown, self: { optsWithGlobals(): Options }) =>
+      steer(io, id, requestOf(what, value), self.optsWithGlobals()),
+    );
 };
+
+async function steer(io: Io, id: string, request: ControlRequest, options: Options): Promise<void> {
+  const answer = await askReplay(resolveDataDir(options.data, io.env), id, request);
+  if (options.json === true) printJson(io, answer);
+  else {
+    const speed = answer.speed === 0 ? 'full speed' : `${answer.speed}x`;
+    printLine(
+      io,
+      `${answer.id}: ${answer.state} at ${speed}, ${answer.sourceS.toFixed(1)} s into the source, ${answer.samplesSent} samples answered`,
+    );
+  }
+}
+
+function requestOf(what: string, value: string | undefined): ControlRequest {
+  try {
+    if (what === 'seek' && value !== undefined) return { do: 'seek', toUs: parseMomentMs(value) * 1_000 };
+    if (what === 'speed' && value !== undefined) {
+      const speed = parseSpeed(value);
+      return { do: 'speed', speed: Number.isFinite(speed) ? speed : 0 };
+    }
+  } catch (error) {
+    throw new CliError('WRONG_ARGUMENT', `${what} ${value}: ${error instanceof Error ? error.message : ''}`);
+  }
+  if (what === 'seek' || what === 'speed')
+    throw new CliError('WRONG_ARGUMENT', `${what} needs to be told ${what === 'seek' ? 'where to: seek 2m' : 'how fast: speed 10'}`);
+  if (what !== 'pause' && what !== 'resume' && what !== 'status')
+    throw new CliError('WRONG_ARGUMENT', `'${what}' is not understood; say pause, resume, seek <time>, speed <x> or status`);
+  if (value !== undefined) throw new CliError('WRONG_ARGUMENT', `${what} takes nothing after it, not '${value}'`);
+  return { do: what };
+}
 
 async function replay(io: Io, words: readonly string[], options: Options): Promise<void> {
   const dirs = resolveDataDir(options.data, io.env);
@@ -96,13 +152,20 @@ async function replay(io: Io, words: readonly string[], options: Options): Promi
     const post = intake.post.bind(intake);
     const running = await Replay.open({ sources, play, speed: options.speed, forMs: options.for, dirs, post, clock: io.clock });
     const tokens = await registerPatients(running.patients, { web, edgeTokensDir: stack.edgeTokensDir, clock: io.clock });
-    const patience = afterAbort(io, io.signal, LAST_ANSWERS_MS, () => giveUp.abort());
+    const stop = new AbortController();
+    const wish = AbortSignal.any([io.signal, stop.signal]);
+    const patience = afterAbort(io, wish, LAST_ANSWERS_MS, () => giveUp.abort());
+    const controls = await ControlSocket.listen(dirs, running.id, (text) => control(running, text));
+    const forgetKeys =
+      options.json === true ? () => {} : watchKeys(io, running, play.loop, () => (stop.signal.aborted ? giveUp : stop).abort());
     const telling = tell(io, options, running, ended.signal);
     try {
-      await running.run(tokens, io.signal, giveUp.signal);
+      await running.run(tokens, wish, giveUp.signal);
     } finally {
       patience.cancel();
       ended.abort();
+      forgetKeys();
+      await controls.close();
       await telling;
     }
     conclude(io, options, running);
@@ -110,6 +173,23 @@ async function replay(io: Io, words: readonly string[], options: Options): Promi
     ended.abort();
     await Promise.all([intake.close(), web.close()]);
   }
+}
+
+/** Keys of the terminal, as they are pressed. In this mode Ctrl-C is a key as well. */
+function watchKeys(io: Io, running: Replay, isLoop: boolean, onEnd: () => void): () => void {
+  const { keyboard } = io;
+  if (!io.isTerminal || keyboard === undefined) return () => {};
+  const onKey = (bytes: Buffer): void => {
+    if (pressKey(bytes.toString('utf8'), running.transport, isLoop ? Number.POSITIVE_INFINITY : running.playsUs)) onEnd();
+  };
+  keyboard.setRawMode(true);
+  keyboard.on('data', onKey);
+  noteLine(io, keysHelp);
+  return () => {
+    keyboard.off('data', onKey);
+    keyboard.setRawMode(false);
+    keyboard.pause();
+  };
 }
 
 function playOf(words: readonly string[], options: Options): Play {

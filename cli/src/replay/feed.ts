@@ -29,7 +29,14 @@ export async function dueBlock(feed: Feed<unknown>, first: Block, dataMs: number
   let block = first;
   for (;;) {
     const next = await feed.blockAt(block.end);
-    if (next === null || !next.joins || next.begin !== block.end || next.dueMs > dataMs || next.end - first.begin > feed.maxPerRequest)
+    if (
+      next === null ||
+      !next.joins ||
+      next.begin !== block.end ||
+      next.end <= next.begin ||
+      next.dueMs > dataMs ||
+      next.end - first.begin > feed.maxPerRequest
+    )
       return block;
     block = { ...next, begin: first.begin };
   }

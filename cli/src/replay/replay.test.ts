@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { decodeSampleBlock, type EventsIntake, type HeartRateIntake, type SampleBlock } from '@vitalwire/contract';
+import type { EventsIntake } from '@vitalwire/contract';
 import { VirtualClock } from '@vitalwire/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { resolveDataDir } from '../stack/data-dir.ts';
@@ -10,6 +10,7 @@ import type { IntakeRequest } from './intake-client.ts';
 import { type Play, readManifest } from './manifest.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import { openSpec, type SourceSpec } from './source-spec.ts';
+import { blockOf, TestIntake } from './test-intake.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
 const never = new AbortController().signal;
@@ -188,7 +189,7 @@ async function bedOf(options: Partial<Omit<ReplayOptions, 'play'>> & { sources: 
   mkdirSync(dirs.replays, { recursive: true });
   const clock = new VirtualClock(START_MS);
   const requests: Sent[] = [];
-  const taken = new Map<string, number>();
+  const intake = new TestIntake();
   const play: Play = { startUs: 0, durationUs: null, loop: false, channels: null, staggerUs: 0, faults: null, ...options.play };
   const replay = await Replay.open({
     speed: 1,
@@ -198,16 +199,9 @@ async function bedOf(options: Partial<Omit<ReplayOptions, 'play'>> & { sources: 
     play,
     post: async ({ path: to, body }: IntakeRequest) => {
       requests.push({ path: to, body, sentMs: clock.monotonicMs(), order: requests.length });
-      const { captureId, firstSample, count } = shapeOf(to, body);
-      const next = taken.get(captureId) ?? 0;
-      const isPassedOver = count > 0 && firstSample < next && !seen.has(`${captureId} ${firstSample}`);
-      if (isPassedOver) return { kind: 'refused', reason: '409 passed over' };
-      seen.add(`${captureId} ${firstSample}`);
-      taken.set(captureId, Math.max(next, firstSample + count));
-      return { kind: 'answered', nextSample: Math.max(next, firstSample + count) };
+      return intake.post({ path: to, body });
     },
   });
-  const seen = new Set<string>();
   const stop = new AbortController();
   const start = () => replay.run(new Map(), stop.signal, never);
   return {
@@ -238,22 +232,6 @@ async function bedOf(options: Partial<Omit<ReplayOptions, 'play'>> & { sources: 
         return request.device === device ? request.events.map((event) => ({ ...event, sentMs, order })) : [];
       }),
   };
-}
-
-function shapeOf(to: string, body: string | Uint8Array): { captureId: string; firstSample: number; count: number } {
-  if (typeof body !== 'string') {
-    const { captureId, firstSample, samplesPerChannel } = blockOf(body);
-    return { captureId, firstSample, count: samplesPerChannel };
-  }
-  const json = JSON.parse(body) as HeartRateIntake & EventsIntake;
-  const count = (to === '/v1/events' ? json.events : json.readings).length;
-  return { captureId: json.captureId, firstSample: json.firstSample, count };
-}
-
-function blockOf(body: Uint8Array): SampleBlock {
-  const decoded = decodeSampleBlock(body);
-  if (!decoded.ok) throw new Error(decoded.reason);
-  return decoded.value;
 }
 
 async function samplesOf(bed: Awaited<ReturnType<typeof bedOf>>, from: number, count: number): Promise<number[]> {

@@ -125,6 +125,20 @@ export class Replay {
     };
   }
 
+  /** Where in the source what is played begins, and how much of it there is for every patient. */
+  get startUs(): number {
+    return this.#options.play.startUs;
+  }
+  get playsUs(): number {
+    return Math.min(...this.patients.map(({ periodUs }) => periodUs));
+  }
+
+  /** Where in its source the first patient stands. */
+  sourceUs(): number {
+    const { lineUs } = this.transport.state;
+    return this.startUs + (this.#options.play.loop ? lineUs % this.playsUs : lineUs);
+  }
+
   manifest(finished: boolean): Manifest {
     return {
       manifest: 2,
