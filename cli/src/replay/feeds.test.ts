@@ -90,7 +90,7 @@ function sourceOf(rate: { num: number; den: number }, durationUs: number, onsets
     groups: [{ rate, channels: [channel], samples: [Int32Array.from({ length: samples }, (_, index) => index % 100)] }],
   });
   const annotations = onsets
-    .sort((a, b) => a - b)
+    .toSorted((a, b) => a - b)
     .map((onsetUs) => ({ onsetUs, durationUs: 1_000, type: 'annotation' as const, text: '', channels: [] }));
   const rates = Array.from({ length: Math.ceil(durationUs / 400_000) }, (_, index) => ({
     atUs: index * 400_000.5,

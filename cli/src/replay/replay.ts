@@ -26,6 +26,7 @@ export type ReplayOptions = {
 export type ReplayProgress = TransportState & {
   readonly id: string;
   readonly dataS: number; // how far the replay has come
+  readonly tookMs: number; // on the wall clock, until now or until its last answer
   readonly samplesSent: number;
   readonly readingsSent: number; // of heart rate and events
   readonly resends: number;
@@ -51,6 +52,7 @@ export class Replay {
   readonly #startedAtUs: number;
   #playedMs = 0; // of data, in the takes that have ended
   #firstTakeMs: number | null = null;
+  #endedMs: number | null = null;
 
   /** Opens the sources; nothing is sent yet. */
   static async open(options: ReplayOptions): Promise<Replay> {
@@ -93,10 +95,12 @@ export class Replay {
         const running = await this.transport.begin(over.signal);
         if (running === null) break;
         this.#takes.push(running.take);
+        this.#firstTakeMs ??= this.#options.clock.monotonicMs();
         await this.#play(running, tokens, stopAll, giveUp);
         if (!this.transport.finish() || over.signal.aborted) break;
       }
     } finally {
+      this.#endedMs = this.#options.clock.monotonicMs();
       stop.removeEventListener('abort', stopAll);
       written.abort();
       await writing;
@@ -116,6 +120,7 @@ export class Replay {
       ...state,
       speed: Number.isFinite(state.speed) ? state.speed : 0,
       dataS: Math.round(state.lineUs / 100_000) / 10,
+      tookMs: Math.round((this.#endedMs ?? this.#options.clock.monotonicMs()) - (this.#firstTakeMs ?? this.#options.clock.monotonicMs())),
       samplesSent: answered((stream) => stream === 'eeg'),
       readingsSent: answered((stream) => stream !== 'eeg'),
       resends: this.#captures.reduce((sum, { sender }) => sum + sender.resends, 0),
@@ -234,8 +239,7 @@ export class Replay {
     const { forMs, clock } = this.#options;
     if (forMs === undefined) return undefined;
     const nowMs = clock.monotonicMs();
-    this.#firstTakeMs ??= nowMs;
-    return Math.max(0, speed === null ? forMs - this.#playedMs : (forMs - (nowMs - this.#firstTakeMs)) * speed);
+    return Math.max(0, speed === null ? forMs - this.#playedMs : (forMs - (nowMs - (this.#firstTakeMs ?? nowMs))) * speed);
   }
 
   async #keepManifest(until: AbortSignal): Promise<void> {

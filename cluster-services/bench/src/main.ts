@@ -4,18 +4,20 @@ import { BenchError } from './bench-error.ts';
 import { benchCodec } from './codec.ts';
 import { benchGroupCommit } from './group-commit.ts';
 import { benchPipeline } from './pipeline.ts';
-import { codecTable, commitTable, pipelineTable } from './tables.ts';
+import { benchReplay } from './replay.ts';
+import { codecTable, commitTable, pipelineTable, replayTable } from './tables.ts';
 
-const usage = `npm run bench [-- commit|pipeline|codec] [--rounds N] [--seconds N] [--tls off|on|both] [--json]
+const usage = `npm run bench [-- commit|pipeline|codec|replay] [--rounds N] [--seconds N] [--tls off|on|both] [--json]
 
-Measurements side by side, whose ratios count. Without a name all three run, about 5 minutes in all.
+Measurements side by side, whose ratios count. Without a name all four run, about 6 minutes in all.
 
   commit         group commit beside one commit per message, through our front door into SQLite (about 30 s)
   pipeline       our front door and MariaDB beside Mosquitto, paho-mqtt and PyMySQL (about 4 minutes)
   codec          our sample codecs beside JSON, on real EEG (about 5 s)
+  replay         a device's side of a replay: its clock, and how fast it can be (about 1 minute)
 
   --rounds N     rounds per side, 1 to 9 (default 3)
-  --seconds N    pipeline: seconds of load per round and side, 1 to 10 (default 2)
+  --seconds N    pipeline: seconds of load per round and side, 1 to 10 (default 2); replay: ten times as many at 1x
   --tls MODE     pipeline: TLS off or on, on all sides alike (default both, one after the other)
   --json         only the result as JSON on stdout
 
@@ -23,7 +25,7 @@ The exit code is 0, 1 when something could not be measured or stays below its ba
 
 Example: npm run bench -- pipeline --seconds 3 --json`;
 
-const names = ['commit', 'pipeline', 'codec'] as const;
+const names = ['commit', 'pipeline', 'codec', 'replay'] as const;
 type Name = (typeof names)[number];
 type Task = { readonly names: readonly Name[]; readonly rounds: number; readonly seconds: number; readonly tls: readonly boolean[] };
 type Outcome = { readonly result: { readonly bench: Name }; readonly table: string; readonly isGood: boolean };
@@ -74,6 +76,10 @@ async function measure(name: Name, { rounds, seconds, tls }: Task): Promise<Outc
   if (name === 'codec') {
     const result = benchCodec(rounds * 3, say);
     return { result, table: codecTable(result), isGood: result.isGood };
+  }
+  if (name === 'replay') {
+    const result = await benchReplay(rounds, seconds * 10, say);
+    return { result, table: replayTable(result), isGood: result.isGood };
   }
   const result = await benchPipeline({ rounds, seconds, tls }, say);
   return { result, table: pipelineTable(result), isGood: result.isGood };

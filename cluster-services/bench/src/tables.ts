@@ -1,6 +1,7 @@
 import type { CodecResult } from './codec.ts';
 import type { GroupCommitResult } from './group-commit.ts';
 import type { PipelineMode, PipelineResult } from './pipeline.ts';
+import type { ReplayResult } from './replay.ts';
 
 const NAME = 62;
 
@@ -11,6 +12,27 @@ export function commitTable({ chunkBytes, cpuRatio, gateways, sides, throughputR
     ...sides.map((side) => row(side.name, side.chunksPerSecond.toFixed(0), side.cpuUsPerChunk.toFixed(0))),
     row('ratio', `${throughputRatio.toFixed(1)}x`, `${cpuRatio.toFixed(1)}x less`),
     'Every acknowledged chunk was found in the database; one in 97 was compared byte for byte.',
+  ].join('\n');
+}
+
+export function replayTable({ bars, blocks, fullSpeed, lateMs, request, seconds, speedError }: ReplayResult): string {
+  return [
+    `replay: 23 channels at 256 Hz from an EDF file, the device's side alone; ${blocks} blocks in ${seconds} s at 1x`,
+    row('', 'p50', 'p99', 'most', 'bar'),
+    row('a block leaves after its moment, ms', lateMs.p50.toFixed(2), lateMs.p99.toFixed(2), lateMs.most.toFixed(2), `${bars.p99Ms}`),
+    row('error of the speed', `${(speedError * 100).toFixed(4)} %`, '', '', `${bars.speedError * 100} %`),
+    row('', 'wall clock', 'CPU', '', 'bar'),
+    row(
+      `at full speed, ${fullSpeed.dataS} s of data`,
+      `${fullSpeed.times.toFixed(0)}x`,
+      `${fullSpeed.cpuTimes.toFixed(0)}x`,
+      '',
+      `${bars.times}x`,
+    ),
+    row('', 'read ms', 'write ms', 'bytes'),
+    row(`a request of ${request.dataS} s as CBOR`, request.readMs.toFixed(2), request.cborMs.toFixed(2), `${request.cborBytes}`),
+    row('the same as JSON', request.readMs.toFixed(2), request.jsonMs.toFixed(2), `${request.jsonBytes}`),
+    'Every sample of the file was sent once; what leaves the device is decoded again before it counts.',
   ].join('\n');
 }
 
