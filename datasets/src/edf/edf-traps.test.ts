@@ -73,10 +73,10 @@ function bytesOf(made: Made): Buffer {
 }
 
 let files = 0;
-async function opened<T>(made: Made | Buffer, look: (source: SignalSource) => T | Promise<T>): Promise<T> {
+async function opened<T>(made: Made | Uint8Array, look: (source: SignalSource) => T | Promise<T>): Promise<T> {
   files += 1;
   const path = join(work, `trap-${files}.edf`);
-  writeFileSync(path, Buffer.isBuffer(made) ? made : bytesOf(made));
+  writeFileSync(path, made instanceof Uint8Array ? made : bytesOf(made));
   const source = await openSource(path, { sideCars: false });
   try {
     return await look(source);
