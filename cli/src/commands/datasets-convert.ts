@@ -56,7 +56,7 @@ async function write(io: Io, source: SignalSource, out: string, to: Target, grou
   if (to === 'tsv') {
     await writeSzcoreTsv(out, source);
     const seizures = (await source.annotations()).filter(({ type }) => type === 'seizure').length;
-    return `SzCORE events, ${seizures === 0 ? 'no seizure, one row of background' : `${seizures} seizures`}`;
+    return `SzCORE events, ${seizures === 0 ? 'no seizure, one row of background' : `${seizures} seizure${seizures === 1 ? '' : 's'}`}`;
   }
   const written = await writeEdf(out, source, { format: to, signal: io.signal });
   for (const note of written.notes) noteLine(io, `note: ${note}`);

@@ -20,7 +20,7 @@ describe('info', () => {
     expect(told).toMatchObject({ code: 0, err: '' });
     expect(told.out).toContain('start     2059-03-13 22:21:25.000\nlength    0:00:02\n');
     expect(told.out).toContain('group 0   23 channels, 256 Hz, 16 bit, 512 samples each');
-    expect(told.out).toContain('1 annotations, 1 of them seizures\n  0:06:57  for 0:01:55  seizure\n');
+    expect(told.out).toContain('1 annotation, 1 seizure among them\n  0:06:57  for 0:01:55  seizure\n');
     const json = JSON.parse((await run('info', file('uneven-rates-plain.edf'), '--json')).out);
     expect(json.groups.map(({ rate, samples }: { rate: unknown; samples: number }) => [rate, samples])).toEqual([
       [{ num: 100, den: 1 }, 11_000],
@@ -92,7 +92,7 @@ describe('convert', () => {
 
   test('seizures of a list beside the recording become a SzCORE table, and a file without one a row of background', async () => {
     const [with_, without] = [join(root, 'with.tsv'), join(root, 'without.tsv')];
-    expect((await run('convert', file('chbmit-layout/chb05/chb05_06.edf'), with_)).out).toBe(`${with_}: SzCORE events, 1 seizures\n`);
+    expect((await run('convert', file('chbmit-layout/chb05/chb05_06.edf'), with_)).out).toBe(`${with_}: SzCORE events, 1 seizure\n`);
     expect(readFileSync(with_, 'utf8').split('\n')[1]).toBe('417.00\t115.00\tsz\tn/a\tn/a\t2059-03-13 22:21:25\t2.00');
     await run('convert', file('generator-edfplusc.edf'), without);
     expect(readFileSync(without, 'utf8').split('\n')[1]).toBe('0.00\t600.00\tbckg\tn/a\tn/a\t2011-04-04 12:57:02\t600.00');

@@ -41,7 +41,10 @@ async function validate(io: Io, file: string, options: AnswerOptions): Promise<v
   if (options.json === true) printJson(io, { file, ok: problems.length === 0, problems });
   else {
     for (const problem of problems) printLine(io, problemText(problem));
-    printLine(io, problems.length === 0 ? `${file} is whole and reads as its format says` : `${file}: ${problems.length} problems`);
+    printLine(
+      io,
+      problems.length === 0 ? `${file} is whole and reads as its format says` : `${file}: ${counted(problems.length, 'problem')}`,
+    );
   }
   if (problems.length > 0) io.exitCode(exitCodes.answerIsNo);
 }
@@ -92,7 +95,10 @@ function tell(io: Io, answer: Answer): void {
   printLine(io, `length    ${lengthText(answer.durationUs)}`);
   for (const [index, { rate, sampleBits, samples, stretches, channels }] of groups.entries()) {
     const gaps = stretches.length > 1 ? `, ${stretches.length} stretches` : '';
-    printLine(io, `group ${index}   ${channels.length} channels, ${rateText(rate)}, ${sampleBits} bit, ${samples} samples each${gaps}`);
+    printLine(
+      io,
+      `group ${index}   ${counted(channels.length, 'channel')}, ${rateText(rate)}, ${sampleBits} bit, ${samples} samples each${gaps}`,
+    );
     const rows = channels.map((one, channel) => [
       `  ${channel}`,
       one.label,
@@ -102,7 +108,7 @@ function tell(io: Io, answer: Answer): void {
     ]);
     for (const line of tableLines([['   ', 'LABEL', 'UNIT', 'PHYSICAL', 'DIGITAL'], ...rows])) printLine(io, line);
   }
-  printLine(io, `${answer.annotations} annotations, ${seizures.length} of them seizures`);
+  printLine(io, `${counted(answer.annotations, 'annotation')}, ${counted(seizures.length, 'seizure')} among them`);
   for (const { onsetUs, durationUs, text } of seizures.slice(0, MAX_SEIZURES_SHOWN)) {
     printLine(io, `  ${lengthText(onsetUs)}  ${durationUs === null ? 'length not told' : `for ${lengthText(durationUs)}`}  ${text}`);
   }
@@ -130,4 +136,8 @@ function lengthText(us: number): string {
           .padStart(6, '0')
           .replace(/0+$/, '')}`;
   return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}${fraction}`;
+}
+
+function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }

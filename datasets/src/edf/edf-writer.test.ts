@@ -209,6 +209,30 @@ describe('what cannot be written is refused, and leaves no file', () => {
   });
 });
 
+test('a start at a fraction of a second, and a first stretch seconds later, keep every moment; the first record begins within a second', async () => {
+  const scale = { label: 'a', unit: 'uV', digitalMin: -32768, digitalMax: 32767, physicalMin: -3276.8, physicalMax: 3276.7, reference: '' };
+  const startedAtUs = Date.UTC(2026, 10, 28, 10, 0, 0, 750) * 1000;
+  const annotations: SourceAnnotation[] = [{ onsetUs: 1_000_000, durationUs: null, type: 'annotation', text: 'early', channels: [] }];
+  const plain = memorySource({
+    name: 'made',
+    startedAtUs,
+    groups: [{ rate: { num: 4, den: 1 }, channels: [scale], samples: [Int32Array.of(1, 2, 3, 4)] }],
+    annotations,
+  });
+  const source = {
+    ...plain,
+    groups: plain.groups.map((group) => ({ ...group, stretches: [{ onsetUs: 2_500_000, firstSample: 0, samples: 4 }] })),
+  };
+  await writtenAndRead(source, async (back) => {
+    expect(back.startedAtUs).toBe(Date.UTC(2026, 10, 28, 10, 0, 3) * 1000);
+    const firstUs = back.groups[0]?.stretches[0]?.onsetUs ?? Number.NaN;
+    expect((back.startedAtUs ?? 0) + firstUs).toBe(startedAtUs + 2_500_000);
+    expect(firstUs).toBeLessThan(1_000_000);
+    const [early] = await back.annotations();
+    expect((back.startedAtUs ?? 0) + (early?.onsetUs ?? 0)).toBe(startedAtUs + 1_000_000);
+  });
+});
+
 test('a seizure reads back as one whatever its text says, and nobody is named in the header', async () => {
   const annotations: SourceAnnotation[] = [
     { onsetUs: 0, durationUs: 1_000_000, type: 'seizure', text: 'event 7', channels: [] },
