@@ -15,6 +15,9 @@ export const boardLimits: BoardLimits = { maxAlarms: 20_000, maxPauses: 10_000 }
 /** The only service that may send alarms (the front door sees to it); everybody else who does is a gateway. */
 export const ALARMS_SERVICE = 'alarms';
 
+/** A late line about an unknown alarm waits this long for the lines that follow it: most alarms of a backlog have ended. */
+const LATE_MS = 3_000;
+
 /** What one sender last said of one alarm. `seq` is null where it was told by the service's answer and not by its log. */
 type Told = { info: AlarmInfo; logId: string; seq: number | null; saidAtUs: number; heardAtMs: number };
 type Known = { readonly bySender: Map<string, Told>; mergedInto: string | null };
@@ -29,6 +32,7 @@ export class AlarmBoard {
   readonly #limits: BoardLimits;
   readonly #known = new Map<string, Known>();
   readonly #pauses = new Map<string, PauseTold>(); // by device; `untilUs` 0 = ended
+  readonly #late = new Map<string, { readonly line: Alarm; readonly condition: AlarmCondition; readonly heardAtMs: number }>();
   #serviceAsOfUs = Number.NEGATIVE_INFINITY; // by the service's clock: what it said before that is in its answer
   #changed = new Set<string>(); // devices
   #shown: readonly AlarmInfo[] | null = null; // null = to be made again
@@ -68,13 +72,25 @@ export class AlarmBoard {
     }
   }
 
-  /** The service's own answer, asked for at `askedAtMs`: what it does not name has ended, except what was heard since. */
-  takeAnswer(answer: AlarmsNow, askedAtMs: number, nowMs: number): void {
-    this.#serviceAsOfUs = Math.max(this.#serviceAsOfUs, answer.nowUs);
+  /** Open alarms of which the service has told, and that its answer does not name. */
+  unnamedIn(answer: AlarmsNow): string[] {
     const named = new Set(answer.alarms.map(({ alarmId }) => alarmId));
-    for (const [alarmId, { bySender }] of this.#known) {
+    return [...this.#known].flatMap(([alarmId, { bySender }]) => {
       const told = bySender.get(ALARMS_SERVICE);
-      if (told === undefined || named.has(alarmId) || told.heardAtMs >= askedAtMs) continue;
+      return told === undefined || told.info.state === 'ended' || named.has(alarmId) ? [] : [alarmId];
+    });
+  }
+
+  /**
+   * The service's own answer, asked for at `askedAtMs`. What it does not name has ended only if the stored log, asked after it, does not call
+   * it open either (`openInLog`; null = not known), and nothing was heard of it since: a worker that has just started, or decides
+   * about other devices, names too little, and an alarm must not be lost by that.
+   */
+  takeAnswer(answer: AlarmsNow, openInLog: ReadonlySet<string> | null, askedAtMs: number, nowMs: number): void {
+    this.#serviceAsOfUs = Math.max(this.#serviceAsOfUs, answer.nowUs);
+    for (const alarmId of openInLog === null ? [] : this.unnamedIn(answer)) {
+      const told = this.#known.get(alarmId)?.bySender.get(ALARMS_SERVICE);
+      if (told === undefined || openInLog?.has(alarmId) === true || told.heardAtMs >= askedAtMs) continue;
       told.info = { ...told.info, state: 'ended' };
       this.#touch(told.info.device);
     }
@@ -133,11 +149,37 @@ export class AlarmBoard {
     return changed;
   }
 
+  /** Called a few times a second: late lines that nothing followed are of alarms that are open after all. */
+  settle(nowMs: number): void {
+    for (const [alarmId, { line, condition, heardAtMs }] of this.#late) {
+      if (nowMs - heardAtMs < LATE_MS) continue;
+      this.#late.delete(alarmId);
+      this.#apply(line, condition, nowMs);
+    }
+  }
+
   #takeLine(line: Alarm, condition: AlarmCondition, nowMs: number): void {
-    const { sender, alarmId } = line;
-    const known = this.#known.get(alarmId);
-    const told = known?.bySender.get(sender);
-    if (told === undefined ? this.#isHistory(line) : !isNewer(line, told)) return;
+    const { alarmId } = line;
+    const told = this.#known.get(alarmId)?.bySender.get(line.sender);
+    if (told !== undefined && !isNewer(line, told)) return;
+    if (told === undefined && this.#isHistory(line) && this.#late.size < this.#limits.maxAlarms) {
+      const waiting = this.#late.get(alarmId)?.line;
+      if (waiting === undefined || waiting.recordingId !== line.recordingId || line.seq > waiting.seq)
+        this.#late.set(alarmId, { line, condition, heardAtMs: nowMs });
+      return;
+    }
+    this.#late.delete(alarmId);
+    this.#apply(line, condition, nowMs);
+  }
+
+  // The service did not name it in an answer that is newer than this line: it has ended, or the answer was not whole.
+  #isHistory({ sender, measuredAtUs }: Alarm): boolean {
+    return sender === ALARMS_SERVICE && measuredAtUs <= this.#serviceAsOfUs;
+  }
+
+  #apply(line: Alarm, condition: AlarmCondition, nowMs: number): void {
+    const { alarmId, sender } = line;
+    const told = this.#known.get(alarmId)?.bySender.get(sender);
     this.#set(alarmId, sender, {
       info: infoOf(line, condition, told?.info ?? null),
       logId: line.recordingId,
@@ -147,11 +189,6 @@ export class AlarmBoard {
     });
     const record = this.#known.get(alarmId);
     if (record !== undefined && line.mergedInto !== null && line.mergedInto !== alarmId) record.mergedInto = line.mergedInto;
-  }
-
-  // A late copy about an alarm that the service no longer named in its answer: it has ended, and must not come back.
-  #isHistory({ sender, measuredAtUs }: Alarm): boolean {
-    return sender === ALARMS_SERVICE && measuredAtUs <= this.#serviceAsOfUs;
   }
 
   #set(alarmId: string, sender: string, told: Told): void {

@@ -1,11 +1,11 @@
-import { AlarmLog, AlarmsNow } from '@vitalwire/contract';
+import { type AlarmLine, AlarmLog, AlarmsNow } from '@vitalwire/contract';
 import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
 import type { AlarmBoard } from './alarm-board.ts';
 import type { ServiceLink } from './service-link.ts';
 
 const RETRY_MS = 2_000;
 /** Pages of the stored log that are read at most: beyond it the newest lines come over the stream. */
-const MAX_PAGES = 40;
+const MAX_PAGES = 20;
 
 export type AlarmKeeperOptions = {
   readonly alarms: ServiceLink | null; // null = no address is configured
@@ -16,8 +16,8 @@ export type AlarmKeeperOptions = {
 };
 
 /**
- * Fills the board where the stream cannot: at the start, and whenever lines may have been missed. The alarms service knows best; while it
- * does not answer the stored log says what had not ended, and the service is asked again until it answers.
+ * Fills the board where the stream cannot: at the start, and whenever lines may have been missed. The alarms service knows best; at the
+ * start the stored log says too what had not ended. Both are asked again until they have answered.
  */
 export class AlarmKeeper implements Lifecycle {
   readonly #options: AlarmKeeperOptions;
@@ -55,9 +55,14 @@ export class AlarmKeeper implements Lifecycle {
 
   async #ask(): Promise<void> {
     this.#isWanted = false;
-    if (await this.#askService()) return;
-    if (!this.#hasStored) this.#hasStored = await this.#askStorage();
-    this.#isWanted = this.#options.alarms !== null || !this.#hasStored;
+    const wasAnswered = await this.#askService();
+    // Once at the start also where the service answered: one that has just started itself may not have read its log yet.
+    if (!this.#hasStored) {
+      const lines = await this.#openInLog();
+      if (lines !== null) this.#options.board.takeStored(lines, this.#options.clock.monotonicMs());
+      this.#hasStored = lines !== null;
+    }
+    if (this.#options.alarms === null ? !this.#hasStored : !wasAnswered || !this.#hasStored) this.#isWanted = true;
   }
 
   async #askService(): Promise<boolean> {
@@ -65,7 +70,10 @@ export class AlarmKeeper implements Lifecycle {
     if (alarms === null) return false;
     const askedAtMs = clock.monotonicMs();
     try {
-      board.takeAnswer(await alarms.getJson('/v1/alarms', AlarmsNow), askedAtMs, clock.monotonicMs());
+      const answer = await alarms.getJson('/v1/alarms', AlarmsNow);
+      const lines = board.unnamedIn(answer).length === 0 ? null : await this.#openInLog();
+      const open = lines === null ? null : new Set(lines.map(({ alarmId }) => alarmId));
+      board.takeAnswer(answer, open, askedAtMs, clock.monotonicMs());
       return true;
     } catch (err) {
       log.debug({ err }, 'the present alarms were not answered'); // the link says so once, aloud
@@ -73,22 +81,24 @@ export class AlarmKeeper implements Lifecycle {
     }
   }
 
-  async #askStorage(): Promise<boolean> {
-    const { storage, board, clock, log } = this.#options;
+  /** The stored lines of alarms that have not ended; null when storage does not answer. */
+  async #openInLog(): Promise<AlarmLine[] | null> {
+    const { storage, log } = this.#options;
+    const all: AlarmLine[] = [];
     try {
       let cursor: string | null = null;
       for (let page = 0; page < MAX_PAGES; page++) {
         const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-        const { lines, next }: AlarmLog = await storage.getJson(`/v1/alarm-log?open=true${query}`, AlarmLog);
-        board.takeStored(lines, clock.monotonicMs());
-        if (next === null) return true;
+        const { lines, next }: AlarmLog = await storage.getJson(`/v1/alarm-log?open=true&limit=1000${query}`, AlarmLog);
+        all.push(...lines);
+        if (next === null) return all;
         cursor = next;
       }
-      log.warn({ pages: MAX_PAGES }, 'more stored alarms than are read at a start; the newest come over the stream');
-      return true;
+      log.warn({ pages: MAX_PAGES }, 'more open alarms are stored than are read; the newest come over the stream');
+      return null;
     } catch (err) {
       log.debug({ err }, 'the stored alarms were not answered');
-      return false;
+      return null;
     }
   }
 }

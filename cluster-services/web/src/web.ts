@@ -306,6 +306,7 @@ class WebService implements Web {
   // Latest values a few times a second, only what changed, one frame for all.
   #publishState(): void {
     const nowUs = this.#clock.nowUs();
+    this.#ward.alarms.settle(this.#clock.monotonicMs());
     const changed = this.#ward.takeChanged(nowUs);
     const links = this.#linkState();
     const systemAlarms = this.#systemAlarms();
