@@ -1,20 +1,12 @@
 import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import {
-  acuityClass,
-  ageMs,
-  type Freshness,
-  formatAge,
-  freshnessOf,
-  news2Pulse,
-  PAGE_SECONDS,
-  type StateWord,
-  stateWord,
-} from '@vitalwire/vitals';
-import { type AlarmMoment, alarmCell, alarmLines, systemLine } from './alarm-texts.ts';
+import { acuityClass, ageMs, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, stateWord } from '@vitalwire/vitals';
+import { alarmLines, systemLine } from './alarm-texts.ts';
+import { composeList } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
 import type { Look } from './look.ts';
-import { clean, cutLine, fit, type Line, type Span, span, spread, type Tone } from './spans.ts';
+import { ageTone, heartText, nameOf, percent, probabilityText, toneOf } from './patient-words.ts';
+import { clean, cutLine, type Line, type Span, span, spread } from './spans.ts';
 import { timeOfDay } from './time-of-day.ts';
 import { isSeizure, type WallModel } from './wall-model.ts';
 
@@ -82,124 +74,6 @@ function linkSpans(model: WallModel, nowUs: number, look: Look): Span[] {
   return [span(`${dot} live`, 'good')];
 }
 
-type Columns = {
-  readonly alarm: number; // 0: the state word gives way to an alarm
-  readonly state: number;
-  readonly probability: number;
-  readonly model: number;
-  readonly patient: number;
-  readonly eegAge: number;
-  readonly heart: number;
-  readonly heartAge: number;
-  readonly news2: number;
-  readonly replay: number;
-};
-
-/** What fits: alarm, state word, heart rate and ages always; the model, NEWS2 pulse and the replay mark give way in a narrow list. */
-function columnsOf(width: number): Columns {
-  const isNarrow = width < 72;
-  const isWide = width >= 112;
-  const fixed = {
-    alarm: isNarrow ? 0 : width >= 132 ? 44 : isWide ? 38 : 25,
-    state: isNarrow ? 18 : 17,
-    probability: 5,
-    model: width < 96 ? 0 : 12,
-    eegAge: width < 96 ? 7 : 8,
-    heart: 6,
-    heartAge: 7,
-    news2: isWide ? 8 : 0,
-    replay: width < 96 ? 2 : 8,
-  };
-  const used = 2 + (fixed.model === 0 ? 1 : 0) + Object.values(fixed).reduce((sum, one) => sum + one, 0);
-  return { ...fixed, patient: Math.max(6, width - used) };
-}
-
-function composeList(model: WallModel, width: number, height: number, nowUs: number, look: Look): Line[] {
-  if (height < 1) return [];
-  const columns = columnsOf(width);
-  const all = model.patients(nowUs);
-  const selected = all.findIndex(({ key }) => key === model.selected()?.key);
-  const room = height - 1;
-  const patients = model.detail ? all.filter((_patient, index) => index === selected) : all;
-  // Scrolled so that the selected row is in sight; the last row says how many are out of it.
-  const overflow = patients.length > room;
-  const shown = overflow ? room - 1 : room;
-  const from = model.detail ? 0 : Math.max(0, Math.min(selected - Math.floor(shown / 2), patients.length - shown));
-  const lines = [
-    titles(columns),
-    ...patients
-      .slice(from, from + shown)
-      .map((patient) => composeRow(patient, columns, patient.key === model.selected()?.key, { nowUs, look, isSteady: model.isSteady })),
-  ];
-  if (overflow) {
-    const above = from;
-    const below = patients.length - from - shown;
-    lines.push([
-      span(
-        `   ${above > 0 ? `${above} more above` : ''}${above > 0 && below > 0 ? ', ' : ''}${below > 0 ? `${below} more below` : ''}`,
-        'soft',
-      ),
-    ]);
-  }
-  if (all.length === 0)
-    lines.push([span('  No patients yet. "vitalwire replay" sends some; "vitalwire patients" registers them.', 'soft')]);
-  return lines.slice(0, height);
-}
-
-function titles(columns: Columns): Line {
-  const cells = [
-    columns.alarm > 0 ? fit('  ALARM', columns.alarm + 2) + fit('STATE', columns.state) : fit('  ALARM, STATE', columns.state + 2),
-    fit('P ', columns.probability, 'right'),
-    columns.model === 0 ? ' ' : fit(' MODEL', columns.model),
-    fit('PATIENT', columns.patient),
-    fit('EEG AGE', columns.eegAge, 'right'),
-    fit('HEART', columns.heart, 'right'),
-    fit('AGE', columns.heartAge, 'right'),
-    fit('NEWS2-P', columns.news2, 'right'),
-    fit('', columns.replay),
-  ];
-  return [span(cells.join(''), 'soft')];
-}
-
-function composeRow(patient: PatientState, columns: Columns, isSelected: boolean, moment: AlarmMoment): Line {
-  const { nowUs, look } = moment;
-  const { detection, heartRate, eeg } = patient;
-  const detectionAge = detection === null ? null : ageMs(detection.at, nowUs);
-  const { state, freshness } = stateWord(detection?.state ?? null, detectionAge);
-  const eegAge = eeg === null ? null : ageMs(eeg.at, nowUs);
-  const heart = heartText(heartRate, nowUs);
-  const points = heart.tone === 'strong' ? news2Pulse(heartRate?.bpm ?? null) : null;
-  const pointer = isSelected ? (look.unicode ? '▸ ' : '> ') : '  ';
-  const stateSpan = span(fit(`${look.unicode ? state.symbol : state.ascii} ${state.word}`, columns.state), toneOf(state, freshness));
-  const hasAlarm = patient.alarms.length > 0;
-  const lead =
-    columns.alarm > 0
-      ? [...alarmCell(patient, columns.alarm, moment), stateSpan]
-      : hasAlarm
-        ? alarmCell(patient, columns.state, moment)
-        : [stateSpan];
-  return [
-    span(pointer, 'pointer'),
-    ...lead,
-    span(
-      fit(probabilityText(detection?.probability ?? null, freshness), columns.probability, 'right'),
-      freshness === 'fresh' ? 'plain' : 'stale',
-    ),
-    ...(columns.model === 0
-      ? [span(' ')]
-      : [span(` ${fit(freshness === 'hidden' ? '' : clean(detection?.modelVersion ?? ''), columns.model - 2)} `, 'soft')]),
-    span(`${fit(nameOf(patient), columns.patient - 1)} `, isSelected ? 'strong' : 'plain'),
-    span(
-      fit(eeg === null ? '--' : formatAge(eegAge), columns.eegAge, 'right'),
-      eeg === null ? 'soft' : ageTone(freshnessOf('eeg', eegAge)),
-    ),
-    span(fit(heart.value, columns.heart, 'right'), heart.tone),
-    span(fit(heart.age, columns.heartAge, 'right'), heart.ageTone),
-    span(fit(points === null ? '--' : String(points), columns.news2, 'right'), points === null || points === 0 ? 'soft' : 'strong'),
-    span(fit(patient.replay === null ? '' : columns.replay > 6 ? '  REPLAY' : ' R', columns.replay), 'replay'),
-  ];
-}
-
 /** Digits for the large display: a live heart rate, or `--`. */
 export function heartDigits(model: WallModel, nowUs: number): { digits: string; isFresh: boolean } {
   const { value, tone } = heartText(model.selected()?.heartRate ?? null, nowUs);
@@ -228,21 +102,6 @@ function channelsText(model: WallModel, { detection }: PatientState): string {
     .slice(0, 4)
     .map(({ channel, probability }) => `${clean(model.trace.labelOf(channel))} ${percent(probability)}`)
     .join(', ')}`;
-}
-
-/** The heart rate and its age. A phone's export is history with its age, never a live value; missing is `--`, never 0. */
-function heartText(heartRate: PatientState['heartRate'], nowUs: number): { value: string; age: string; tone: Tone; ageTone: Tone } {
-  if (heartRate === null) return { value: '--', age: '', tone: 'soft', ageTone: 'soft' };
-  const age = ageMs(heartRate.at, nowUs);
-  if (heartRate.kind === 'phone') return { value: '--', age: formatAge(age), tone: 'soft', ageTone: 'soft' };
-  const freshness = freshnessOf('heart-rate', age);
-  if (freshness === 'hidden') return { value: '--', age: formatAge(age), tone: 'soft', ageTone: 'stale' };
-  return {
-    value: String(Math.round(heartRate.bpm)),
-    age: formatAge(age),
-    tone: freshness === 'fresh' ? 'strong' : 'stale',
-    ageTone: ageTone(freshness),
-  };
 }
 
 function composeStripTitle(model: WallModel, width: number, nowUs: number, look: Look): Line {
@@ -354,30 +213,6 @@ export function composeHelp(look: Look): string[] {
     labelShort,
     'Alarms may be late, false or missing.',
   ];
-}
-
-export function nameOf(patient: PatientState): string {
-  const label = clean(patient.label ?? '');
-  if (patient.patient === null) return `${clean(patient.devices[0] ?? patient.key)} (unassigned)`;
-  return label === '' ? clean(patient.patient) : label;
-}
-
-function probabilityText(probability: number | null, freshness: Freshness): string {
-  return probability === null || freshness === 'hidden' ? '--' : percent(probability);
-}
-
-// 100 % and 0 % are certainties no model has.
-function percent(probability: number): string {
-  return `${Math.min(99, Math.max(1, Math.round(probability * 100)))} %`;
-}
-
-function toneOf(state: StateWord, freshness: Freshness): Tone {
-  return freshness === 'fresh' || freshness === 'hidden' ? state.key : 'stale';
-}
-
-function ageTone(freshness: Freshness): Tone {
-  if (freshness === 'fresh') return 'soft';
-  return freshness === 'grey' || freshness === 'unknown' ? 'stale' : 'warning';
 }
 
 function rateText({ num, den }: { num: number; den: number }): string {

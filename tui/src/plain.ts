@@ -2,7 +2,7 @@ import type { Client, LinkCondition } from '@vitalwire/client';
 import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
 import { ageMs, alarmMeasure, alarmWord, categoryOf, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
-import { nameOf } from './compose.ts';
+import { nameOf } from './patient-words.ts';
 import { clean } from './spans.ts';
 
 export type EventPrinter = {

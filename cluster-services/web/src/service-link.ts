@@ -1,5 +1,6 @@
 import { ApiError, HttpClient, HttpError, type Log } from '@vitalwire/runtime';
 import type { z } from 'zod';
+import type { WebConfig } from './config.ts';
 
 export type ServiceLinkOptions = {
   readonly url: string;
@@ -80,4 +81,32 @@ export class ServiceLink {
     if (health === 'down') log.warn(`${name} does not answer; ${goesOn}`);
     else log.info(`${name} answers`);
   }
+}
+
+export function storageLink(config: WebConfig, log: Log): ServiceLink {
+  return new ServiceLink({
+    url: config.storageUrl,
+    token: config.storageToken,
+    caPath: config.caPath,
+    timeoutMs: config.storageTimeoutMs,
+    log,
+    name: 'storage',
+    code: 'STORAGE_UNAVAILABLE',
+    goesOn: 'live values keep arriving, names are the last known',
+  });
+}
+
+/** Null where no address is configured. */
+export function alarmsLink(config: WebConfig, log: Log): ServiceLink | null {
+  if (config.alarmsUrl === '') return null;
+  return new ServiceLink({
+    url: config.alarmsUrl,
+    token: config.alarmsToken,
+    caPath: config.caPath,
+    timeoutMs: config.storageTimeoutMs,
+    log,
+    name: 'the alarms service',
+    code: 'ALARMS_UNAVAILABLE',
+    goesOn: 'nothing can be acknowledged or paused',
+  });
 }

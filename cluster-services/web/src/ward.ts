@@ -17,6 +17,7 @@ import type {
 } from '@vitalwire/contract';
 import { compareAlarms, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
 import { AlarmBoard } from './alarm-board.ts';
+import { type GatewayLive, gatewayState } from './gateway-live.ts';
 
 export type WardLimits = {
   readonly maxDevices: number;
@@ -48,14 +49,6 @@ type DeviceNow = {
   readonly live: DeviceLive | null;
   readonly alarms: readonly AlarmInfo[];
   readonly pause: AlarmPause | null;
-};
-
-type GatewayLive = {
-  status: LiveStatus | null;
-  statusReceivedAtUs: number | null;
-  birth: Status | null;
-  death: Status | null;
-  clock: ClockState | null;
 };
 
 // What these are about is never one patient, whoever the device is.
@@ -357,35 +350,4 @@ function stateOf(key: string, patient: string | null, label: string | null, devi
 
 function sameReplay(a: ReplayMark | null, b: ReplayMark | null): boolean {
   return a?.speed === b?.speed && a?.source === b?.source;
-}
-
-function gatewayState(gateway: string, live: GatewayLive, nowUs: number, silentMs: number): GatewayState {
-  const { status, birth, death } = live;
-  return {
-    gateway,
-    state: gatewayCondition(live, nowUs, silentMs),
-    session: status?.session ?? birth?.subject ?? death?.subject ?? null,
-    version: status?.version ?? birth?.version ?? null,
-    bornAtUs: birth?.measuredAtUs ?? null,
-    diedAtUs: death !== null && death.subject === birth?.subject ? death.measuredAtUs : null,
-    statusReceivedAtUs: live.statusReceivedAtUs,
-    depthChunks: status?.depthChunks ?? null,
-    depthBytes: status?.depthBytes ?? null,
-    oldestAgeMs: status?.oldestAgeMs ?? null,
-    lastPubackUs: status?.lastPubackUs ?? null,
-    chunksPerSecondIn: status?.chunksPerSecondIn ?? null,
-    chunksPerSecondOut: status?.chunksPerSecondOut ?? null,
-    secondsUntilFull: status?.secondsUntilFull ?? null,
-    certificateDaysLeft: status?.certificateDaysLeft ?? null,
-    clock: status?.clock ?? live.clock,
-  };
-}
-
-function gatewayCondition(live: GatewayLive, nowUs: number, silentMs: number): GatewayState['state'] {
-  const { status, statusReceivedAtUs, death } = live;
-  if (status !== null && statusReceivedAtUs !== null) {
-    if (!status.online || death?.subject === status.session) return 'offline';
-    return nowUs - statusReceivedAtUs <= silentMs * 1000 ? 'online' : 'silent';
-  }
-  return death !== null && (live.birth === null || death.subject === live.birth.subject) ? 'offline' : 'unknown';
 }

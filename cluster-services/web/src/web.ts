@@ -43,7 +43,7 @@ import { Montages } from './montages.ts';
 import { addPageRoutes, builtPageDir } from './page-routes.ts';
 import { RecentFrames } from './recent-frames.ts';
 import { RegistryKeeper } from './registry-keeper.ts';
-import { ServiceLink } from './service-link.ts';
+import { alarmsLink, type ServiceLink, storageLink } from './service-link.ts';
 import { SnapshotFile } from './snapshot.ts';
 import { textFrame } from './socket-frame.ts';
 import { addStorageRoutes } from './storage-routes.ts';
@@ -94,26 +94,8 @@ class WebService implements Web {
     this.#clock = clock;
     const identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
     this.#hub = new LiveHub({ ...hubLimits, maxViewers: config.maxViewers }, clock, log);
-    const link = { caPath: config.caPath, timeoutMs: config.storageTimeoutMs, log };
-    this.#storage = new ServiceLink({
-      ...link,
-      url: config.storageUrl,
-      token: config.storageToken,
-      name: 'storage',
-      code: 'STORAGE_UNAVAILABLE',
-      goesOn: 'live values keep arriving, names are the last known',
-    });
-    this.#alarms =
-      config.alarmsUrl === ''
-        ? null
-        : new ServiceLink({
-            ...link,
-            url: config.alarmsUrl,
-            token: config.alarmsToken,
-            name: 'the alarms service',
-            code: 'ALARMS_UNAVAILABLE',
-            goesOn: 'nothing can be acknowledged or paused',
-          });
+    this.#storage = storageLink(config, log);
+    this.#alarms = alarmsLink(config, log);
     this.#alarmPath = new AlarmPath(clock.monotonicMs(), clock.nowUs());
     this.#alarmKeeper = new AlarmKeeper({ alarms: this.#alarms, storage: this.#storage, board: this.#ward.alarms, clock, log });
     this.#keeper = new RegistryKeeper({

@@ -1,0 +1,42 @@
+import type { ClockState, GatewayState, LiveStatus, Status } from '@vitalwire/contract';
+
+/** What was heard of one gateway since this service started. */
+export type GatewayLive = {
+  status: LiveStatus | null;
+  statusReceivedAtUs: number | null;
+  birth: Status | null;
+  death: Status | null;
+  clock: ClockState | null;
+};
+
+/** One gateway for one moment; without a live status for `silentMs` it is no longer called online. */
+export function gatewayState(gateway: string, live: GatewayLive, nowUs: number, silentMs: number): GatewayState {
+  const { status, birth, death } = live;
+  return {
+    gateway,
+    state: gatewayCondition(live, nowUs, silentMs),
+    session: status?.session ?? birth?.subject ?? death?.subject ?? null,
+    version: status?.version ?? birth?.version ?? null,
+    bornAtUs: birth?.measuredAtUs ?? null,
+    diedAtUs: death !== null && death.subject === birth?.subject ? death.measuredAtUs : null,
+    statusReceivedAtUs: live.statusReceivedAtUs,
+    depthChunks: status?.depthChunks ?? null,
+    depthBytes: status?.depthBytes ?? null,
+    oldestAgeMs: status?.oldestAgeMs ?? null,
+    lastPubackUs: status?.lastPubackUs ?? null,
+    chunksPerSecondIn: status?.chunksPerSecondIn ?? null,
+    chunksPerSecondOut: status?.chunksPerSecondOut ?? null,
+    secondsUntilFull: status?.secondsUntilFull ?? null,
+    certificateDaysLeft: status?.certificateDaysLeft ?? null,
+    clock: status?.clock ?? live.clock,
+  };
+}
+
+function gatewayCondition(live: GatewayLive, nowUs: number, silentMs: number): GatewayState['state'] {
+  const { status, statusReceivedAtUs, death } = live;
+  if (status !== null && statusReceivedAtUs !== null) {
+    if (!status.online || death?.subject === status.session) return 'offline';
+    return nowUs - statusReceivedAtUs <= silentMs * 1000 ? 'online' : 'silent';
+  }
+  return death !== null && (live.birth === null || death.subject === live.birth.subject) ? 'offline' : 'unknown';
+}
