@@ -1,8 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Client } from '@vitalwire/client';
+import { EdgeWatch } from '@vitalwire/contract';
 import { loadStreamDetector } from '@vitalwire/detector';
-import { createLog, systemClock } from '@vitalwire/runtime';
+import { createLog, HttpClient, systemClock } from '@vitalwire/runtime';
 import { FaultProxy, removeTempDir, tempDir, until } from '@vitalwire/testkit';
 import { windowShapeFor } from '@vitalwire/vitals';
 import { type Command, ownCommand, readToken, resolveDataDir, type ServiceName, Stack } from 'vitalwire/stack';
@@ -20,6 +21,8 @@ export type BedOptions = {
   /** `mysql://…`; SQLite in the bed's own directory unless given. */
   readonly database?: string;
   readonly commandOf?: (name: ServiceName) => Command | null;
+  /** Settings of services, on top of the process's own. */
+  readonly settings?: Readonly<Record<string, string>>;
 };
 export type VerifyReport = {
   readonly lost: number;
@@ -78,7 +81,8 @@ export class Bed {
   async start(): Promise<void> {
     const commandOf = (name: ServiceName): Command | null =>
       this.#options.commandOf?.(name) ?? (name === 'edge' ? this.#edgeBehindProxy() : null);
-    this.#stack = new Stack({ dirs: this.dirs, env: process.env, clock: systemClock, ...this.#options, commandOf });
+    const { settings, ...options } = this.#options;
+    this.#stack = new Stack({ dirs: this.dirs, env: { ...process.env, ...settings }, clock: systemClock, ...options, commandOf });
     await this.#stack.start(new AbortController().signal);
     this.#client = await this.viewer();
   }
@@ -93,6 +97,27 @@ export class Bed {
   /** Breaks the gateway's connections to the front door; it can make new ones at once. */
   cutGateway(): void {
     this.#gatewayNetwork.cut();
+  }
+
+  /** Cuts the gateway off from the cluster until `mendLink`: its connections break and it can make no new ones. */
+  cutLink(): void {
+    this.#gatewayNetwork.refuse(true);
+    this.#gatewayNetwork.cut();
+  }
+
+  mendLink(): void {
+    this.#gatewayNetwork.refuse(false);
+  }
+
+  /** What the edge agent itself shows (`--detect`), asked at the agent: no cluster is needed for it. */
+  async watchEdge(): Promise<EdgeWatch> {
+    const { urls, edgeTokenPath, caPath } = this.stack.info;
+    const agent = new HttpClient({ baseUrl: urls.intake, token: readToken(edgeTokenPath), caPath, timeoutMs: 5_000 });
+    try {
+      return await agent.getJson('/v1/watch', EdgeWatch);
+    } finally {
+      await agent.close();
+    }
   }
 
   /** One more client of web; closed by whoever asked for it. */
@@ -123,8 +148,8 @@ export class Bed {
   }
 
   /** Replays while something happens to the stack, then ends the replay in order. */
-  async replayWhile<T>(seed: number, happens: () => Promise<T>): Promise<T> {
-    const replay = this.#spawn('replay', 'bonn', '--patients', String(PATIENTS), '--speed', '1', '--seed', String(seed), '--json');
+  async replayWhile<T>(seed: number, happens: () => Promise<T>, patients = PATIENTS): Promise<T> {
+    const replay = this.#spawn('replay', 'bonn', '--patients', String(patients), '--speed', '1', '--seed', String(seed), '--json');
     const before = (await this.client.stats()).samples;
     await until(async () => (await this.client.stats()).samples > before, {
       timeoutMs: 30_000,
