@@ -76,3 +76,7 @@ const ranks = { low: 1, medium: 2, high: 3 } as const satisfies Record<AlarmPrio
 export function rankOfPriority(priority: AlarmPriority): number {
   return ranks[priority];
 }
+
+export function isHigher(a: AlarmPriority, b: AlarmPriority): boolean {
+  return ranks[a] > ranks[b];
+}

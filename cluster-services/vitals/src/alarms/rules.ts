@@ -47,7 +47,7 @@ export const maxPauseUs = 120_000_000;
 /** Bounds of memory; reaching one has the effect named beside it. */
 export const alarmLimits = {
   windowsPerDevice: 4_096, // voting windows, an hour at one a second: beyond it those received longest ago are forgotten, never an alarm
-  timelines: 4_096, // devices and models: beyond it the one unheard for longest starts anew
+  timelines: 4_096, // devices (and models): what is counted for the one unheard for longest starts anew beyond it
   endedPerCondition: 32, // of a device: ended alarms remembered so that late data extends them; beyond it late data would raise a new one
   openPerDevice: 200, // seizures of a device nobody has acknowledged: beyond it a new episode extends the newest
   aliases: 4_096, // ids of alarms that were merged into others
