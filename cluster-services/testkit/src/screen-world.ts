@@ -39,7 +39,7 @@ import {
 import { createWeb, type Web, WebConfig } from '@vitalwire/web';
 import { freePort } from './free-port.ts';
 import { removeTempDir, tempDir } from './temp-dir.ts';
-import { TestAlarms } from './test-alarms.ts';
+import { alarmLine, TestAlarms } from './test-alarms.ts';
 import { TestPki } from './test-pki.ts';
 import { until } from './until.ts';
 
@@ -280,6 +280,7 @@ export class TestGateway {
   readonly id: string;
   readonly session: string;
   readonly #publisher: DurablePublisher;
+  #pulses = 0;
 
   constructor(id: string, url: string, identity: Identity) {
     this.id = id;
@@ -306,6 +307,13 @@ export class TestGateway {
     const bytes = encodeMessage(message);
     if (live) this.#publisher.publishLive(topic, bytes);
     else await this.#publisher.publish(topic, bytes);
+  }
+
+  /** What looks like a pulse of the alarm path, on both lanes. */
+  async sendPulse(): Promise<void> {
+    const line = alarmLine({ sender: this.id, device: this.id, transition: 'pulse', subject: this.session, seq: this.#pulses++ });
+    await this.send(this.id, 'alarm', line, true);
+    await this.send(this.id, 'alarm', line);
   }
 
   sendStatus(status: Partial<LiveStatus> = {}): void {

@@ -88,7 +88,7 @@ export class TestAlarms {
   /** Sends a pulse now and twice a second from now on. */
   beat(): void {
     const send = (): void => {
-      const line = this.#line('alarms', { transition: 'pulse', recordingId: derivedId(this.#pulseId, 'alarm'), subject: this.#pulseId });
+      const line = this.#line('alarms', { transition: 'pulse', subject: this.#pulseId });
       this.#publisher.publishLive(formatTopic('alarms', 'alarms', 'alarm', true), encodeMessage({ ...line, seq: this.#pulses++ }));
     };
     this.stopBeating();
@@ -228,33 +228,34 @@ export class TestAlarms {
   }
 
   #line(device: string, rest: Partial<Alarm>): Alarm {
-    const isPulse = rest.transition === 'pulse';
-    return {
-      stream: 'alarm',
-      recordingId: derivedId(this.#logId, 'alarm'),
-      seq: isPulse ? 0 : this.#seq++,
-      measuredAtUs: systemClock.nowUs(),
-      clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' },
-      subject: this.#logId,
-      sender: 'alarms',
-      device,
-      alarmId: '',
-      condition: null,
-      priority: 'low',
-      state: 'active',
-      transition: 'updated',
-      onsetUs: null,
-      endedUs: null,
-      value: null,
-      limit: null,
-      channel: null,
-      untilUs: null,
-      by: '',
-      mergedInto: null,
-      replay: null,
-      text: '',
-      fence: 1,
-      ...rest,
-    };
+    return alarmLine({ seq: rest.transition === 'pulse' ? 0 : this.#seq++, subject: this.#logId, device, ...rest });
   }
+}
+
+/** A line of an alarm log now; what is not said is about nothing. */
+export function alarmLine(rest: Partial<Alarm> & Pick<Alarm, 'subject' | 'seq' | 'device'>): Alarm {
+  return {
+    stream: 'alarm',
+    recordingId: derivedId(rest.subject, 'alarm'),
+    measuredAtUs: systemClock.nowUs(),
+    clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' },
+    sender: 'alarms',
+    alarmId: '',
+    condition: null,
+    priority: 'low',
+    state: 'active',
+    transition: 'updated',
+    onsetUs: null,
+    endedUs: null,
+    value: null,
+    limit: null,
+    channel: null,
+    untilUs: null,
+    by: '',
+    mergedInto: null,
+    replay: null,
+    text: '',
+    fence: 1,
+    ...rest,
+  };
 }
