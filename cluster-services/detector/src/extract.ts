@@ -18,6 +18,7 @@ export type Extracted = { readonly quality: Quality; readonly features: Float64A
 
 export type ExtractOptions = {
   readonly rails?: Rails | undefined;
+  readonly maxSdUv?: number; // of the gate, where it is to be higher
   readonly windowSamples?: number; // at the chain's rate
   readonly conditioned?: boolean; // false: no filter, as in the literature's 1 s windows
   readonly evenIfRefused?: boolean; // features all the same: to measure what a network would say without the gate
@@ -25,10 +26,10 @@ export type ExtractOptions = {
 
 /** Gate and features of one channel's window; no features when the gate refuses it. A pure function of the window's samples. */
 export function extract(channel: ChainChannel, rateHz: number, options: ExtractOptions = {}): Extracted {
-  const { rails, windowSamples = chainWindowSamples, evenIfRefused = false, conditioned: isConditioned = true } = options;
+  const { rails, maxSdUv = 0, windowSamples = chainWindowSamples, evenIfRefused = false, conditioned: isConditioned = true } = options;
   const unfiltered = channel.recent.subarray(Math.max(0, channel.recent.length - windowSamples));
   const spectrum = powerSpectrum(unfiltered, chainRateHz);
-  const quality = checkQuality(channel.raw, rateHz, { rails, spectrum });
+  const quality = checkQuality(channel.raw, rateHz, { rails, spectrum, maxSdUv });
   if (!quality.scorable && !evenIfRefused) return { quality, features: none };
   if (!isConditioned) return { quality, features: featuresOf(unfiltered, chainRateHz, spectrum) };
   const [at50, at60] = humShares(spectrum);

@@ -5,6 +5,7 @@ import {
   type Gain,
   microvoltGainOf,
   type QualityReason,
+  qualityLimits,
   type Rails,
   RunningBaseline,
   SignalChain,
@@ -49,6 +50,9 @@ export type StreamSamples = {
  * `unseen`: there are (or may be) samples that were not pushed.
  */
 export type Before = 'nothing' | 'unseen';
+
+/** The largest gain, against what is usual, that an own baseline excuses; twice the wrong gain the evaluation tries. */
+const MAX_GAIN = 10;
 
 type UsableChannel = { readonly index: number; readonly gain: Gain; readonly rails: Rails; baseline: RunningBaseline };
 
@@ -133,12 +137,20 @@ export class EegStream {
         if (masked) return { input: null, reason: 'warm-up' };
         const signal = channels[this.#usable.indexOf(channel)];
         if (signal === undefined) return { input: null, reason: 'missing' };
-        const { quality, features } = extract(signal, this.#rateHz, { rails: channel.rails });
+        const maxSdUv = highestSdUv(this.#model, channel.baseline, window);
+        const { quality, features } = extract(signal, this.#rateHz, { rails: channel.rails, maxSdUv });
         if (!quality.scorable) return { input: null, reason: quality.reason };
         return prepareFeatures(this.#model, features, window, channel.baseline);
       }),
     };
   }
+}
+
+/** A channel whose calm signal is large has large seizures: the gate's highest SD grows with its own baseline, up to `MAX_GAIN` times. */
+function highestSdUv({ file }: StreamModel, running: RunningBaseline, window: number): number {
+  const baseline = running.at(window);
+  if (baseline.kind === 'population') return qualityLimits.maxSdUv;
+  return qualityLimits.maxSdUv * Math.min(MAX_GAIN, Math.exp(baseline.logUv - file.populationLogUv));
 }
 
 /** Features as the network is to see them, by the channel's baseline so far; the window joins the baseline first. */

@@ -36,6 +36,8 @@ export const qualityLimits = {
 
 export type QualityOptions = {
   readonly rails?: Rails | undefined;
+  /** A higher limit than `maxSdUv`, where a channel's own baseline tells that its gain is high. */
+  readonly maxSdUv?: number;
   /** If you have it: of this window, or of the same seconds at a lower rate (at least 125 Hz). */
   readonly spectrum?: Spectrum;
 };
@@ -44,14 +46,14 @@ export type QualityOptions = {
 const LIMITS_RATE_HZ = 173.61;
 
 /** The first gate in front of the detector: one channel, one window, in microvolts, at the recording's own rate. */
-export function checkQuality(windowUv: ArrayLike<number>, rateHz: number, { rails, spectrum }: QualityOptions = {}): Quality {
+export function checkQuality(windowUv: ArrayLike<number>, rateHz: number, { rails, spectrum, maxSdUv }: QualityOptions = {}): Quality {
   const limits = qualityLimits;
   const finer = Math.max(1, rateHz / LIMITS_RATE_HZ);
   const shape = describe(windowUv, rails);
   if (!shape.complete) return refused('missing');
   if (shape.longestRun >= Math.round(limits.equalSamples * finer)) return refused(shape.onRails > limits.railShare ? 'railed' : 'flat');
   if (shape.sd < limits.minSdUv) return refused('low-amplitude');
-  if (shape.sd > limits.maxSdUv) return refused('high-amplitude');
+  if (shape.sd > Math.max(maxSdUv ?? 0, limits.maxSdUv)) return refused('high-amplitude');
   if (shape.onRails > limits.railShare) return refused('railed');
   if (dropOutsIn(windowUv) >= limits.dropOuts) return refused('drop-outs');
 

@@ -64,9 +64,9 @@ export function barsOf(evaluation: Evaluation, speed: Speed | null): Bar[] {
       .map(({ name, ungated }) => atMost(`${name}: AUC change`, 0.003, change(ungated.auc, clean?.ungated.auc))),
     ...gains
       .filter(({ gain }) => gain !== 1)
-      .flatMap(({ gain, gated }) => [
+      .flatMap(({ gain, gated, named }) => [
         atLeast(`gain × ${gain}, own baseline: AUC of scored windows, the lower of both`, 0.985, Math.min(gated.auc.all, gated.auc['F+N'])),
-        atMost(`gain × ${gain}, own baseline: sensitivity lost`, 0.05, (own?.gated.sensitivity ?? Number.NaN) - gated.sensitivity),
+        atMost(`gain × ${gain}, own baseline: sensitivity lost, refused windows counted as lost`, 0.05, (own?.named ?? Number.NaN) - named),
       ]),
     ...disturbances.filter(({ name }) => /hum|noise|zeroed/.test(name)).flatMap((result) => robust(result)),
     ...probes.flatMap(({ name, outcome }) => [

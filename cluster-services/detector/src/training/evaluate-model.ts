@@ -100,7 +100,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
     besideOf('the network, LEAKY split by windows', '1 s', judgements('1 s', 'leaky true', 1)),
   ];
   return {
-    ...(await shipped(options, progress)),
+    ...(await measureShipped(options, progress)),
     recipe,
     crossValidated: segments.length,
     splits,
@@ -210,7 +210,7 @@ function refusals(judged: readonly Judgement[]): Record<string, number> {
 }
 
 /** The shipped model on what it has never seen. */
-async function shipped(
+export async function measureShipped(
   { model: bytes, golden, segments, heldOut, probeSeconds = 200 }: EvaluateOptions,
   progress: (message: string) => void,
 ) {

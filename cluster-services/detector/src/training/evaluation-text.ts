@@ -28,6 +28,8 @@ ${bars.map(({ what, needed, measured, atLeast, met }) => `| ${what} | ${atLeast 
 
 ## Cross-validation, split by segment
 
+Features, filter and network were chosen on folds of segments 001-064; nothing was chosen on 065-080.
+
 ${evaluation.crossValidated} segments, 5 folds, ${evaluation.splits.length} splits (\`folds.json\`), population baseline, no gate. "all": Z, O, N, F against S. "F+N": intracranial recordings between
 seizures against S, the fairer task. The temperature of each fold comes from the others. The networks are trained as the shipped one is, on four folds each; the 1 s ones
 on clean windows alone.
@@ -84,7 +86,7 @@ ${evaluation.disturbances
 
 ## A wrong gain, with 60 s of the recording's own baseline
 
-Recordings assembled from held-out segments: those of one set chained; before each ictal one four calm ones of N and F.
+Recordings assembled from held-out segments: those of one set chained; before each ictal one six calm ones of N and F.
 
 | gain | of scored windows: AUC all / F+N | se / sp at .5 | ictal: seizure / unsure / quiet / refused | other |
 |---|---|---|---|---|
@@ -118,7 +120,7 @@ function renderSpeed({ processor, oneWindowMs, networkPerSecond, channelsPerCore
   return `
 ## Speed, one core, wasm
 
-${processor}. One channel's window, pushed, gated, filtered, described and scored alone: median ${oneWindowMs.median} ms, p99 ${oneWindowMs.p99} ms; so one core keeps up with ${channelsPerCore}
+${processor}; processor time, so that what else the machine did does not count. One channel's window, pushed, gated, filtered, described and scored alone: median ${oneWindowMs.median} ms, p99 ${oneWindowMs.p99} ms; so one core keeps up with ${channelsPerCore}
 channels of live EEG. The network alone: ${networkPerSecond.batch1} windows/s one by one, ${networkPerSecond.batch32} in batches of 32, ${networkPerSecond.batch256} of 256. (\`speed.json\`: the one part that differs from run to run.)
 `;
 }

@@ -30,6 +30,9 @@ export type DisturbanceResult = {
   readonly other: Outcome;
 };
 
+/** Calm segments before an ictal one: 108 s that can be scored, of which 60 look calm even where a set is restless. */
+const CALM_BEFORE = 6;
+
 /** Probabilities of network inputs, by the shipped model. */
 export type Ask = (inputs: readonly Float64Array[]) => number[];
 
@@ -81,21 +84,29 @@ function at(rateHz: number, samples: ArrayLike<number>): Float64Array {
 }
 
 /**
- * Recordings assembled so that each has a baseline of its own: the segments of one calm set chained; for an ictal segment four calm
+ * Recordings assembled so that each has a baseline of its own: the segments of one calm set chained; for an ictal segment six calm
  * ones of the same patients' sets before it. Every join is a hole, so that no window holds both.
  */
 export function measureOwnBaseline(
   detector: StreamDetector,
   segments: readonly LabelledSegment[],
   gain: number,
-): { readonly gain: number; readonly gated: DisturbanceResult['gated']; readonly ictal: Outcome; readonly other: Outcome } {
+): {
+  readonly gain: number;
+  readonly gated: DisturbanceResult['gated'];
+  readonly named: number; // of all ictal windows, refused ones too, those with a probability of .5 or more
+  readonly ictal: Outcome;
+  readonly other: Outcome;
+} {
   const groups = [...new Set(segments.map(({ group }) => group))];
   const seen = groups.flatMap((group) => {
     const own = segments.filter((segment) => segment.group === group);
     if (own[0]?.ictal !== true) return chained(detector, own, gain);
     const calm = segments.filter((segment) => own[0]?.calmGroups?.includes(segment.group) === true);
     return own.flatMap((segment, index) => {
-      const before = Array.from({ length: 4 }, (_, place) => calm[(4 * index + place) % calm.length]).filter((item) => item !== undefined);
+      const before = Array.from({ length: CALM_BEFORE }, (_, place) => calm[(CALM_BEFORE * index + place) % calm.length]).filter(
+        (item) => item !== undefined,
+      );
       return chained(detector, [...before, segment], gain).filter((item) => item.segment === segment);
     });
   });
@@ -105,6 +116,7 @@ export function measureOwnBaseline(
   }));
   return {
     gain,
+    named: namedOf(known),
     gated: gatedOf(known),
     ictal: outcomeOf(known.filter(({ segment }) => segment.ictal).flatMap(({ scores }) => scores)),
     other: outcomeOf(known.filter(({ segment }) => !segment.ictal).flatMap(({ scores }) => scores)),
@@ -113,12 +125,15 @@ export function measureOwnBaseline(
 
 type Seen = { readonly segment: LabelledSegment; readonly scores: readonly WindowScore[] };
 
+/** A wrong gain is a wrong scale: it moves the converter's ends too. */
 function chained(detector: StreamDetector, segments: readonly LabelledSegment[], gain: number): Seen[] {
-  const stream = detector.openStream(chainRate, [scale]);
+  const stream = detector.openStream(chainRate, [
+    { ...scale, physicalMin: scale.physicalMin * gain, physicalMax: scale.physicalMax * gain },
+  ]);
   const { hopSamples } = windowShapeFor(chainRate);
   let firstSample = 0;
   return segments.map((segment) => {
-    const samples = Float64Array.from(segment.samples, (value) => value * gain);
+    const samples = Float64Array.from(segment.samples);
     const windows = stream.push({ firstSample, samplesPerChannel: samples.length, samples });
     firstSample = (Math.ceil((firstSample + samples.length) / hopSamples) + 1) * hopSamples;
     return { segment, scores: detector.score(windows).filter(({ reason }) => reason !== 'warm-up') };
@@ -156,6 +171,11 @@ export function judgedByNetwork(
     segment: segment.name,
     group: segment.group,
   }));
+}
+
+function namedOf(seen: readonly Seen[]): number {
+  const ictal = seen.filter(({ segment }) => segment.ictal).flatMap(({ scores }) => scores);
+  return ictal.filter(({ probability }) => probability !== null && probability >= 0.5).length / Math.max(1, ictal.length);
 }
 
 function gatedOf(seen: readonly Seen[]): DisturbanceResult['gated'] {

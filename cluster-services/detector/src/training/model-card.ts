@@ -1,3 +1,4 @@
+import { featureCount } from '../features.ts';
 import { barsOf } from './bars.ts';
 import type { Evaluation } from './evaluate-model.ts';
 import { figure, percent } from './evaluation-text.ts';
@@ -27,8 +28,8 @@ Made by \`vitalwire model card\` from \`model/evaluation.json\`; do not edit. Mo
 | purpose | show how a small, honest detector works in a pipeline that loses nothing; teaching and research. It *detects*; it forecasts nothing |
 | out of scope | people under care; forecasting (the data has nothing from before a seizure); scalp seizures (every ictal example is intracranial); newborns, status epilepticus, artefacts of daily life |
 | population | 5 healthy volunteers (sets Z, O: scalp) and 5 patients (N, F, S: intracranial) of one centre, before 2001; age, sex and medication unpublished |
-| structure | per channel: resampling to 173.61 Hz → quality gate → high-pass at 0.5 Hz (a notch where hum is found) → 20 features of 4 s, every second → amplitudes relative to the channel's own baseline once a minute of it is known → distance from training → mean of ${evaluation.recipe.members} networks (${evaluation.parameters} parameters each) → temperature. The recording's probability: the mean of its strongest channels |
-| key variables | amplitude (SD, line length, peak to peak, band power) and shape (mobility, complexity, kurtosis, skewness, entropy, relative band power). Amplitude alone gives AUC ${figure(single?.result.all.auc ?? Number.NaN)} / ${figure(single?.result['F+N'].auc ?? Number.NaN)} |
+| structure | per channel: resampling to 173.61 Hz → quality gate → high-pass at 0.5 Hz (a notch where hum is found) → ${featureCount} features of 4 s, every second → amplitudes relative to the channel's own baseline once a minute of it is known → distance from training → mean of ${evaluation.recipe.members} networks (${evaluation.parameters} parameters each) → temperature. The recording's probability: the mean of its strongest channels |
+| key variables | amplitude (SD, line length, peak to peak, band power) and shape (mobility, complexity, kurtosis, skewness, entropy, relative band power, steadiness, rhythm). Amplitude alone gives AUC ${figure(single?.result.all.auc ?? Number.NaN)} / ${figure(single?.result['F+N'].auc ?? Number.NaN)} |
 | data | Bonn EEG, CC BY 4.0, doi:10.34810/data490; ${evaluation.trainedOn}; hand-picked by its authors, free of artefacts, order randomised |
 | split | by segment, 5 folds, ${evaluation.splits.length} splits over ${evaluation.crossValidated} segments; the shipped model never saw ${evaluation.heldOutSegments} of them. **No split by patient is possible**: segments carry no patient numbers, so all figures are upper bounds |
 | results, folds, 4 s | all / F+N: AUC ${pair('auc')}; sensitivity at specificity .99: ${pair('sensitivityAt99')}; ECE ${pair('calibrationError')} |
