@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { assembleBonnPatients, openSource, openSyntheticPatient, type SignalSource } from '@vitalwire/datasets';
 import { z } from 'zod';
@@ -35,6 +34,8 @@ export type SourceSpec = z.infer<typeof SourceSpec>;
 
 export const sourceKinds = ['bonn', 'synth', 'file'] as const;
 export type SourceKind = (typeof sourceKinds)[number];
+
+const HASHED_AT_ONCE = 256 * 1024;
 
 /** Opens what a specification names. */
 export async function openSpec(spec: SourceSpec): Promise<SignalSource> {
@@ -76,10 +77,20 @@ export async function checkUnchanged(spec: SourceSpec): Promise<void> {
     );
 }
 
+// Into one buffer again and again: a stream would leave as much garbage as the file is long.
 async function sha256Of(file: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const part of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(part as Uint8Array);
-  return hash.digest('hex');
+  const handle = await open(file, 'r');
+  try {
+    const buffer = Buffer.alloc(HASHED_AT_ONCE);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 function defined<T extends object>(settings: T): { [K in keyof T]: Exclude<T[K], undefined> } {
