@@ -1,0 +1,108 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openSource } from '@vitalwire/datasets';
+import { VirtualClock } from '@vitalwire/testkit';
+import { afterEach, expect, test } from 'vitest';
+import { ReplayedPatients } from '../compare/expectation.ts';
+import { resolveDataDir } from '../stack/data-dir.ts';
+import { chooseSources } from './choose-sources.ts';
+import { countOf, type Play } from './manifest.ts';
+import { Replay } from './replay.ts';
+import { blockOf, TestIntake } from './test-intake.ts';
+
+const files = fileURLToPath(new URL('../../../datasets/data/edf/', import.meta.url));
+const never = new AbortController().signal;
+let root = '';
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+test('each group of equal rate is a device of its own, and an interruption is a jump of its positions', async () => {
+  for (const name of ['generator-mixed-rates-bdfplusc.bdf', 'chbmit-chb01_01-excerpt-edfplusd.edf', 'uneven-rates-plain.edf']) {
+    const file = path.join(files, name);
+    const { replay, blocks } = await played([file]);
+    const source = await openSource(file);
+    expect(replay.patients[0]?.eeg).toHaveLength(source.groups.length);
+    for (const [index, group] of source.groups.entries()) {
+      const { num, den } = group.rate;
+      const device = replay.patients[0]?.eeg[index]?.device;
+      const sent = blocks.filter((block) => block.device === device && block.samplesPerChannel > 0);
+      let next = 0;
+      let samples = 0;
+      const jumps: number[] = [];
+      for (const block of sent) {
+        expect(block.sampleBits).toBe(group.sampleBits);
+        if (block.firstSample !== next) jumps.push(block.firstSample);
+        const rows = await source.read(index, samples, block.samplesPerChannel);
+        for (const [channel, row] of rows.entries()) {
+          const from = channel * block.samplesPerChannel;
+          expect([...block.samples.slice(from, from + block.samplesPerChannel)]).toEqual([...row]);
+        }
+        next = block.firstSample + block.samplesPerChannel;
+        samples += block.samplesPerChannel;
+      }
+      expect(samples).toBe(group.stretches.reduce((sum, stretch) => sum + stretch.samples, 0));
+      const starts = group.stretches.map(({ onsetUs }) => Math.round((onsetUs * num) / den / 1e6));
+      expect(jumps).toEqual(starts.slice(1).filter((start, at) => start !== (starts[at] ?? 0) + (group.stretches[at]?.samples ?? 0)));
+    }
+    await source.close();
+  }
+});
+
+test('the manifest makes every sample again, until the file is another one', async () => {
+  root = mkdtempSync(path.join(tmpdir(), 'vw-file-'));
+  const file = path.join(root, 'copy.edf');
+  copyFileSync(path.join(files, 'chbmit-chb01_01-excerpt-edfplusd.edf'), file);
+  const { replay } = await played([file], { startUs: 1_000_000 });
+  const manifest = replay.manifest(true);
+  const capture = manifest.captures.find(({ stream }) => stream === 'eeg');
+  if (capture === undefined) throw new Error('no EEG was sent');
+  expect(countOf(capture.answered)).toBeGreaterThan(0);
+  const patients = new ReplayedPatients(manifest);
+  const expectation = await patients.expectationOf(capture);
+  expect(await expectation.unsent(capture.answered)).toBe(0);
+  expect(await expectation.unsent(capture.answered.map(({ from, to }) => ({ from: from + 1, to })))).toBe(capture.answered.length);
+  await patients.close();
+
+  writeFileSync(file, 'another');
+  await expect(new ReplayedPatients(manifest).expectationOf(capture)).rejects.toThrow(/is not the file that was replayed: its SHA-256 is/);
+  rmSync(file);
+  await expect(new ReplayedPatients(manifest).expectationOf(capture)).rejects.toThrow(/which was replayed, cannot be read; put it back/);
+});
+
+test('a folder is a patient for each recording, and more patients than files are copies with devices of their own', async () => {
+  root = mkdtempSync(path.join(tmpdir(), 'vw-file-'));
+  copyFileSync(path.join(files, 'uneven-rates-plain.edf'), path.join(root, 'b.edf'));
+  copyFileSync(path.join(files, 'duplicate-labels-edfplusc.edf'), path.join(root, 'a.EDF'));
+  writeFileSync(path.join(root, 'notes.md'), 'no recording');
+  const choose = (patients: number | undefined) => chooseSources({ words: [root], patients, seed: 1, synth: {}, endS: undefined });
+  expect((await choose(undefined)).map((spec) => spec.kind === 'file' && path.basename(spec.path))).toEqual(['a.EDF', 'b.edf']);
+  const three = await choose(3);
+  const { replay } = await played([], {}, three);
+  const ids = replay.patients.map(({ id }) => id);
+  expect(ids[2]).toBe(`${ids[0]}-2`);
+  expect(new Set(ids).size).toBe(3);
+});
+
+async function played(words: readonly string[], play: Partial<Play> = {}, chosen?: Awaited<ReturnType<typeof chooseSources>>) {
+  if (root === '') root = mkdtempSync(path.join(tmpdir(), 'vw-file-'));
+  const dirs = resolveDataDir(root, {});
+  mkdirSync(dirs.replays, { recursive: true });
+  const sources = chosen ?? (await chooseSources({ words, patients: undefined, seed: 1, synth: {}, endS: undefined }));
+  const blocks: ReturnType<typeof blockOf>[] = [];
+  const intake = new TestIntake();
+  const replay = await Replay.open({
+    sources,
+    play: { startUs: 0, durationUs: null, loop: false, channels: null, staggerUs: 0, faults: null, ...play },
+    speed: Number.POSITIVE_INFINITY,
+    dirs,
+    clock: new VirtualClock(),
+    post: async (request) => {
+      if (typeof request.body !== 'string') blocks.push(blockOf(request.body));
+      return intake.post(request);
+    },
+  });
+  await replay.run(new Map(), never, never);
+  expect(replay.unfinished()).toEqual([]);
+  return { replay, blocks };
+}
