@@ -1,10 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { lineReader, ownCommand } from 'vitalwire/stack';
 
 /** What a command said until it ended. */
 export type Ended = { readonly code: number | null; readonly signal: string | null; readonly stdout: string; readonly stderr: string };
 
-export type RunOptions = { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string; readonly input?: string };
+export type RunOptions = {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly input?: string;
+  /** The built command, as a person runs it; otherwise the source. */
+  readonly isBuilt?: boolean;
+};
+
+const built = fileURLToPath(new URL('../../../cli/dist/main.js', import.meta.url));
 
 /** A verb of the command line that is running; with `--json` its lines are events. */
 export class RunningCommand {
@@ -15,7 +24,7 @@ export class RunningCommand {
   #stderr = '';
 
   constructor(verb: readonly string[], options: RunOptions = {}) {
-    const { command, args } = ownCommand(...verb);
+    const { command, args } = options.isBuilt === true ? { command: process.execPath, args: [built, ...verb] } : ownCommand(...verb);
     const env = { ...process.env, ...options.env };
     this.child = spawn(command, args, { env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stdin?.on('error', () => {}); // it need not read

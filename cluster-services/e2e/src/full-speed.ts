@@ -3,7 +3,7 @@ import path from 'node:path';
 import { openSyntheticPatient, writeEdf } from '@vitalwire/datasets';
 import { expect } from 'vitest';
 import { atEnd, type Bed, type VerifyReport } from './bed.ts';
-import { RunningCommand } from './command.ts';
+import { RunningCommand, type RunOptions } from './command.ts';
 
 export type FullSpeed = {
   readonly dataS: number;
@@ -15,10 +15,10 @@ export type FullSpeed = {
 };
 
 /** A synthetic patient of 23 channels at 256 Hz, written as EDF, replayed as fast as it is taken in, and compared sample by sample. */
-export async function replayAtFullSpeed(bed: Bed, durationS: number): Promise<FullSpeed> {
+export async function replayAtFullSpeed(bed: Bed, durationS: number, options: RunOptions = {}): Promise<FullSpeed> {
   const file = path.join(bed.dirs.root, 'synthetic.edf');
   await writeEdf(file, openSyntheticPatient({ seed: 11, channels: 'chb-mit', durationS }));
-  const replay = new RunningCommand(['replay', file, '--speed', 'max', '--data', bed.dirs.root, '--json']);
+  const replay = new RunningCommand(['replay', file, '--speed', 'max', '--data', bed.dirs.root, '--json'], options);
   atEnd(() => replay.kill());
   const memory = watchMemory(replay);
   const ended = await replay.ended;
