@@ -45,6 +45,13 @@ test('the parser finds imports, type imports, re-exports and dynamic imports, ea
   ]);
 });
 
+test('what is imported for its types alone loads nothing, and one value among them does', () => {
+  const loads = (source: string) => importsOf('x.ts', source).map(({ dynamic }) => !dynamic);
+  expect(loads("import type { A } from '@vitalwire/a'; export type B = A;")).toEqual([false]);
+  expect(loads("import { type A, b } from '@vitalwire/a'; export const c: A = b;")).toEqual([true]);
+  expect(loads("import '@vitalwire/a';")).toEqual([true]);
+});
+
 function complaint({ from, file, specifier, dynamic, isTest }: Import): string[] {
   const say = (why: string): string[] => [`${relative(root, file)} imports ${specifier}: ${why}`];
   if (specifier.startsWith('.')) {
@@ -78,7 +85,11 @@ function allImports(): Import[] {
 function importsOf(file: string, source: string): { specifier: string; dynamic: boolean }[] {
   const { module, errors } = parseSync(file, source);
   if (errors.length > 0) throw new Error(`${file} does not parse: ${errors[0]?.message ?? ''}`);
-  const statics = module.staticImports.map((one) => ({ specifier: one.moduleRequest.value, dynamic: false }));
+  // Types alone load nothing: they may come from wherever a dynamic import may.
+  const statics = module.staticImports.map((one) => ({
+    specifier: one.moduleRequest.value,
+    dynamic: one.entries.length > 0 && one.entries.every(({ isType }) => isType),
+  }));
   const exported = module.staticExports.flatMap((one) =>
     one.entries.flatMap(({ moduleRequest }) => (moduleRequest ? [{ specifier: moduleRequest.value, dynamic: false }] : [])),
   );
