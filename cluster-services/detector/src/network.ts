@@ -1,5 +1,5 @@
 import { assertCurrent, type Tensors } from './backend.ts';
-import type { DenseWeights } from './model-file.ts';
+import type { DenseWeights } from './weights.ts';
 
 /** Mean logit of an ensemble for rows of standardised features. */
 export type Network = { logits(rows: readonly ArrayLike<number>[]): Float32Array; dispose(): void };

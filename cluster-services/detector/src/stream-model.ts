@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Rate } from '@vitalwire/contract';
 import { type DistanceReference, distanceReferenceOf, type StoredReference } from './distance.ts';
 import { featureNames, shapeFeatures } from './features.ts';
-import { type DenseWeights, modelHashOf, unpackWeights } from './model-file.ts';
+import { type DenseWeights, modelHashOf, unpackWeights } from './weights.ts';
 
 /** The model as one JSON file: everything that changes a score is in it, so that its hash names the score's origin. */
 export type StreamModelFile = {

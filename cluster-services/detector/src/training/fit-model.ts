@@ -3,10 +3,10 @@ import type { Tensors } from '../backend.ts';
 import { sigmoid } from '../calibration.ts';
 import { describeGroup, distanceFrom, distanceReferenceOf } from '../distance.ts';
 import { featureCount, featureNames, shapeFeatures } from '../features.ts';
-import { type DenseWeights, modelHashOf, packWeights } from '../model-file.ts';
 import { buildNetwork } from '../network.ts';
 import { clipped, standardise } from '../standardise.ts';
 import type { StreamGolden, StreamModelFile } from '../stream-model.ts';
+import { type DenseWeights, modelHashOf, packWeights } from '../weights.ts';
 import { disturbances } from './disturbances.ts';
 import { type Example, examplesOf, type Geometry } from './examples.ts';
 import {

@@ -1,5 +1,5 @@
 import type { Tensors } from '../backend.ts';
-import type { DenseWeights } from '../model-file.ts';
+import type { DenseWeights } from '../weights.ts';
 import { seededRandom } from './seeded-random.ts';
 
 /** How an ensemble is trained. The values were chosen on folds of the training segments. */
