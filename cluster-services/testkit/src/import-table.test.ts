@@ -91,7 +91,7 @@ function importsOf(file: string, source: string): { specifier: string; dynamic: 
     dynamic: one.entries.length > 0 && one.entries.every(({ isType }) => isType),
   }));
   const exported = module.staticExports.flatMap((one) =>
-    one.entries.flatMap(({ moduleRequest }) => (moduleRequest ? [{ specifier: moduleRequest.value, dynamic: false }] : [])),
+    one.entries.flatMap(({ moduleRequest, isType }) => (moduleRequest ? [{ specifier: moduleRequest.value, dynamic: isType }] : [])),
   );
   const dynamics = module.dynamicImports.flatMap(({ moduleRequest }) => {
     const text = source.slice(moduleRequest.start, moduleRequest.end);
