@@ -67,7 +67,7 @@ test('a supervisor that is killed leaves no services behind, and the next start 
   const up = start('up', '--data', data, '--json');
   await up.event((event) => event['type'] === 'ready');
   const pids = pidsOf(up.events);
-  expect(pids).toHaveLength(5);
+  expect(pids).toHaveLength(6);
   up.child.kill('SIGKILL');
   await until(() => pids.every((pid) => !isAlive(pid)), { timeoutMs: 15_000 });
   const again = start('up', '--data', data, '--json', '--for', '1s');
