@@ -92,6 +92,26 @@ test('an acknowledgement of nothing, and of what has ended, is refused', () => {
   expect(engine.acknowledge('0000000000000000', 'nurse-1', 0)).toEqual({ ok: false, reason: 'unknown-alarm' });
 });
 
+test('after a restart the same windows read again say nothing new: what was answered and is over stays so, and what goes on goes on', () => {
+  const windows = windowsOf([...quiet(20), ...seizure(20), ...quiet(20)]);
+  const before = newEngine();
+  before.feed(windows);
+  const asked = before.engine.acknowledge(before.only().alarmId, 'nurse-1', 100 * second);
+  if (!asked.ok) throw new Error(asked.reason);
+  const after = newEngine();
+  after.engine.replay([...before.log, ...asked.records]);
+  after.feed(windows, 200 * second);
+  expect(after.said()).toEqual([]);
+  after.feed(windowsOf(seizure(20), { fromS: 60, recording: 'next' }), 300 * second);
+  expect(after.said()).toEqual(['condition-returned:active']); // evidence beyond its end
+
+  const latched = newEngine();
+  latched.engine.replay(before.log);
+  latched.feed(windows, 200 * second);
+  expect(latched.said()).toEqual([]);
+  expect(latched.only().state).toBe('latched');
+});
+
 test('an acknowledged seizure that returns within the refractory time signals again under its own id', () => {
   const { engine, feed, only, said } = newEngine();
   feed(windowsOf([...seizure(20), ...quiet(10)]));

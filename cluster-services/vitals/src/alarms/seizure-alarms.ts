@@ -88,7 +88,9 @@ export class SeizureAlarms {
     this.#absorb(first, others, nowUs);
     const holders = this.#holdersOf(first.alarmId);
     holders.delete(RESTORED);
-    if (episode.holds) holders.add(ownModel(input.model));
+    // Windows read again after a restart pass through states that are over: only evidence beyond its end makes an alarm return.
+    const isKnownToBeOver = first.endedUs !== null && episode.endUs <= first.endedUs;
+    if (episode.holds && !isKnownToBeOver) holders.add(ownModel(input.model));
     else holders.delete(ownModel(input.model));
     this.#settle(first, others, episode, episode, nowUs);
   }
