@@ -7,6 +7,7 @@ import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { labelledSegments } from '../model/bonn-segments.ts';
 import { modelFileNames, readFile, readModelFiles, readReport, shippedModelDir } from '../model/model-files.ts';
+import { registerModelExplain } from './model-explain.ts';
 
 type TrainOptions = { seed: number; out?: string; upTo: number; json?: boolean };
 type EvaluateOptions = { out?: string; upTo: number; splits: number; processes: number; speed: boolean; json?: boolean };
@@ -28,6 +29,7 @@ Examples:
   vitalwire model train --seed 2026 --out ./mine    the same seed, backend and processor give the same bytes
   vitalwire model evaluate --out ./mine             the report: goals met and missed, robustness, calibration, speed
   vitalwire model card --report ./mine              the model card, from that report
+  vitalwire model explain --recording ID --window 95  what moved one window's score
 
 It detects seizures in windows of 4 s; it forecasts nothing. Performance on unseen patients is unknown.
 Exit code of evaluate: 1 if a goal is missed.`,
@@ -56,6 +58,7 @@ Exit code of evaluate: 1 if a goal is missed.`,
     .option('--report <dir>', 'where the report is (default: the shipped one)')
     .option('--out <file>', 'where the card goes (default: standard output; for the shipped one cluster-services/detector/MODEL_CARD.md)')
     .action((options: CardOptions) => card(io, options));
+  registerModelExplain(model, io);
 };
 
 async function train(io: Io, options: TrainOptions): Promise<void> {

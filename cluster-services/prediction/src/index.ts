@@ -1,2 +1,4 @@
 export { PredictionConfig } from './config.ts';
 export { createPrediction, type Prediction } from './prediction.ts';
+export type { StoredSignalOptions } from './stored-signal.ts';
+export { readStoredWindow } from './stored-window.ts';

@@ -201,7 +201,7 @@ function makeMetrics({ registry }: Probes, { backend, modelHash, modelVersion }:
       gauge('oldest_live_seconds', 'How long the oldest received samples have waited', () => pool().oldestLiveMs / 1000);
       gauge('workers_ready', 'Scoring workers ready', () => pool().ready);
       gauge('worker_restarts', 'Scoring workers that died since the start', () => pool().restarts);
-      gauge('worker_busy_seconds', 'Time spent scoring by all workers since the start', () => pool().busyMs / 1000);
+      gauge('worker_busy_seconds', 'Processor time spent scoring by all workers since the start', () => pool().busyMs / 1000);
       gauge('unacknowledged_detections', 'Detections published and not yet committed', onTheWay);
       gauge('recordings', 'Recordings heard of lately', recordings);
       gauge('recordings_due', 'Recordings about to be compared with storage', due);

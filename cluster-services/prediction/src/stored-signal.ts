@@ -14,7 +14,7 @@ const MAX_PREDECESSORS = 16;
 const NONE = Number.MAX_SAFE_INTEGER;
 
 export type StoredSignalOptions = {
-  readonly storage: StorageQueries;
+  readonly storage: Pick<StorageQueries, 'recording' | 'chunks'>;
   readonly pool: Pick<ScoringPool, 'open'>;
   readonly montages: Montages;
 };

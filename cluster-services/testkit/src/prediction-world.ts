@@ -114,6 +114,10 @@ export class World {
     return found.sort((a, b) => a.seq - b.seq);
   }
 
+  countDetections(recordingId: string): number {
+    return this.rows.get(derivedId(recordingId, detectionKind(this.#modelHash)))?.size ?? 0;
+  }
+
   bytesOf(recordingId: string): string[] {
     const rows = this.rows.get(derivedId(recordingId, detectionKind(this.#modelHash))) ?? new Map<number, { bytes: Uint8Array }>();
     return [...rows].sort(([a], [b]) => a - b).map(([, { bytes }]) => Buffer.from(bytes).toString('hex'));

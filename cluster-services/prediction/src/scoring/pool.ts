@@ -13,7 +13,7 @@ export type PoolState = {
   readonly ready: number;
   readonly restarts: number;
   readonly pids: readonly number[];
-  readonly busyMs: number; // sum over all workers since the start
+  readonly busyMs: number; // processor time, sum over all workers since the start
   readonly waiting: Readonly<Record<Lane, number>>; // channel seconds
   readonly oldestLiveMs: number; // how long the oldest live samples have waited
 };

@@ -39,4 +39,4 @@ export type PushResult = readonly ScoredWindow[] | { readonly error: string };
 export type FromWorker =
   | { readonly kind: 'ready'; readonly facts: ModelFacts }
   | { readonly kind: 'failed'; readonly detail: string }
-  | { readonly kind: 'scored'; readonly results: readonly PushResult[]; readonly busyMs: number };
+  | { readonly kind: 'scored'; readonly results: readonly PushResult[]; readonly busyMs: number /* processor time */ };
