@@ -11,7 +11,7 @@ const BAR = 16;
 const LANE = 24;
 const TITLE = 26; // above the lanes of a recording
 const BELOW = 34; // the axis and the space to the next recording
-const HEAD = 152;
+const HEAD = 168;
 const MAX_RECORDINGS = 100;
 const MIN_BAR = 3;
 
@@ -44,7 +44,7 @@ export function timelineSvg(report: ScoreReport): string {
   if (left > 0) blocks.push(text(LEFT, top + 14, `${left} more recordings are not drawn; --json has them`));
   const foot = top + (left > 0 ? 30 : 6);
   const height = foot + labelLines.length * 18 + 14;
-  const title = `Seizures and alarms of ${report.recordings.length} recordings`;
+  const title = `Seizures and alarms of ${report.recordings.length === 1 ? 'one recording' : `${report.recordings.length} recordings`}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="title desc" font-family="system-ui, sans-serif" font-size="13" fill="#1a1a1a">`,
     `<title id="title">${escaped(title)}</title>`,
@@ -65,17 +65,15 @@ function heading(report: ScoreReport, title: string): string[] {
   return [
     text(16, 28, title, 'font-size="18" font-weight="600"'),
     text(16, 52, labels === '' ? report.rules : labels, 'font-weight="600"'),
-    text(16, 74, figuresLine(report)),
+    ...figureLines(report).map((line, index) => text(16, 74 + 18 * index, line)),
   ];
 }
 
-function figuresLine({ hypotheses }: ScoreReport): string {
-  return hypotheses
-    .map(({ name, events, alarms, latency }) => {
-      const found = `${laneNames[name]}: ${events.tp} of ${events.refs} found, ${Number.isNaN(events.fpPerDay) ? '--' : events.fpPerDay.toFixed(1)} false per 24 h, ${alarms} alarms raised`;
-      return latency === null || latency.medianS === null ? found : `${found}, median latency ${latency.medianS.toFixed(1)} s`;
-    })
-    .join('   |   ');
+function figureLines({ hypotheses }: ScoreReport): string[] {
+  return hypotheses.map(({ name, events, alarms, latency }) => {
+    const found = `${laneNames[name]}: ${events.tp} of ${events.refs} found, ${Number.isNaN(events.fpPerDay) ? '--' : events.fpPerDay.toFixed(1)} false per 24 h, ${alarms} alarms raised`;
+    return latency === null || latency.medianS === null ? found : `${found}, median latency ${latency.medianS.toFixed(1)} s`;
+  });
 }
 
 function description(report: ScoreReport): string {
@@ -83,20 +81,17 @@ function description(report: ScoreReport): string {
     const counts = hypotheses.map(({ name, scoring }) => `${laneNames[name]} ${scoring.tp} of ${scoring.refs} found, ${scoring.fp} false`);
     return `${subject}: ${reference.length} seizures; ${counts.join('; ')}.`;
   });
-  return `${figuresLine(report)}. ${each.join(' ')} ${report.label}`;
+  return `${figureLines(report).join('. ')}. ${each.join(' ')} ${report.label}`;
 }
 
 function legend(first: HypothesisName | undefined): string[] {
   const entries = (Object.keys(kinds) as Kind[]).flatMap((kind, index) => {
     const x = 16 + index * 190;
-    return [bar(x, 90, 28, kind, kinds[kind].word), text(x + 36, 103, kinds[kind].word)];
+    return [bar(x, 108, 28, kind, kinds[kind].word), text(x + 36, 121, kinds[kind].word)];
   });
   const by = first === undefined ? '' : `; detected or missed by: ${laneNames[first]}`;
-  return [
-    ...entries,
-    core(790, 90, 28, '#1a1a1a'),
-    text(826, 103, `inside: as annotated or raised; outside: as scored${by}`, 'font-size="12"'),
-  ];
+  const words = `inside: as annotated or raised; outside: as scored, merged and split${by}`;
+  return [...entries, core(16, 132, 28, '#1a1a1a'), text(52, 145, words)];
 }
 
 function heightOf({ hypotheses }: RecordingReport): number {
@@ -173,8 +168,9 @@ function axis(durationS: number, top: number, xOf: (atS: number) => number): str
 
 function bar(x: number, y: number, width: number, kind: Kind, words: string): string {
   const { fill, stroke, dash } = kinds[kind];
+  const taller = kind === 'false-positive' ? 3 : 0; // so that one of a pixel still stands out
   const dashed = dash === '' ? '' : ` stroke-dasharray="${dash}"`;
-  return `<rect x="${round(x)}" y="${y}" width="${round(width)}" height="${BAR}" fill="${fill}" stroke="${stroke}" stroke-width="1.5"${dashed}><title>${escaped(words)}</title></rect>`;
+  return `<rect x="${round(x)}" y="${y - taller}" width="${round(width)}" height="${BAR + 2 * taller}" fill="${fill}" stroke="${stroke}" stroke-width="1.5"${dashed}><title>${escaped(words)}</title></rect>`;
 }
 
 function core(x: number, y: number, width: number, fill: string): string {
