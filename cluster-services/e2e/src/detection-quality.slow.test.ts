@@ -8,14 +8,13 @@ import { Bed } from './bed.ts';
 
 const SPEED = 60;
 const WALL = '2m'; // 2 h of data
-const PATIENTS = 4; // of Bonn three with seizures, one (scalp) without
 const MEDIAN_LATENCY_S = 10; // goal 11 of the notes
-const SCORED_MS = 240_000;
+const SCORED_MS = 600_000; // a minute on an idle machine
 
 test('chained held-out Bonn segments: seizures are found at most 10 s after their onset, with fewer alarms than the raw threshold', async () => {
   const bed = await Bed.start();
-  const report = await scored(bed, 'bonn', '--for', WALL);
-  expectMadeUp(report);
+  const report = await scored(bed, 'bonn', '--patients', '4', '--for', WALL);
+  expectMadeUp(report); // three patients with seizures, one (scalp) without
   expect(report.seizures).toBeGreaterThan(150);
   const { alarms, raw } = both(report);
   expect(alarms.events.sensitivity).toBeGreaterThanOrEqual(0.95);
@@ -25,9 +24,9 @@ test('chained held-out Bonn segments: seizures are found at most 10 s after thei
 
 test('synthetic patients with the usual artefacts: seizures are found at most 10 s after their onset, with no more alarms than the raw threshold', async () => {
   const bed = await Bed.start();
-  const report = await scored(bed, 'synth', '--synth', 'channels=4,seizures=4', '--duration', '2h');
+  const report = await scored(bed, 'synth', '--patients', '3', '--synth', 'channels=4,seizures=4', '--duration', '2h');
   expectMadeUp(report);
-  expect(report.seizures).toBeGreaterThan(20);
+  expect(report.seizures).toBeGreaterThan(15);
   expect(report.clearS).toBeGreaterThan(4 * 3600);
   const { alarms, raw } = both(report);
   expect(alarms.events.sensitivity).toBeGreaterThanOrEqual(0.95);
@@ -40,12 +39,12 @@ function expectMadeUp({ dataLabel, timeLabel, durationS, recordings }: ScoreRepo
   expect(recordings.flatMap(({ notes }) => notes)).toEqual([]);
   expect(dataLabel).toBe('assembled data, not a clinical rate');
   expect(timeLabel).toBe('data time; not a latency of the pipeline');
-  expect(durationS / PATIENTS).toBeGreaterThan(7_000);
+  expect(durationS / recordings.length).toBeGreaterThan(7_000);
 }
 
 /** Replays to its end, waits until every window has its detection and every alarm is stored, and prints and returns the score. */
 async function scored(bed: Bed, ...replay: string[]): Promise<ScoreReport> {
-  const { code, stdout } = await bed.cli('replay', ...replay, '--patients', String(PATIENTS), '--speed', String(SPEED), '--json');
+  const { code, stdout } = await bed.cli('replay', ...replay, '--speed', String(SPEED), '--json');
   expect(code, stdout.slice(-1_000)).toBe(0);
   const { manifest } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { manifest: string };
   await bed.untilDelivered();
@@ -58,7 +57,9 @@ async function scored(bed: Bed, ...replay: string[]): Promise<ScoreReport> {
   await until(
     async () => {
       report = JSON.parse(await score('--json')) as ScoreReport;
-      return report.recordings.every(({ notes }) => notes.length === 0); // no window without a detection, no alarm on its way
+      const open = report.recordings.flatMap(({ subject, notes }) => notes.map((note) => `${subject}: ${note}`));
+      if (open.length > 0) throw new Error(open.join('; ')); // a window without a detection, an alarm on its way
+      return true;
     },
     { timeoutMs: SCORED_MS, everyMs: 3_000, what: 'every window has its detection, every alarm is stored' },
   );
