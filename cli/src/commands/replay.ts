@@ -26,6 +26,7 @@ type Options = {
   for?: number;
   seed: number;
   synth?: string;
+  name?: string;
   faults?: string;
   url?: string;
   data?: string;
@@ -33,6 +34,7 @@ type Options = {
 };
 
 const PROGRESS_EVERY_MS = 1_000;
+const SHOWN_PROBLEMS = 3;
 /** How long what is on its way may take after the wish to stop; then the rest counts as not answered. */
 const LAST_ANSWERS_MS = 15_000;
 
@@ -61,6 +63,7 @@ export const addCommand: AddCommand = (program, io) => {
     .option('--seed <n>', 'chooses segments and order (bonn) or the patients (synth)', parseWhole(0, 2 ** 31 - 1), 1)
     .option('--synth <settings>', 'of synth: channels=23,rate=256,bits=16|24,seizures=2 (an hour),artefacts=usual|none,mainsHz=50|60')
     .option('--faults <file>', 'a script of what goes wrong and when (YAML, examples in datasets/data/faults)')
+    .option('--name <text>', "what the readings say they come from, instead of the file's name (at most 64 bytes)")
     .option('--data <dir>', 'data directory of the stack (default: VITALWIRE_DATA, else ~/.vitalwire)')
     .option('--url <https-url>', "the agent's intake, if not the one of the stack")
     .option('--json', 'progress and result as one JSON object a line')
@@ -76,7 +79,7 @@ Examples:
   vitalwire replay synth --synth channels=23,artefacts=none --faults datasets/data/faults/technical.yaml
 
 Bonn patients are assembled from several people's segments (065-080, which no model of ours was trained on); synth is nobody.
-A file's name is shown as the source of its readings: rename it if it names a person. What was sent is written to
+A file's name is shown as the source of its readings: say --name if it names a person. What was sent is written to
 <data>/replays/<id>.json, for 'vitalwire verify'. Above 1x it is no latency test.`,
     )
     .action((words: string[], options: Options) => replay(io, words, options));
@@ -201,6 +204,7 @@ function playOf(words: readonly string[], options: Options): Play {
     channels: options.channels ?? null,
     staggerUs: us(options.stagger),
     faults: options.faults === undefined ? null : readFaultScript(options.faults),
+    ...(options.name === undefined ? {} : { name: options.name }),
   };
 }
 
@@ -224,10 +228,17 @@ async function tell(io: Io, options: Options, running: Replay, until: AbortSigna
       patient: patient.id,
       source: patient.sourceName,
       synthetic: patient.synthetic,
+      problems: patient.problems.length,
       devices: devicesOf(patient),
     }));
     printJson(io, { type: 'start', id: running.id, manifest: running.manifestFile, patients });
   } else {
+    for (const { sourceName, problems } of running.patients) {
+      for (const { field, found, expected } of problems.slice(0, SHOWN_PROBLEMS))
+        noteLine(io, `${sourceName}: ${field}: ${found}, expected ${expected}`);
+      if (problems.length > SHOWN_PROBLEMS)
+        noteLine(io, `${sourceName}: and ${problems.length - SHOWN_PROBLEMS} more; see 'vitalwire datasets validate'`);
+    }
     const speed = Number.isFinite(options.speed) ? `${options.speed}x` : 'full speed';
     noteLine(io, `REPLAY ${running.id} of ${running.patients.length} patients at ${speed}; Ctrl-C stops`);
   }

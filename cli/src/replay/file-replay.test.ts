@@ -84,6 +84,16 @@ test('a folder is a patient for each recording, and more patients than files are
   expect(new Set(ids).size).toBe(3);
 });
 
+test('a file without signals, and one whose name must not be told', async () => {
+  await expect(played([path.join(files, 'sleep-edf-SC4001EC-hypnogram.edf')])).rejects.toThrow(
+    /holds no signals, only \d+ annotations: nothing to play/,
+  );
+  const { blocks, replay } = await played([path.join(files, 'uneven-rates-plain.edf')], { name: 'ward 7, bed 2' });
+  expect(blocks[0]).toMatchObject({ source: 'ward 7, bed 2', replay: { speed: 0, source: 'ward 7, bed 2' } });
+  expect(JSON.stringify(blocks.map(({ samples: _, ...rest }) => rest))).not.toContain('uneven');
+  expect(replay.manifest(true).play.name).toBe('ward 7, bed 2');
+});
+
 async function played(words: readonly string[], play: Partial<Play> = {}, chosen?: Awaited<ReturnType<typeof chooseSources>>) {
   if (root === '') root = mkdtempSync(path.join(tmpdir(), 'vw-file-'));
   const dirs = resolveDataDir(root, {});

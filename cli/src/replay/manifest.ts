@@ -17,6 +17,7 @@ export const Play = z.object({
   channels: z.array(z.string()).nullable(), // null = all
   staggerUs: z.number(),
   faults: FaultScript.nullable(),
+  name: z.string().optional(), // what the readings say they come from, instead of the file's name
 });
 export type Play = z.infer<typeof Play>;
 

@@ -128,6 +128,25 @@ test('a staggered patient begins later, and two patients of a source are two see
   expect(first('synth-02-eeg')?.block.samples).not.toEqual(first('synth-01-eeg')?.block.samples);
 });
 
+test('a source that can no longer be read ends the replay: the others end in order, and the manifest says what was sent', async () => {
+  const other: SourceSpec = { kind: 'synth', settings: { ...synth.settings, seed: 4 } };
+  const bed = await bedOf({ sources: [synth, other] });
+  const done = bed.start();
+  done.catch(() => {});
+  await bed.clock.advance(3_000);
+  const source = bed.replay.patients[0]?.eeg[0]?.signal.source;
+  if (source === undefined) throw new Error('no device');
+  Object.assign(source, { read: () => Promise.reject(new Error('the disk is gone')) });
+  await bed.clock.advance(3_000);
+  await expect(done).rejects.toThrow('the disk is gone');
+  expect(bed.eeg('synth-02-eeg').at(-1)?.block.end).toBe(true);
+  const { finished, captures } = readManifest(bed.replay.manifestFile);
+  expect(finished).toBe(true);
+  const answered = (device: string) => captures.find((one) => one.device === device && one.stream === 'eeg')?.answered;
+  expect(answered('synth-01-eeg')).toEqual([{ from: 0, to: 3 * 256 + 64 }]); // the block that was read ahead still went
+  expect(bed.replay.unfinished()[0]).toMatch(/^synth-01-eeg eeg/);
+});
+
 test('channels are chosen by label, and a label that is not there is told with those that are', async () => {
   const bed = await bedOf({ sources: [synth], play: { channels: ['c4'] }, forMs: 1_000 });
   await bed.play(2_000);

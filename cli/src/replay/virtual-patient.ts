@@ -1,5 +1,5 @@
 import { type ChannelScale, limits, type Rate, type SampleBits, type Samples } from '@vitalwire/contract';
-import type { SignalSource, SourceAnnotation } from '@vitalwire/datasets';
+import type { SignalSource, SourceAnnotation, SourceProblem } from '@vitalwire/datasets';
 import { CliError } from '../errors.ts';
 import { type EegSignal, eegFeed } from './eeg-feed.ts';
 import { eventFeed, type LineEvent } from './event-feed.ts';
@@ -28,6 +28,7 @@ export type VirtualPatient = {
   readonly sourceName: string; // at most 64 bytes, no person's name: it stands in the REPLAY mark
   readonly heartRateName: string;
   readonly synthetic: boolean;
+  readonly problems: readonly SourceProblem[];
   readonly eeg: readonly EegDevice[];
   readonly heartDevice: string | null;
   readonly eventDevice: string;
@@ -71,14 +72,21 @@ export async function virtualPatient(id: string, index: number, source: SignalSo
       signal: { source, group: number, channels, sampleBits: group.sampleBits, line, ...(disturb === null ? {} : { disturb }) },
     };
   });
+  const hasHeart = await hasHeartRate(source, window);
+  if (eeg.length === 0 && !hasHeart)
+    throw new CliError(
+      'WRONG_ARGUMENT',
+      `${source.name} holds no signals, only ${(await source.annotations()).length} annotations: nothing to play`,
+    );
   return {
     id,
     index,
-    sourceName: clipped(source.name, limits.maxNameBytes),
-    heartRateName: clipped('heartRateName' in source ? String(source.heartRateName) : source.name, limits.maxReasonBytes),
+    sourceName: clipped(play.name ?? source.name, limits.maxNameBytes),
+    heartRateName: clipped('heartRateName' in source ? String(source.heartRateName) : (play.name ?? source.name), limits.maxReasonBytes),
     synthetic: source.synthetic,
+    problems: source.problems,
     eeg,
-    heartDevice: (await hasHeartRate(source, window)) ? `${id}-hr` : null,
+    heartDevice: hasHeart ? `${id}-hr` : null,
     eventDevice: eeg[0]?.device ?? `${id}-hr`,
     window,
     periodUs,
