@@ -706,11 +706,11 @@ describe('when things fail', () => {
   });
 
   test('a second worker stands by, and takes over with the state when the first is gone', async () => {
-    const first = await world.child({ worker: 'alarms-a', dataDir: join(world.dir, 'a') });
+    const first = await world.child({ worker: 'alarms-a', dataDir: join(world.dir, 'a'), leaseS: 5 });
     const eeg = new Recording(world, 'eeg-1');
     await eeg.start();
     await eeg.eeg();
-    const second = await world.service({ worker: 'alarms-b', dataDir: join(world.dir, 'b') });
+    const second = await world.service({ worker: 'alarms-b', dataDir: join(world.dir, 'b'), leaseS: 5 });
     await eeg.windows(lasting(10, 0.95));
     await until(async () => (await now(first.http)).length === 1);
     const [before] = await now(first.http);
@@ -721,8 +721,9 @@ describe('when things fail', () => {
     expect(await now(second.http)).toMatchObject([{ alarmId: before?.alarmId, state: 'active' }]);
     await eeg.windows(lasting(6, 0.1));
     await until(async () => (await now(second.http))[0]?.state === 'latched');
-    const fences = world.heard.filter(({ alarm, live }) => !live && alarm.condition === 'seizure').map(({ alarm }) => alarm.fence);
-    expect(fences).toEqual([1, 2]);
+    const fences = () => world.heard.filter(({ alarm, live }) => !live && alarm.condition === 'seizure').map(({ alarm }) => alarm.fence);
+    await until(() => fences().length === 2, 'both lines are committed');
+    expect(fences()).toEqual([1, 2]);
     expect((await world.stored()).filter(({ transition, condition }) => transition === 'raised' && condition === 'seizure')).toHaveLength(
       1,
     );

@@ -95,10 +95,8 @@ export class Shards implements Lifecycle {
     if (lost.length === 0 && gained.length === 0) return;
     for (const shard of lost) this.#fences.delete(shard);
     if (lost.length > 0) this.#options.onLost(lost);
-    if (gained.length > 0) {
-      await this.#options.onGained(gained);
-      for (const shard of gained) this.#fences.set(shard, next.get(shard) ?? 0);
-    }
+    for (const shard of gained) this.#fences.set(shard, next.get(shard) ?? 0);
+    if (gained.length > 0) await this.#options.onGained(gained);
     log.info({ shards: this.#fences.size, gained: gained.length, lost: lost.length }, 'shards of this worker');
     if (dataDir !== '')
       writeSmallFile(
@@ -114,8 +112,8 @@ export class Shards implements Lifecycle {
     const all = [...Array(limits.shards).keys()].slice(0, want).map((shard) => ({ shard, fence: 0 }));
     const shards = known === null || known.length === 0 ? all : known;
     log.warn({ shards: shards.length }, 'storage does not answer: deciding about the shards of the last run, or all of them');
-    await this.#options.onGained(shards.map(({ shard }) => shard));
     for (const { shard, fence } of shards) this.#fences.set(shard, fence);
+    await this.#options.onGained(shards.map(({ shard }) => shard));
   }
 
   #ask(want: number): Promise<Leases> {
