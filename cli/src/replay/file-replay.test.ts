@@ -36,7 +36,7 @@ test('each group of equal rate is a device of its own, and an interruption is a 
         const rows = await source.read(index, samples, block.samplesPerChannel);
         for (const [channel, row] of rows.entries()) {
           const from = channel * block.samplesPerChannel;
-          expect([...block.samples.slice(from, from + block.samplesPerChannel)]).toEqual([...row]);
+          expect(Array.from(block.samples.subarray(from, from + block.samplesPerChannel))).toEqual(Array.from(row));
         }
         next = block.firstSample + block.samplesPerChannel;
         samples += block.samplesPerChannel;
@@ -90,7 +90,7 @@ test('a file without signals, and one whose name must not be told', async () => 
   );
   const { blocks, replay } = await played([path.join(files, 'uneven-rates-plain.edf')], { name: 'ward 7, bed 2' });
   expect(blocks[0]).toMatchObject({ source: 'ward 7, bed 2', replay: { speed: 0, source: 'ward 7, bed 2' } });
-  expect(JSON.stringify(blocks.map(({ samples: _, ...rest }) => rest))).not.toContain('uneven');
+  expect(JSON.stringify(blocks.map((block) => ({ ...block, samples: null })))).not.toContain('uneven');
   expect(replay.manifest(true).play.name).toBe('ward 7, bed 2');
 });
 

@@ -10,7 +10,8 @@ export function pressKey(key: string, transport: Transport, playsUs: number): bo
   const { state, speed, lineUs } = transport.state;
   const jumpS = jumps[key];
   if (jumpS !== undefined) transport.seek(Math.min(Math.max(0, lineUs + jumpS * 1e6), Math.max(0, playsUs - 1e6)));
-  else if (key === ' ') state === 'paused' ? transport.resume() : transport.pause();
+  else if (key === ' ' && state === 'paused') transport.resume();
+  else if (key === ' ') transport.pause();
   else if (key === '+' || key === '=') transport.setSpeed(Math.min(speedLimits.most, speed * 2));
   else if (key === '-') transport.setSpeed(Math.max(speedLimits.least, Math.min(speedLimits.most, speed / 2)));
   return key === 'q' || key === '\x03';

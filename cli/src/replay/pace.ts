@@ -86,7 +86,7 @@ export class LedPace implements Moments {
   /** One of the leaders has been answered up to here; Infinity when it has ended. */
   advance(leader: number, dataMs: number): void {
     this.#reachedMs[leader] = Math.max(this.#reachedMs[leader] ?? 0, dataMs);
-    for (const check of [...this.#waiting]) check();
+    for (const check of Array.from(this.#waiting)) check();
   }
 
   async until(dataMs: number, signal: AbortSignal): Promise<void> {

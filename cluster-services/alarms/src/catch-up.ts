@@ -87,7 +87,7 @@ export class CatchUp implements Lifecycle {
             this.#due.set(detection.recordingId, { recordingId: detection.recordingId, detections: true });
         this.#allDue = false;
       }
-      for (const due of [...this.#due.values()]) {
+      for (const due of Array.from(this.#due.values())) {
         if (this.#stopped) return;
         await this.#ask(due);
         this.#due.delete(due.recordingId);

@@ -188,7 +188,7 @@ test.each([
   await take(start(predecessor));
   await takeAll(from, from + 4);
   expect(new Set(missed)).toEqual(new Set(['joined']));
-  expect(published).toEqual(provisional(...[from, from + 1]));
+  expect(published).toEqual(provisional(from, from + 1));
   expect(receiver.missing(recordingId)).toBe('all');
   // Storage has been read up to and with the second of the chunks that were received.
   const windows = RecordingWindows.open(pool, recordingId, rate, channels);

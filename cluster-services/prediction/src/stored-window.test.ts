@@ -64,9 +64,22 @@ function infoOf({ recordingId, device, start, chunks }: Take): RecordingInfo {
   const { channels, predecessor, captureId, captureFirstSample, montageHash } = start;
   const counts = { storedChunks: chunks.length, firstSeq: 0, maxSeq: chunks.length - 1, lastSeq: null };
   return {
-    ...{ recordingId, device, gateway: gatewayId, patient: null, stream: 'eeg', rate, channels: [...channels] },
-    ...{ startedAtUs: startUs, endedAtUs: null, open: true, replay: null, source: null },
-    ...{ predecessor, captureId, captureFirstSample, montageHash },
+    recordingId,
+    device,
+    gateway: gatewayId,
+    patient: null,
+    stream: 'eeg',
+    rate,
+    channels: [...channels],
+    startedAtUs: startUs,
+    endedAtUs: null,
+    open: true,
+    replay: null,
+    source: null,
+    predecessor,
+    captureId,
+    captureFirstSample,
+    montageHash,
     ...counts,
   };
 }

@@ -93,10 +93,10 @@ async function countTones(): Promise<void> {
   await page.addInitScript(() => {
     const counted = window as unknown as { tones: number };
     counted.tones = 0;
-    const start = OscillatorNode.prototype.start;
+    const start = Reflect.get(OscillatorNode.prototype, 'start') as (when?: number) => void;
     OscillatorNode.prototype.start = function (this: OscillatorNode, when?: number) {
       counted.tones += 1;
-      start.call(this, when);
+      Reflect.apply(start, this, [when]);
     };
   });
 }

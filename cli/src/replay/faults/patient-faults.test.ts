@@ -29,7 +29,9 @@ test('each signal fault does its own to the samples of its stretch and channels,
   expect(new Set(after('fault: lead-off').slice(200, 500))).toEqual(new Set([2047]));
   expect(new Set(after('fault: lead-off, form: low').slice(200, 500))).toEqual(new Set([-2048]));
   expect(new Set(after('fault: lead-off, form: flat').slice(200, 500))).toEqual(new Set([0]));
-  const clipped = [...after('fault: saturation').slice(200, 500)].filter((value) => value === 2047 || value === -2048).length;
+  const clipped = after('fault: saturation')
+    .slice(200, 500)
+    .filter((value) => value === 2047 || value === -2048).length;
   expect(clipped).toBeGreaterThan(250);
   const noise = after('fault: noise, amplitudeUv: 100')
     .slice(200, 500)

@@ -22,12 +22,12 @@ function newEngine(sender = 'alarms') {
   return {
     engine,
     log,
-    feed(windows: readonly DetectionInput[], nowUs?: number) {
+    feed: (windows: readonly DetectionInput[], nowUs?: number) => {
       for (const window of windows) keep(engine.detection(window, nowUs ?? window.toUs));
     },
     keep,
     said: () => log.map(({ transition, state }) => `${transition}:${state}`),
-    only(): AlarmInfo {
+    only: (): AlarmInfo => {
       const [alarm, ...others] = engine.now().alarms;
       expect(others).toEqual([]);
       if (alarm === undefined) throw new Error('there is no alarm');

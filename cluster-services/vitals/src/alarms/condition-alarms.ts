@@ -95,7 +95,9 @@ export class ConditionAlarms {
       this.#writer.emit({
         ...this.#writer.about(device, nowUs),
         ...values,
-        ...{ alarmId, condition, onsetUs },
+        alarmId,
+        condition,
+        onsetUs,
         transition: 'raised',
         replay: statement.replay,
         by: told?.by ?? '',

@@ -33,7 +33,12 @@ export class RecordWriter {
     const { priority, onsetUs, endedUs, replay } = gone;
     this.emit({
       ...this.about(into.device, nowUs),
-      ...{ alarmId, priority, onsetUs, endedUs, replay, by },
+      alarmId,
+      priority,
+      onsetUs,
+      endedUs,
+      replay,
+      by,
       condition: into.condition,
       state: 'ended',
       transition: 'merged',

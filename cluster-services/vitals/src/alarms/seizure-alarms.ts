@@ -51,7 +51,16 @@ export class SeizureAlarms {
     if (endedUs === null) this.#holdersOf(alarmId).add(foreignAspect(sender));
     this.#writer.emit({
       ...this.#writer.about(device, nowUs),
-      ...{ alarmId, priority, state, onsetUs, endedUs, value, limit, channel, replay, text },
+      alarmId,
+      priority,
+      state,
+      onsetUs,
+      endedUs,
+      value,
+      limit,
+      channel,
+      replay,
+      text,
       condition: 'seizure',
       transition: 'raised',
       by: sender,
@@ -105,7 +114,10 @@ export class SeizureAlarms {
     const late = `seizure pattern found in data that came late: over, ${secondsOf(episode)} s from first to last window`;
     this.#writer.emit({
       ...this.#writer.about(device, nowUs),
-      ...{ alarmId, onsetUs, channel, replay },
+      alarmId,
+      onsetUs,
+      channel,
+      replay,
       condition: 'seizure',
       priority: 'high',
       state: holds ? 'active' : 'latched',
