@@ -107,44 +107,14 @@ test('a demo of 8 s loses, doubles and changes nothing; verify says the same, an
     different: 1,
     firstDifferences: [expect.objectContaining({ device, stream: 'eeg', seq })],
   });
-
-  await scoresAReplay(data);
   up.child.kill('SIGINT');
   expect(await up.exited).toBe(0);
 }, 120_000);
 
-test.skipIf(!hasMariaDb())(
-  'on MariaDB the same: nothing lost, doubled or changed, and verify agrees',
-  async () => {
-    const database = await startMariaDb();
-    ends.push(() => database.stop());
-    const data = directory();
-    const demo = start('demo', '--for', '5s', '--json', '--patients', '2', '--keep', data, '--database', database.adminUrl);
-    expect(await demo.exited, demo.stderr()).toBe(0);
-    const summary = JSON.parse(demo.lastLine()) as DemoSummary;
-    expect(summary).toMatchObject({ lost: 0, duplicated: 0, different: 0, drained: true });
-    expect(existsSync(path.join(data, 'readings.sqlite'))).toBe(false);
-
-    const up = start('up', '--data', data, '--database', database.adminUrl, '--json');
-    await up.event((event) => event['type'] === 'ready');
-    const verify = start('verify', '--data', data, '--json');
-    expect(await verify.exited, verify.stderr()).toBe(0);
-    expect(verify.events[0]).toMatchObject({ same: true, compared: summary.samplesStored + summary.readingsStored });
-    up.child.kill('SIGTERM');
-    expect(await up.exited).toBe(0);
-  },
-  180_000,
-);
-
-test('a demo leaves no temporary directory behind', async () => {
+test('a replay of two minutes in three seconds is scored: its seizures are those of the source, and its tables score the same', async () => {
   const data = directory();
-  const demo = start('demo', '--for', '1s', '--patients', '1', { TMPDIR: data });
-  await demo.exited;
-  expect(readdirSync(data)).toEqual([]);
-});
-
-/** A replay of two minutes in three seconds, scored: its seizures are those of the source, and tables of it score the same. */
-async function scoresAReplay(data: string): Promise<void> {
+  const up = start('up', '--data', data, '--json');
+  await up.event((event) => event['type'] === 'ready');
   const replay = start('replay', 'bonn', '--data', data, '--patients', '2', '--speed', '40', '--for', '3s', '--seed', '5', '--json');
   expect(await replay.exited, replay.stderr()).toBe(0);
   const manifest = String(replay.events.at(-1)?.['manifest']);
@@ -199,7 +169,39 @@ async function scoresAReplay(data: string): Promise<void> {
   expect(none.stderr()).toContain('no EEG of a second or more is stored there');
   const twice = start('score', '--data', data, '--manifest', manifest, '--reference', svg, '--hypothesis', svg);
   expect(await twice.exited).toBe(2);
-}
+  up.child.kill('SIGINT');
+  expect(await up.exited).toBe(0);
+}, 120_000);
+
+test.skipIf(!hasMariaDb())(
+  'on MariaDB the same: nothing lost, doubled or changed, and verify agrees',
+  async () => {
+    const database = await startMariaDb();
+    ends.push(() => database.stop());
+    const data = directory();
+    const demo = start('demo', '--for', '5s', '--json', '--patients', '2', '--keep', data, '--database', database.adminUrl);
+    expect(await demo.exited, demo.stderr()).toBe(0);
+    const summary = JSON.parse(demo.lastLine()) as DemoSummary;
+    expect(summary).toMatchObject({ lost: 0, duplicated: 0, different: 0, drained: true });
+    expect(existsSync(path.join(data, 'readings.sqlite'))).toBe(false);
+
+    const up = start('up', '--data', data, '--database', database.adminUrl, '--json');
+    await up.event((event) => event['type'] === 'ready');
+    const verify = start('verify', '--data', data, '--json');
+    expect(await verify.exited, verify.stderr()).toBe(0);
+    expect(verify.events[0]).toMatchObject({ same: true, compared: summary.samplesStored + summary.readingsStored });
+    up.child.kill('SIGTERM');
+    expect(await up.exited).toBe(0);
+  },
+  180_000,
+);
+
+test('a demo leaves no temporary directory behind', async () => {
+  const data = directory();
+  const demo = start('demo', '--for', '1s', '--patients', '1', { TMPDIR: data });
+  await demo.exited;
+  expect(readdirSync(data)).toEqual([]);
+});
 
 /** Changes one stored sample behind everybody's back, checksum and all. */
 function flipOneSample(data: string): { device: string; seq: number } {
