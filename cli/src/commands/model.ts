@@ -41,6 +41,7 @@ Exit code of evaluate: 1 if a goal is missed.`,
     .option('--up-to <n>', 'the last segment of each set to learn from (for a quick trial: a few)', wholeNumber(5, BUNDLED), TRAINED_UP_TO)
     .option('--out <dir>', 'where the model goes (default: the shipped one)')
     .option('--json', 'what was made as one JSON object')
+    .addHelpText('after', `\nExample:\n  vitalwire model train --seed 2026 --out ./mine`)
     .action((options: TrainOptions) => train(io, options));
   model
     .command('evaluate')
@@ -51,12 +52,14 @@ Exit code of evaluate: 1 if a goal is missed.`,
     .option('--processes <n>', 'processes that train', wholeNumber(1, 64), Math.min(4, availableParallelism()))
     .option('--no-speed', 'leave the speed out: all else is the same bytes every time')
     .option('--json', 'the report as one JSON object instead of text')
+    .addHelpText('after', `\nExample:\n  vitalwire model evaluate --out ./mine --json`)
     .action((options: EvaluateOptions) => evaluate(io, options));
   model
     .command('card')
     .description('write the model card from the report of evaluate')
     .option('--report <dir>', 'where the report is (default: the shipped one)')
     .option('--out <file>', 'where the card goes (default: standard output; for the shipped one cluster-services/detector/MODEL_CARD.md)')
+    .addHelpText('after', `\nExample:\n  vitalwire model card --report ./mine --out ./mine/MODEL_CARD.md`)
     .action((options: CardOptions) => card(io, options));
   registerModelExplain(model, io);
 };
