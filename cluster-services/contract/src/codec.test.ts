@@ -226,23 +226,45 @@ const others: fc.Arbitrary<Message> = fc.oneof(
 );
 const messages: fc.Arbitrary<Message> = fc.oneof({ weight: 1, arbitrary: eeg }, { weight: 4, arbitrary: others });
 
-const liveStatuses: fc.Arbitrary<LiveStatus> = fc.record({
-  stream: fc.constant('live-status' as const),
-  gateway: id,
-  session: uuid,
-  online: fc.boolean(),
-  version: text(64),
-  depthChunks: count,
-  depthBytes: count,
-  oldestAgeMs: nullable(number),
-  lastPubackUs: nullable(whole),
-  chunksPerSecondIn: number,
-  chunksPerSecondOut: number,
-  secondsUntilFull: nullable(number),
-  certificateDaysLeft: nullable(number),
-  clock,
-  measuredAtUs: whole,
-});
+const liveStatuses: fc.Arbitrary<LiveStatus> = fc.record(
+  {
+    stream: fc.constant('live-status' as const),
+    gateway: id,
+    session: uuid,
+    online: fc.boolean(),
+    version: text(64),
+    depthChunks: count,
+    depthBytes: count,
+    oldestAgeMs: nullable(number),
+    lastPubackUs: nullable(whole),
+    chunksPerSecondIn: number,
+    chunksPerSecondOut: number,
+    secondsUntilFull: nullable(number),
+    certificateDaysLeft: nullable(number),
+    clock,
+    measuredAtUs: whole,
+    problem: text(limits.maxReasonBytes),
+  },
+  {
+    requiredKeys: [
+      'stream',
+      'gateway',
+      'session',
+      'online',
+      'version',
+      'depthChunks',
+      'depthBytes',
+      'oldestAgeMs',
+      'lastPubackUs',
+      'chunksPerSecondIn',
+      'chunksPerSecondOut',
+      'secondsUntilFull',
+      'certificateDaysLeft',
+      'clock',
+      'measuredAtUs',
+    ],
+  },
+);
 const hellos: fc.Arbitrary<Hello> = fc.record({ generation: uuid, nowUs: whole, version: text(64) });
 const sampleBlocks: fc.Arbitrary<SampleBlock> = fc
   .record({

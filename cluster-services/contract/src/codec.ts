@@ -47,6 +47,7 @@ import {
   block,
   boolean,
   checked,
+  countFields,
   fieldsOf,
   hex,
   id,
@@ -58,6 +59,7 @@ import {
   number,
   oneOf,
   oneOfNumbers,
+  optional,
   rowOf,
   text,
   uint,
@@ -268,6 +270,7 @@ const liveStatusBody = fieldsOf<LiveStatusBody>(
     chunksPerSecondOut: number,
     secondsUntilFull: nullable(number),
     certificateDaysLeft: nullable(number),
+    problem: optional(text(limits.maxReasonBytes)),
   },
 );
 
@@ -366,7 +369,7 @@ export function decodeLiveStatus(bytes: Uint8Array): Decoded<LiveStatus> {
 /** A hello of the front door: one CBOR map without a prefix, as it belongs to no recording. */
 export function encodeHello(hello: Hello): Uint8Array<ArrayBuffer> {
   writer.reset();
-  writer.map(1 + helloBody.entries.length);
+  writer.map(1 + countFields(helloBody, hello));
   writer.int(keys.version);
   writer.int(WIRE_VERSION);
   writeFields(writer, helloBody, hello);
@@ -425,7 +428,7 @@ function finish<T extends object>(
   writer.reset();
   writer.raw(recordingId);
   writer.uint64(identity.seq);
-  writer.map(FIELDS_IN_FRONT + fields.entries.length);
+  writer.map(FIELDS_IN_FRONT + countFields(fields, body));
   writer.int(keys.version);
   writer.int(WIRE_VERSION);
   writer.int(keys.recordingId);

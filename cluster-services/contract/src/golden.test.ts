@@ -227,6 +227,7 @@ const liveStatus: LiveStatus = {
   clock,
   measuredAtUs,
 };
+const troubledStatus: LiveStatus = { ...liveStatus, problem: 'the outbox is full' };
 const hello: Hello = { generation: '019aaaa0-0000-7000-8000-00000000abcd', nowUs: measuredAtUs, version: '0.1.0' };
 const sampleBlock: SampleBlock = {
   device: 'bed-7.eeg',
@@ -258,6 +259,11 @@ describe('the bytes of wire version 1', () => {
     expect(decodeLiveStatus(bytesOf('live-status'))).toEqual({ ok: true, value: liveStatus });
   });
 
+  test('live-status-problem, a field that is absent where nothing is wrong', () => {
+    expect(bytesToHex(encodeLiveStatus(troubledStatus))).toBe(golden('live-status-problem'));
+    expect(decodeLiveStatus(bytesOf('live-status-problem'))).toEqual({ ok: true, value: troubledStatus });
+  });
+
   test('hello', () => {
     expect(bytesToHex(encodeHello(hello))).toBe(golden('hello'));
     expect(decodeHello(bytesOf('hello'))).toEqual({ ok: true, value: hello });
@@ -277,6 +283,8 @@ describe('the bytes of wire version 1', () => {
 
   test('every golden file is looked at', () => {
     const names = readdirSync(folder).map((file) => file.replace('.hex', ''));
-    expect(new Set(names)).toEqual(new Set([...Object.keys(messages), 'live-status', 'hello', 'sample-block', 'live-frame']));
+    expect(new Set(names)).toEqual(
+      new Set([...Object.keys(messages), 'live-status', 'live-status-problem', 'hello', 'sample-block', 'live-frame']),
+    );
   });
 });

@@ -76,6 +76,7 @@ export const keys = {
   untilUs: 69,
   by: 70,
   mergedInto: 71,
+  problem: 72,
 } as const;
 
 /** The map keys of the CBOR sample block that fast devices post to the intake. */

@@ -259,6 +259,7 @@ export type LiveStatus = {
   readonly certificateDaysLeft: number | null;
   readonly clock: ClockState;
   readonly measuredAtUs: number;
+  readonly problem?: string; // what a person must do something about, in one sentence
 };
 
 /** What the front door tells a client that subscribed to its command topic: the database generation, the time, the version. */

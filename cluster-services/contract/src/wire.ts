@@ -3,7 +3,12 @@ import { fail } from './cbor.ts';
 import { bytesToHex, bytesToUuid, isId, isUuid, uuidToBytes } from './ids.ts';
 
 /** How one kind of value is written and read: the building block from which every body is described once, for both directions. */
-export type Wire<T> = { write(to: CborWriter, value: T): void; read(from: CborReader): T };
+export type Wire<T> = {
+  write(to: CborWriter, value: T): void;
+  read(from: CborReader): T;
+  /** As a field of a map it may be absent: a field added to a version must be, so that its older bytes stay what they are. */
+  readonly optional?: true;
+};
 
 export function uint(max: number = Number.MAX_SAFE_INTEGER): Wire<number> {
   return {
@@ -104,6 +109,11 @@ export function oneOfNumbers<const T extends number>(values: readonly T[]): Wire
   };
 }
 
+/** A field that is written only where it has a value. */
+export function optional<T>(wire: Wire<T>): Wire<T> {
+  return { ...wire, optional: true };
+}
+
 export function nullable<T>(wire: Wire<T>): Wire<T | null> {
   return {
     write(to, value) {
@@ -177,6 +187,7 @@ export function fieldsOf<T extends object>(keys: Readonly<Record<keyof T & strin
 
 export function writeFields<T extends object>(to: CborWriter, fields: MapFields<T>, value: T): void {
   for (const { key, name, wire } of fields.entries) {
+    if (isAbsent(wire, value[name])) continue;
     to.int(key);
     try {
       wire.write(to, value[name]);
@@ -185,6 +196,15 @@ export function writeFields<T extends object>(to: CborWriter, fields: MapFields<
       throw cause;
     }
   }
+}
+
+/** How many of these fields this value has: the size of the map it is written as. */
+export function countFields<T extends object>(fields: MapFields<T>, value: T): number {
+  return fields.entries.reduce((count, { name, wire }) => count + (isAbsent(wire, value[name]) ? 0 : 1), 0);
+}
+
+function isAbsent<T>(wire: Wire<T>, value: T | undefined): boolean {
+  return wire.optional === true && value === undefined;
 }
 
 /** Walks the keys of one map: each must be the expected one, and the map must end with the last. */
@@ -220,7 +240,7 @@ export class MapReader {
   fields<T extends object>(fields: MapFields<T>, into: object = {}): T {
     const value: Partial<T> = into;
     for (const { key, name, wire } of fields.entries) {
-      this.key(key, name);
+      if (!this.key(key, name, wire.optional === true)) continue;
       value[name] = wire.read(this.#from);
     }
     return value as T;

@@ -28,6 +28,7 @@ export function gatewayState(gateway: string, live: GatewayLive, nowUs: number, 
     chunksPerSecondOut: status?.chunksPerSecondOut ?? null,
     secondsUntilFull: status?.secondsUntilFull ?? null,
     certificateDaysLeft: status?.certificateDaysLeft ?? null,
+    problem: status?.problem ?? null,
     clock: status?.clock ?? live.clock,
   };
 }

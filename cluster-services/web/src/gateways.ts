@@ -37,6 +37,7 @@ function silentGateway(gateway: string): GatewayState {
     chunksPerSecondOut: null,
     secondsUntilFull: null,
     certificateDaysLeft: null,
+    problem: null,
     clock: null,
   };
 }

@@ -59,12 +59,20 @@ export const PatientState = z.object({
 });
 export type PatientState = z.infer<typeof PatientState>;
 
+/** What a person must do something about, in one sentence that says what. */
+export const Problem = z.object({
+  about: z.string(), // the gateway or service
+  text: z.string(),
+});
+export type Problem = z.infer<typeof Problem>;
+
 /** How much of the truth a screen is seeing: whether storage answers and the front door is connected. */
 export const LinkState = z.object({
   storage: z.enum(['ok', 'down', 'unknown']),
   frontDoor: z.enum(['ok', 'down']),
   alarms: z.enum(['ok', 'down', 'unknown']), // the alarm path itself, by its pulse
   registryRevision: z.string().nullable(),
+  problems: z.array(Problem).optional(), // of gateways and services, the worst first; absent = none
 });
 export type LinkState = z.infer<typeof LinkState>;
 
@@ -94,6 +102,7 @@ export const GatewayState = z.object({
   chunksPerSecondOut: z.number().nullable(),
   secondsUntilFull: z.number().nullable(),
   certificateDaysLeft: z.number().nullable(),
+  problem: z.string().nullable(), // as it told it, or as the cluster sees it
   clock: z.object({ offsetUs: z.number(), uncertaintyUs: z.number(), source: z.enum(['none', 'front-door', 'ntp', 'replay']) }).nullable(),
 });
 export type GatewayState = z.infer<typeof GatewayState>;
