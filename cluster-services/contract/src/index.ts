@@ -11,6 +11,7 @@ export {
 } from './codec.ts';
 export { crc32 } from './crc32.ts';
 export { type Decoded, type DecodeReason, decodeReasons } from './decoded.ts';
+export { claimLimits, DeviceOwners, isServiceId, type ServiceId, serviceIds, speakerOf } from './device-owners.ts';
 export { checkIdentity, checkTopic, type IdentityCheck, type Sender } from './identity.ts';
 export {
   bytesToHex,

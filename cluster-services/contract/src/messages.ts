@@ -169,6 +169,7 @@ export const alarmConditions = [
   'storage-behind',
   'model-unavailable',
   'alarm-path',
+  'device-conflict', // a second gateway sends as this device
 ] as const;
 /** What an alarm is about. The first five are physiological, the others technical: those never latch. */
 export type AlarmCondition = (typeof alarmConditions)[number];

@@ -19,6 +19,7 @@ const words: Readonly<Record<AlarmCondition, string>> = {
   'storage-behind': 'STORE BEHIND',
   'model-unavailable': 'NO DETECTOR',
   'alarm-path': 'ALARMS NOT WATCHED',
+  'device-conflict': 'TWO GATEWAYS',
 };
 
 const marks = { high: ['***', '!!!'], medium: ['**', '!!'], low: ['*', '!'] } as const;

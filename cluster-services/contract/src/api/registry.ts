@@ -38,11 +38,23 @@ export type Assignment = z.infer<typeof Assignment>;
 export const Assignments = z.object({ assignments: z.array(Assignment) });
 export type Assignments = z.infer<typeof Assignments>;
 
+/** From `fromUs` on (null: from the beginning) this device belongs to this gateway, until the next of its owners; who said so, and when. */
+export const DeviceOwner = z.object({ device: Id, gateway: Id, fromUs: Micros.nullable(), by: z.string(), atUs: Micros });
+export type DeviceOwner = z.infer<typeof DeviceOwner>;
+
+/** POST /v1/devices/:id/moves: from now on, or from `fromUs` on, the device belongs to another gateway. */
+export const DeviceMove = z.strictObject({ gateway: Id, by: wireText(limits.maxNameBytes).min(1), fromUs: Micros.optional() });
+export type DeviceMove = z.infer<typeof DeviceMove>;
+export const DeviceMoves = z.object({ device: Id, owners: z.array(DeviceOwner) });
+export type DeviceMoves = z.infer<typeof DeviceMoves>;
+
 /** GET /v1/registry: all of it at one revision, which rises with every change; services keep a snapshot on their own disk. */
 export const Registry = z.object({
   revision: Count,
   patients: z.array(Patient),
   devices: z.array(Device),
   assignments: z.array(Assignment),
+  /** Whose each device is and was, oldest first per device; absent in a snapshot of an older release. */
+  owners: z.array(DeviceOwner).optional(),
 });
 export type Registry = z.infer<typeof Registry>;
