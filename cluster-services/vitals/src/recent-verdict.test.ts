@@ -1,7 +1,7 @@
 import type { Verdict } from '@vitalwire/contract';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { recentVerdict, type ScoredWindow } from './recent-verdict.ts';
+import { recentProbability, recentRule, recentVerdict, type ScoredWindow } from './recent-verdict.ts';
 
 const scored = (...probabilities: readonly (number | Verdict)[]): ScoredWindow[] =>
   probabilities.map((item, window) => {
@@ -40,6 +40,27 @@ test('order and repeats of windows make no difference', () => {
         verdict: item.probability === null ? ('not-scorable' as const) : ('unsure' as const),
       }));
       expect(recentVerdict([...recent, ...recent].reverse())).toBe(recentVerdict(recent));
+    }),
+  );
+});
+
+test('the number beside the word is of the same vote: no "quiet 99 %", no "seizure pattern 4 %", whatever the newest window says', () => {
+  expect(recentProbability(scored(0.04, 0.03, 0.02, 0.01, 0.99), 'quiet')).toBe(0.04);
+  expect(recentProbability(scored(0.97, 0.95, 0.9, 0.04, 0.02), 'seizure')).toBe(0.9);
+  expect(recentProbability(scored(0.01, 0.01, 'unsure', 0.99, 0.99), 'unsure')).toBe(null);
+  expect(recentProbability(scored(0.9), 'calibrating')).toBe(null);
+  const windows = fc.array(fc.oneof(fc.double({ min: 0, max: 1, noNaN: true }), fc.constantFrom<Verdict>('not-scorable', 'unsure')), {
+    minLength: 1,
+    maxLength: 9,
+  });
+  fc.assert(
+    fc.property(windows, fc.constantFrom<Verdict | null>(null, 'seizure', 'quiet'), (drawn, before) => {
+      const recent = scored(...drawn);
+      const word = recentVerdict(recent, before);
+      const number = word === null ? null : recentProbability(recent, word);
+      if (word === 'quiet') expect(number).toBeLessThan(0.2);
+      if (word === 'seizure') expect(number).toBeGreaterThanOrEqual(before === 'seizure' ? recentRule.off : recentRule.on);
+      if (word === 'unsure' && number !== null) expect(number >= 0.2 && number < recentRule.on).toBe(true);
     }),
   );
 });

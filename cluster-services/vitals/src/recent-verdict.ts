@@ -14,11 +14,8 @@ export const recentRule = { windows: 5, needed: 3, on: 0.8, off: 0.5 } as const;
  * `needed` windows reach `off`. Too few windows is "calibrating"; disagreement is "unsure"; never "quiet" by default.
  */
 export function recentVerdict(recent: readonly ScoredWindow[], before: Verdict | null = null): Verdict | null {
-  const newest = recent.reduce((latest, { window }) => Math.max(latest, window), -1);
-  if (newest < 0) return null;
-  const latest = new Map<number, ScoredWindow>();
-  for (const scored of recent) if (scored.window > newest - recentRule.windows) latest.set(scored.window, scored);
-  const windows = [...latest.values()];
+  const windows = votersOf(recent);
+  if (windows.length === 0) return null;
 
   const threshold = before === 'seizure' ? recentRule.off : recentRule.on;
   const atLeast = (matches: (scored: ScoredWindow) => boolean) => windows.filter(matches).length >= recentRule.needed;
@@ -28,4 +25,25 @@ export function recentVerdict(recent: readonly ScoredWindow[], before: Verdict |
     return windows.every(({ verdict }) => verdict === 'not-scorable') ? 'not-scorable' : 'calibrating';
   if (atLeast(({ verdict }) => verdict === 'not-scorable')) return 'not-scorable';
   return atLeast(({ verdict }) => verdict === 'quiet') ? 'quiet' : 'unsure';
+}
+
+/**
+ * The number that may stand beside the state word: of the windows that voted, the one that carried the vote, so that "quiet 99 %" cannot
+ * be shown. Null where the word rests on no probability: calibrating, not scorable, or windows that disagree.
+ */
+export function recentProbability(recent: readonly ScoredWindow[], state: Verdict): number | null {
+  const scored = votersOf(recent).flatMap(({ probability, verdict }) => (probability === null ? [] : [{ probability, verdict }]));
+  scored.sort((a, b) => b.probability - a.probability);
+  if (state === 'quiet') return scored.find(({ verdict }) => verdict === 'quiet')?.probability ?? null;
+  if (state === 'calibrating' || state === 'not-scorable') return null;
+  const reached = scored[recentRule.needed - 1]; // the level that as many windows reach as a vote needs
+  return reached === undefined || (state === 'unsure' && reached.verdict === 'quiet') ? null : reached.probability;
+}
+
+/** The newest windows, each once. */
+function votersOf(recent: readonly ScoredWindow[]): ScoredWindow[] {
+  const newest = recent.reduce((latest, { window }) => Math.max(latest, window), -1);
+  const latest = new Map<number, ScoredWindow>();
+  for (const scored of recent) if (scored.window > newest - recentRule.windows) latest.set(scored.window, scored);
+  return [...latest.values()];
 }

@@ -183,6 +183,13 @@ test('the state word follows the latest windows together, and a stored detection
   expect(only(ward).detection).toMatchObject({ state: 'seizure', provisional: false, at: { receivedAtUs: nowUs + 5 * second } });
 });
 
+test('the number beside the word is the vote’s, not the newest window’s', () => {
+  const ward = new Ward();
+  for (const window of [0, 1, 2]) ward.apply(topic(), detection(window, 'quiet', 0.03), nowUs + window * second);
+  ward.apply(topic(), detection(3, 'seizure', 0.99), nowUs + 3 * second);
+  expect(only(ward).detection).toMatchObject({ state: 'quiet', stateProbability: 0.03, verdict: 'seizure', probability: 0.99 });
+});
+
 test('with 4 s windows every second the state word needs the same agreement, and the age counts from the end of a window', () => {
   const ward = new Ward();
   ward.apply(topic(), eeg(nowUs), nowUs); // tells the rate: 100 Hz

@@ -15,7 +15,7 @@ import type {
   Status,
   Topic,
 } from '@vitalwire/contract';
-import { compareAlarms, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
+import { compareAlarms, recentProbability, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
 import { AlarmBoard } from './alarm-board.ts';
 import { type GatewayLive, gatewayState } from './gateway-live.ts';
 
@@ -246,13 +246,15 @@ export class Ward {
     // The stored detection of a window replaces the provisional one of the same window.
     const settles = known?.provisional === true && !topic.live && known.at.measuredAtUs === at.measuredAtUs;
     if (!settles && !isLater(at, known?.at)) return;
-    const state = recentVerdict(recentWindows(live, detection), known?.state ?? null) ?? detection.verdict;
+    const windows = recentWindows(live, detection);
+    const state = recentVerdict(windows, known?.state ?? null) ?? detection.verdict;
     live.detection = {
       state,
       device: detection.device,
       channel: detection.channel,
       verdict: detection.verdict,
       probability: detection.probability,
+      stateProbability: recentProbability(windows, state),
       reason: detection.reason,
       modelVersion: detection.modelVersion,
       modelHash: detection.modelHash,

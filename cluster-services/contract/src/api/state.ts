@@ -42,7 +42,8 @@ export const PatientState = z.object({
       channel: z.number(),
       state: Verdict, // the latest windows together: what the state word shows
       verdict: Verdict, // the newest window alone
-      probability: z.number().nullable(),
+      probability: z.number().nullable(), // likewise
+      stateProbability: z.number().nullable().optional(), // what carried the vote for `state`: the number beside the word; absent = not told
       reason: z.string().nullable(),
       modelVersion: z.string(),
       modelHash: z.string(),
