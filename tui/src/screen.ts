@@ -29,6 +29,7 @@ const colourTags: Readonly<Record<Tone, string>> = {
   'not-scorable': '{#5fd7ff-fg}',
   calibrating: '{#afafff-fg}',
   'no-data': '{#8fa1b3-fg}',
+  'not-judged': '{yellow-fg}',
   replay: '{bold}{#ffaf5f-fg}',
   good: '{green-fg}',
   warning: '{yellow-fg}',

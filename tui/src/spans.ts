@@ -13,6 +13,7 @@ export type Tone =
   | 'not-scorable'
   | 'calibrating'
   | 'no-data'
+  | 'not-judged'
   | 'replay'
   | 'good'
   | 'warning'
