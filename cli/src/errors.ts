@@ -5,6 +5,8 @@ import { exitCodes } from './io.ts';
 export const cliErrors = {
   WRONG_ARGUMENT: { retry: 'no', summary: 'wrong argument' },
   DATA_IN_USE: { retry: 'no', summary: 'this data directory is in use' },
+  PORT_TAKEN: { retry: 'yes', summary: 'a port cannot be had' },
+  PORTS_DAMAGED: { retry: 'no', summary: 'the file of ports cannot be used' },
   DATA_UNWRITABLE: { retry: 'no', summary: 'the data directory cannot be used' },
   NO_STACK: { retry: 'yes', summary: 'no stack is running here' },
   STACK_FILE_DAMAGED: { retry: 'no', summary: 'the file that says where the stack is cannot be used' },

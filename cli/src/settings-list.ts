@@ -40,7 +40,7 @@ Made by \`vitalwire settings --markdown\` from the schemas that check them; a te
 
 Every setting can stand in a YAML file (\`vitalwire service <name> --config file.yaml\`) or in the environment; the environment wins.
 A setting marked *secret* can also be read from a file named by \`<VARIABLE>_FILE\`, and is never printed. \`vitalwire up\` passes the
-environment on to its services and decides addresses, certificates and tokens itself.
+environment on to its services and decides addresses, certificates and tokens itself; of addresses only the ports can be given.
 `;
 
 function row({ key, env, default: value, required, description, secret }: Setting): string {

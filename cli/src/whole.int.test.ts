@@ -74,6 +74,30 @@ test('a supervisor that is killed leaves no services behind, and the next start 
   expect(await again.exited).toBe(0);
 });
 
+test('a stack that is started again has the ports it had; a running replay goes on with it, even at an intake that was moved', async () => {
+  const data = directory();
+  const up = start('up', '--data', data, '--json');
+  const first = await up.event((event) => event['type'] === 'ready');
+  const replay = start('replay', 'synth', '--data', data, '--speed', '1', '--json');
+  const samples = (event: Record<string, unknown>): number => Number(event['samplesSent'] ?? 0);
+  await replay.event((event) => event['type'] === 'progress' && samples(event) > 0);
+  up.child.kill('SIGTERM');
+  expect(await up.exited).toBe(0);
+
+  const again = start('up', '--data', data, '--json', '--port', 'intake=0');
+  const second = await again.event((event) => event['type'] === 'ready');
+  const [before, after] = [first['urls'], second['urls']] as Record<string, unknown>[];
+  expect(after?.['intake']).not.toBe(before?.['intake']);
+  expect({ ...after, intake: '' }).toEqual({ ...before, intake: '' });
+  const answered = Math.max(...replay.events.map(samples));
+  await replay.event((event) => event['type'] === 'progress' && samples(event) > answered + 256);
+  replay.child.kill('SIGINT');
+  expect(await replay.exited, replay.stderr()).toBe(0);
+  expect(replay.events.at(-1)).toMatchObject({ type: 'end', unfinished: [] });
+  again.child.kill('SIGTERM');
+  expect(await again.exited).toBe(0);
+});
+
 test('a demo of 8 s loses, doubles and changes nothing; verify says the same, and sees one flipped sample', async () => {
   const data = directory();
   const demo = start('demo', '--for', '8s', '--json', '--patients', '4', '--keep', data);

@@ -17,7 +17,7 @@ export const EdgeConfig = z.strictObject({
   keyPath: z.string().describe('its private key'),
   caPath: z.string().describe('the authority both sides trust'),
   intakeHost: z.string().default('127.0.0.1').describe('address the HTTPS intake listens on'),
-  intakePort: z.coerce.number().int().min(0).max(65_535).default(8443).describe('its port; 0 takes a free one'),
+  intakePort: z.coerce.number().int().min(0).max(65_535).default(8446).describe('its port; 0 takes a free one'),
   intakeCertPath: z.string().optional().describe("certificate of the intake; default: the gateway's"),
   intakeKeyPath: z.string().optional().describe("key of the intake's certificate; default: the gateway's"),
   dataDir: z.string().default('~/.vitalwire/edge').describe('where the agent keeps its outbox and device tokens'),

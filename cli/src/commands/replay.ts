@@ -12,8 +12,8 @@ import { keysHelp, pressKey } from '../replay/keys.ts';
 import type { Play } from '../replay/manifest.ts';
 import { devicesOf, registerPatients } from '../replay/register.ts';
 import { Replay, type ReplayProgress } from '../replay/replay.ts';
-import { resolveDataDir } from '../stack/data-dir.ts';
-import { requireStack } from '../stack/stack-file.ts';
+import { type DataDir, resolveDataDir } from '../stack/data-dir.ts';
+import { findStack, requireStack, type StackFile } from '../stack/stack-file.ts';
 
 type Options = {
   patients?: number;
@@ -34,6 +34,7 @@ type Options = {
 };
 
 const PROGRESS_EVERY_MS = 1_000;
+const ADDRESS_EVERY_MS = 1_000;
 const SHOWN_PROBLEMS = 3;
 /** How long what is on its way may take after the wish to stop; then the rest counts as not answered. */
 const LAST_ANSWERS_MS = 15_000;
@@ -148,7 +149,7 @@ async function replay(io: Io, words: readonly string[], options: Options): Promi
   const play = playOf(words, options);
   const stack = requireStack(dirs);
   const web = await connect(io, options.data === undefined ? {} : { data: options.data });
-  const intake = new IntakeClient({ url: options.url ?? stack.urls.intake, caPath: stack.caPath });
+  const intake = new IntakeClient({ url: intakeOf(io, options.url, dirs, stack), caPath: stack.caPath });
   const giveUp = new AbortController();
   const ended = new AbortController();
   try {
@@ -176,6 +177,24 @@ async function replay(io: Io, words: readonly string[], options: Options): Promi
     ended.abort();
     await Promise.all([intake.close(), web.close()]);
   }
+}
+
+/** Where the intake is now: a stack that was started again can have other ports, and says them in its file. */
+function intakeOf(io: Io, told: string | undefined, dirs: DataDir, stack: StackFile): () => string {
+  if (told !== undefined) return () => told;
+  let url = stack.urls.intake;
+  let readAtMs = io.clock.monotonicMs();
+  return () => {
+    const nowMs = io.clock.monotonicMs();
+    if (nowMs - readAtMs < ADDRESS_EVERY_MS) return url;
+    readAtMs = nowMs;
+    try {
+      url = findStack(dirs)?.urls.intake ?? url;
+    } catch {
+      // Half a file of another release: the address that was known is the best there is.
+    }
+    return url;
+  };
 }
 
 /** Keys of the terminal, as they are pressed. In this mode Ctrl-C is a key as well. */

@@ -3,12 +3,13 @@ import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs } from '../duration.ts';
 import { type AddCommand, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
+import { type PortChoice, parsePort } from '../stack/ports.ts';
 import { Stack } from '../stack/stack.ts';
 import { pageUrl } from '../stack/stack-file.ts';
 import { type StackNumbers, watchStack } from '../stack/stack-watch.ts';
 import type { ServiceView } from '../stack/supervisor.ts';
 
-type Options = { data?: string; database?: string; for?: number; json?: boolean; detect?: boolean };
+type Options = { data?: string; database?: string; for?: number; json?: boolean; detect?: boolean; port?: PortChoice };
 
 /** `vitalwire up`: the services on this machine, until told to stop. */
 export const addCommand: AddCommand = (program, io) => {
@@ -21,6 +22,11 @@ export const addCommand: AddCommand = (program, io) => {
       'sqlite:DIR or mysql://user:password@host:port/name (default: SQLite in the data directory)',
       parseDatabase,
     )
+    .option(
+      '--port <name=number>',
+      'a port for this run: web, intake, front-door, storage or alarms (default: chosen once, kept in <data>/ports.json)',
+      parsePort,
+    )
     .option('--for <duration>', 'stop by itself after this long, for example 30s', parseDurationMs)
     .option('--detect', "the edge agent detects and alarms by itself too: 'vitalwire edge watch' shows it")
     .option('--json', 'events as one JSON object a line')
@@ -30,10 +36,11 @@ export const addCommand: AddCommand = (program, io) => {
 Examples:
   vitalwire up
   vitalwire up --data ./ward --json
+  vitalwire up --port web=8443 --port intake=8446
   vitalwire up --database mysql://vitalwire:secret@127.0.0.1:3306/vitalwire
 
 Certificates, tokens and the database are made on the first start. Services that crash are started again; why is shown,
-and their logs are in <data>/logs. Settings of single services: VITALWIRE_<SERVICE>_<SETTING> (vitalwire settings).`,
+and their logs are in <data>/logs. Ports stay what they were, so that phones and gateways find the stack again. Settings of single services: VITALWIRE_<SERVICE>_<SETTING> (vitalwire settings).`,
     )
     .action((options: Options) => up(io, options));
 };
@@ -45,6 +52,7 @@ async function up(io: Io, options: Options): Promise<void> {
   const stack = new Stack({
     dirs,
     database: options.database,
+    ports: options.port,
     env: options.detect === true ? { ...io.env, VITALWIRE_EDGE_DETECT: 'true' } : io.env,
     clock: io.clock,
     onChange: (view) => teller.service(view, stack.views()),

@@ -8,7 +8,7 @@ import { Client } from '@vitalwire/client';
 import { exitCodeOf, sentenceOf } from '../errors.ts';
 import { exitCodes } from '../io.ts';
 import type { DataDir } from '../stack/data-dir.ts';
-import { freePorts } from '../stack/free-ports.ts';
+import { keptPorts, takenPorts } from '../stack/ports.ts';
 import { findStack, readToken } from '../stack/stack-file.ts';
 
 export type Finding = {
@@ -68,11 +68,14 @@ const checks: Readonly<Record<string, Check>> = {
     return good ? ok(text) : fail(text, 'install again: npm ci; without it readings are stored and shown, but nothing is detected');
   },
 
-  ports: async () => {
-    const [port] = await freePorts(1);
-    return port === undefined || port === 0
-      ? fail('no port of 127.0.0.1 is free', 'allow programs to listen on 127.0.0.1')
-      : ok('ports of 127.0.0.1 are free');
+  ports: async (dirs) => {
+    const kept = await keptPorts(dirs);
+    if (kept === null) return ok('none yet; chosen at the first start and then kept');
+    const told = `kept in ${dirs.portsFile}`;
+    if (findStack(dirs) !== null) return ok(told);
+    const taken = await takenPorts(kept);
+    if (taken.length === 0) return ok(`${told}, all free`);
+    return fail(`another program has ${taken.join(', ')}`, `stop it, or change ${dirs.portsFile} (vitalwire up --port <name>=<number>)`);
   },
 
   directory: (dirs) => {

@@ -4,7 +4,8 @@ import { Agent } from 'undici';
 import type { Delivery } from './capture-sender.ts';
 
 export type IntakeClientOptions = {
-  readonly url: string;
+  /** Asked before each request: the gateway may have moved. */
+  readonly url: () => string;
   readonly caPath: string;
   readonly timeoutMs?: number;
 };
@@ -22,11 +23,11 @@ const MAX_CONNECTIONS = 64;
 /** The devices' side of the agent's HTTPS intake: every answer, and every lack of one, is a value. */
 export class IntakeClient {
   readonly #agent: Agent;
-  readonly #origin: string;
+  readonly #url: () => string;
 
   constructor(options: IntakeClientOptions) {
     const timeoutMs = options.timeoutMs ?? 10_000;
-    this.#origin = new URL(options.url).origin;
+    this.#url = options.url;
     this.#agent = new Agent({
       connect: { ca: readFileSync(options.caPath, 'utf8'), timeout: Math.min(timeoutMs, 5_000) },
       headersTimeout: timeoutMs,
@@ -39,7 +40,7 @@ export class IntakeClient {
   async post(request: IntakeRequest): Promise<Delivery> {
     try {
       const answer = await this.#agent.request({
-        origin: this.#origin,
+        origin: new URL(this.#url()).origin,
         path: request.path,
         method: 'POST',
         headers: { authorization: `Bearer ${request.token}`, 'content-type': request.contentType },

@@ -37,6 +37,31 @@ test('an hour at 1x: every block leaves at its moment, every time is computed fr
   expect(bed.replay.unfinished()).toEqual([]);
 }, 60_000);
 
+test.each([1, 20, Number.POSITIVE_INFINITY])('at %s x a dead port does not keep a replay beyond its own end', async (speed) => {
+  const post = async () => ({ kind: 'failed', reason: 'ECONNREFUSED' }) as const;
+  const bed = await bedOf({ sources: [synth], play: { loop: true }, speed, forMs: 10_000, post });
+  await bed.play(100_000); // would hang here
+  expect(bed.replay.progress().tookMs).toBeLessThan(Number.isFinite(speed) ? 30_000 : 65_000);
+  expect(bed.replay.unfinished()[0]).toMatch(/ECONNREFUSED/);
+});
+
+test('answers that come back before the end of a replay are still waited for, and a paused replay ends as it was told', async () => {
+  let isDead = true;
+  const intake = new TestIntake();
+  const post = async (request: IntakeRequest) => (isDead ? { kind: 'failed' as const, reason: 'ECONNREFUSED' } : intake.post(request));
+  const bed = await bedOf({ sources: [synth], play: { loop: true }, forMs: 10_000, post });
+  bed.clock.setTimer(15_000, () => {
+    isDead = false;
+  });
+  await bed.play(40_000);
+  expect(bed.replay.unfinished()).toEqual([]);
+  expect(bed.replay.progress().samplesSent).toBe(2_560);
+  const paused = await bedOf({ sources: [synth], play: { loop: true }, forMs: 10_000 });
+  paused.clock.setTimer(2_000, () => paused.replay.transport.pause());
+  await paused.play(40_000);
+  expect(paused.replay.progress().tookMs).toBeLessThan(12_000);
+});
+
 test('events come at their moments, never before the samples of that moment, and every new round says so', async () => {
   for (const speed of [1, 20, Number.POSITIVE_INFINITY]) {
     const bed = await bedOf({ sources: [synth], play: { loop: true }, speed, forMs: Number.isFinite(speed) ? 150_000 / speed : 150_000 });
@@ -216,9 +241,10 @@ async function bedOf(options: Partial<Omit<ReplayOptions, 'play'>> & { sources: 
     clock,
     ...options,
     play,
-    post: async ({ path: to, body }: IntakeRequest) => {
+    post: async (request: IntakeRequest) => {
+      const { path: to, body } = request;
       requests.push({ path: to, body, sentMs: clock.monotonicMs(), order: requests.length });
-      return intake.post({ path: to, body });
+      return options.post?.(request) ?? intake.post({ path: to, body });
     },
   });
   const stop = new AbortController();

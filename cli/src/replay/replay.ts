@@ -39,6 +39,11 @@ type Sender = Pick<CaptureSender<never>, 'answered' | 'late' | 'resends' | 'copi
 type Capture = Omit<CaptureRecord, 'answered' | 'late' | 'ended'> & { readonly sender: Sender; readonly isAbrupt: boolean };
 
 const MANIFEST_EVERY_MS = 1_000;
+/** How long what is on its way may take after the end that `forMs` names; then it counts as not answered. */
+const LAST_ANSWERS_MS = 15_000;
+/** At full speed `forMs` counts data: without an answer for this long none will come by itself. */
+const NO_ANSWER_MS = 60_000;
+const LOOK_EVERY_MS = 1_000;
 
 /** Virtual patients, each with its devices, played through the agent's intake like any device. */
 export class Replay {
@@ -81,6 +86,7 @@ export class Replay {
 
   /** Plays until `stop` or its own end, then ends every capture; gives up on what is unanswered only at `giveUp`. */
   async run(tokens: ReadonlyMap<string, string>, stop: AbortSignal, giveUp: AbortSignal): Promise<void> {
+    const limit = new AbortController();
     const written = new AbortController();
     const writing = this.#keepManifest(written.signal);
     const over = new AbortController();
@@ -90,20 +96,21 @@ export class Replay {
     };
     if (stop.aborted) stopAll();
     else stop.addEventListener('abort', stopAll, { once: true });
+    const watching = this.#keepToLimit(written.signal, stopAll, () => limit.abort());
     try {
       for (;;) {
         const running = await this.transport.begin(over.signal);
         if (running === null) break;
         this.#takes.push(running.take);
         this.#firstTakeMs ??= this.#options.clock.monotonicMs();
-        await this.#play(running, tokens, stopAll, giveUp);
+        await this.#play(running, tokens, stopAll, AbortSignal.any([giveUp, limit.signal]));
         if (!this.transport.finish() || over.signal.aborted) break;
       }
     } finally {
       this.#endedMs = this.#options.clock.monotonicMs();
       stop.removeEventListener('abort', stopAll);
       written.abort();
-      await writing;
+      await Promise.all([writing, watching]);
       await Promise.all(this.patients.map((patient) => patient.close()));
       await writeManifest(this.manifestFile, this.manifest(true));
     }
@@ -240,6 +247,31 @@ export class Replay {
     if (forMs === undefined) return undefined;
     const nowMs = clock.monotonicMs();
     return Math.max(0, speed === null ? forMs - this.#playedMs : (forMs - (nowMs - (this.#firstTakeMs ?? nowMs))) * speed);
+  }
+
+  /** `forMs` ends the replay also where nobody answers, or while it is paused: a dead port must not keep it for ever. */
+  async #keepToLimit(until: AbortSignal, stopAll: () => void, giveUp: () => void): Promise<void> {
+    const { forMs, clock } = this.#options;
+    if (forMs === undefined) return;
+    let answered = -1;
+    let answeredMs = clock.monotonicMs();
+    while (!until.aborted) {
+      await clock.sleep(LOOK_EVERY_MS, until).catch(() => {});
+      if (until.aborted) return;
+      const nowMs = clock.monotonicMs();
+      const { state, speed, samplesSent, readingsSent } = this.progress();
+      if (samplesSent + readingsSent !== answered) {
+        answered = samplesSent + readingsSent;
+        answeredMs = nowMs;
+      }
+      const wallMs = nowMs - (this.#firstTakeMs ?? nowMs);
+      const isWall = speed !== 0 || state === 'paused';
+      if (isWall && state === 'paused' && wallMs >= forMs) stopAll();
+      if (isWall ? wallMs < forMs + LAST_ANSWERS_MS : nowMs - answeredMs < NO_ANSWER_MS) continue;
+      stopAll();
+      giveUp();
+      return;
+    }
   }
 
   async #keepManifest(until: AbortSignal): Promise<void> {

@@ -16,6 +16,7 @@ export type DataDir = {
   readonly replays: string;
   readonly state: string; // what services may remember locally, one directory each
   readonly stackFile: string;
+  readonly portsFile: string;
   readonly lockFile: string;
 };
 
@@ -34,6 +35,7 @@ export function resolveDataDir(option: string | undefined, env: Readonly<Record<
     replays: path.join(root, 'replays'),
     state: path.join(root, 'state'),
     stackFile: path.join(root, 'stack.json'),
+    portsFile: path.join(root, 'ports.json'),
     lockFile: path.join(root, 'stack.lock'),
   };
 }

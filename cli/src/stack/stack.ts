@@ -3,8 +3,8 @@ import path from 'node:path';
 import { labelShort } from '@vitalwire/contract';
 import { type Clock, fullJitter, type Lifecycle, Pki, version } from '@vitalwire/runtime';
 import { type DataDir, ensureSecret, lockDataDir, makeDirectories, writeWhole } from './data-dir.ts';
-import { freePorts } from './free-ports.ts';
 import { LogFile } from './log-file.ts';
+import { checkFree, choosePorts, type PortChoice } from './ports.ts';
 import { type ServiceName, type ServiceSettings, serviceEnvironment, serviceNames } from './service-settings.ts';
 import { type Command, ownCommand, spawnService } from './spawn-service.ts';
 import type { StackFile } from './stack-file.ts';
@@ -14,6 +14,8 @@ export type StackOptions = {
   readonly dirs: DataDir;
   /** `sqlite:DIR` or `mysql://…`; in the data directory unless given. */
   readonly database?: string | undefined;
+  /** Ports of a flag: they win over the environment, and that over those kept in the data directory. */
+  readonly ports?: PortChoice | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly onChange?: (view: ServiceView) => void;
@@ -57,7 +59,7 @@ export class Stack implements Lifecycle {
     const lock = await lockDataDir(dirs);
     this.#cleanups.push(() => lock.release());
     try {
-      const settings = await this.#prepare();
+      const settings = await this.#prepare(signal);
       const logs = new Map(serviceNames.map((name) => [name as string, new LogFile(dirs.logs, name)]));
       this.#cleanups.push(() => {
         for (const log of logs.values()) log.close();
@@ -93,11 +95,12 @@ export class Stack implements Lifecycle {
     for (let cleanup = this.#cleanups.pop(); cleanup !== undefined; cleanup = this.#cleanups.pop()) await cleanup();
   }
 
-  async #prepare(): Promise<ServiceSettings> {
-    const { dirs, database } = this.#options;
-    const [pki, ports, storageToken, alarmsToken, webToken, edgeToken] = await Promise.all([
+  async #prepare(signal: AbortSignal): Promise<ServiceSettings> {
+    const { dirs, database, env, clock } = this.#options;
+    const chosen = await choosePorts(dirs, this.#options.ports ?? {}, env);
+    await checkFree(dirs, chosen, clock, signal);
+    const [pki, storageToken, alarmsToken, webToken, edgeToken] = await Promise.all([
       Pki.open(dirs.pki),
-      freePorts(5 + serviceNames.length),
       ensureSecret(dirs, 'storage'),
       ensureSecret(dirs, 'alarms'),
       ensureSecret(dirs, 'web'),
@@ -111,7 +114,7 @@ export class Stack implements Lifecycle {
         }),
       ),
     ) as ServiceSettings['identities'];
-    const port = (index: number): number => ports[index] ?? 0;
+    const { storage, web, intake, alarms, 'front-door': frontDoor } = chosen.ports;
     return {
       dirs,
       gatewayId: GATEWAY,
@@ -120,8 +123,8 @@ export class Stack implements Lifecycle {
       identities,
       caPath: pki.caPath,
       tokens: { storage: storageToken, alarms: alarmsToken, web: webToken, edge: edgeToken },
-      ports: { storage: port(0), frontDoor: port(1), web: port(2), intake: port(3), alarms: port(4) },
-      probePorts: Object.fromEntries(serviceNames.map((name, index) => [name, port(5 + index)])) as ServiceSettings['probePorts'],
+      ports: { storage, frontDoor, web, intake, alarms },
+      probePorts: chosen.probes,
     };
   }
 }

@@ -77,7 +77,7 @@ export class Bed {
     return this.#stack;
   }
 
-  /** Starts the stack, again after `stop`: the same directory, other ports. */
+  /** Starts the stack, again after `stop`: the same directory, the same ports. */
   async start(): Promise<void> {
     const commandOf = (name: ServiceName): Command | null =>
       this.#options.commandOf?.(name) ?? (name === 'edge' ? this.#edgeBehindProxy() : null);

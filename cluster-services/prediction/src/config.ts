@@ -9,7 +9,7 @@ export const PredictionConfig = z.strictObject({
     .describe('the front door'),
   storageUrl: z
     .url({ protocol: /^https$/ })
-    .default('https://127.0.0.1:8443')
+    .default('https://127.0.0.1:8444')
     .describe('the storage service'),
   storageToken: secret(z.string().min(1)).describe('bearer token of the storage service'),
   certPath: z.string().min(1).describe('certificate of this service, PEM'),

@@ -10,7 +10,7 @@ export const StorageConfig = z.strictObject({
     .optional()
     .describe('where patients, devices and assignments are, in the same spelling; beside the readings unless given'),
   host: z.string().min(1).default('127.0.0.1').describe('address the HTTPS port listens at'),
-  port: port.default(8443).describe('HTTPS; 0 takes any free port'),
+  port: port.default(8444).describe('HTTPS; 0 takes any free port'),
   certPath: z.string().min(1).describe('certificate of this service, PEM'),
   keyPath: z.string().min(1).describe('its private key, PEM'),
   caPath: z.string().min(1).describe('the local authority, PEM'),
