@@ -14,6 +14,7 @@ import { decodeReasons } from './decoded.ts';
 import { bytesToUuid } from './ids.ts';
 import { limits } from './limits.ts';
 import {
+  type AlarmEpisode,
   alarmConditions,
   alarmPriorities,
   alarmStates,
@@ -22,6 +23,7 @@ import {
   clockSources,
   type EegChunk,
   endReasons,
+  episodeEnds,
   gapReasons,
   type Hello,
   heartRateKinds,
@@ -85,6 +87,17 @@ const eeg: fc.Arbitrary<EegChunk> = fc
 
 const upTo = (a: number | null, b: number | null): [number | null, number | null] => (a !== null && b !== null && a > b ? [b, a] : [a, b]);
 
+const episodes: fc.Arbitrary<AlarmEpisode[]> = fc.array(
+  fc.record({
+    onsetUs: whole,
+    seenUntilUs: whole,
+    end: fc.constantFrom(...episodeEnds),
+    endUs: nullable(whole),
+    peak: fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value || 0),
+    channel: fc.nat(255),
+  }),
+  { maxLength: limits.maxEpisodesPerAlarm },
+);
 const others: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
     stream: fc.constant('heart-rate' as const),
@@ -200,29 +213,31 @@ const others: fc.Arbitrary<Message> = fc.oneof(
     channelProbabilities: fc.array(nullable(fc.nat(10_000).map((value) => value / 10_000)), { maxLength: 256 }),
     fence: count,
   }),
-  fc.record({
-    stream: fc.constant('alarm' as const),
-    ...identified,
-    subject: uuid,
-    sender: id,
-    device: id,
-    alarmId: text(64),
-    condition: nullable(fc.constantFrom(...alarmConditions)),
-    priority: fc.constantFrom(...alarmPriorities),
-    state: fc.constantFrom(...alarmStates),
-    transition: fc.constantFrom(...alarmTransitions),
-    onsetUs: nullable(count),
-    endedUs: nullable(count),
-    value: nullable(fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((value) => value || 0)),
-    limit: nullable(fc.nat(300)),
-    channel: nullable(fc.nat(255)),
-    untilUs: nullable(count),
-    by: text(64),
-    mergedInto: nullable(text(64)),
-    replay: fc.constant(null),
-    text: text(limits.maxTextBytes),
-    fence: count,
-  }),
+  fc
+    .record({
+      stream: fc.constant('alarm' as const),
+      ...identified,
+      subject: uuid,
+      sender: id,
+      device: id,
+      alarmId: text(64),
+      condition: nullable(fc.constantFrom(...alarmConditions)),
+      priority: fc.constantFrom(...alarmPriorities),
+      state: fc.constantFrom(...alarmStates),
+      transition: fc.constantFrom(...alarmTransitions),
+      onsetUs: nullable(count),
+      endedUs: nullable(count),
+      value: nullable(fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((value) => value || 0)),
+      limit: nullable(fc.nat(300)),
+      channel: nullable(fc.nat(255)),
+      untilUs: nullable(count),
+      by: text(64),
+      mergedInto: nullable(text(64)),
+      replay: fc.constant(null),
+      text: text(limits.maxTextBytes),
+      fence: count,
+    })
+    .chain((alarm) => episodes.map((list) => (list.length === 0 ? alarm : { ...alarm, episodes: list }))),
 );
 const messages: fc.Arbitrary<Message> = fc.oneof({ weight: 1, arbitrary: eeg }, { weight: 4, arbitrary: others });
 

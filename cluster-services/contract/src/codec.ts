@@ -7,6 +7,7 @@ import { keys, WIRE_VERSION } from './keys.ts';
 import { limits } from './limits.ts';
 import {
   type Alarm,
+  type AlarmEpisode,
   alarmConditions,
   alarmPriorities,
   alarmStates,
@@ -21,6 +22,7 @@ import {
   type EventChunk,
   type EventReading,
   endReasons,
+  episodeEnds,
   type Gap,
   gapReasons,
   type HeartRateChunk,
@@ -232,6 +234,15 @@ const detectionBody = fieldsOf<Body<Detection>>(keys, {
   fence: position,
 });
 
+const alarmEpisode = rowOf<AlarmEpisode>({
+  onsetUs: int,
+  seenUntilUs: int,
+  end: oneOf(episodeEnds),
+  endUs: nullable(int),
+  peak: probability,
+  channel: uint(limits.maxChannels - 1),
+});
+
 const alarmBody = fieldsOf<Body<Alarm>>(keys, {
   ...measured,
   subject: uuid,
@@ -253,6 +264,7 @@ const alarmBody = fieldsOf<Body<Alarm>>(keys, {
   replay: nullable(replayMark),
   text: text(limits.maxTextBytes),
   fence: position,
+  episodes: optional(checked(listOf(alarmEpisode, limits.maxEpisodesPerAlarm), ({ length }) => length > 0, 'at least one')),
 });
 
 const liveStatusBody = fieldsOf<LiveStatusBody>(

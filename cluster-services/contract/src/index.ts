@@ -1,4 +1,5 @@
 export * from './api/index.ts';
+export { aheadUs, isClockWrong } from './clock-bound.ts';
 export {
   decodeHello,
   decodeLiveStatus,

@@ -77,6 +77,7 @@ export const keys = {
   by: 70,
   mergedInto: 71,
   problem: 72,
+  episodes: 73,
 } as const;
 
 /** The map keys of the CBOR sample block that fast devices post to the intake. */

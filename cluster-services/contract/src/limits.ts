@@ -17,6 +17,10 @@ export const limits = {
   maxReadingsPerChunk: 512,
   maxEventsPerChunk: 16,
   maxQualityItemsPerChunk: 256,
+  /** Seizures that one line of an alarm names: beyond it the oldest, but not the longest, are left out. */
+  maxEpisodesPerAlarm: 64,
+  /** A reading measured further ahead of the receiver's clock than this has a wrong clock: see `isClockWrong`. */
+  maxClockAheadUs: 10_000_000,
   maxTextBytes: 1024,
   maxNameBytes: 64,
   maxLabelBytes: 40,

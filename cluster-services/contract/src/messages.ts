@@ -170,6 +170,7 @@ export const alarmConditions = [
   'model-unavailable',
   'alarm-path',
   'device-conflict', // a second gateway sends as this device
+  'clock-wrong',
 ] as const;
 /** What an alarm is about. The first five are physiological, the others technical: those never latch. */
 export type AlarmCondition = (typeof alarmConditions)[number];
@@ -180,6 +181,23 @@ export type AlarmPriority = (typeof alarmPriorities)[number];
 export const alarmStates = ['active', 'acknowledged', 'latched', 'ended'] as const;
 /** `latched`: the condition is over, the signal goes on until somebody acknowledges; `ended`: nothing is signalled any more. */
 export type AlarmState = (typeof alarmStates)[number];
+
+export const episodeEnds = ['goes-on', 'over', 'not-known', 'recording-ended'] as const;
+/**
+ * How an episode stands. `goes-on`: nothing later speaks against it; `over`: what followed was judged and spoke against it; `not-known`: what
+ * followed could not be judged (no signal, a hole, a clock that was set); `recording-ended`: the recording ended in the middle of it.
+ */
+export type EpisodeEnd = (typeof episodeEnds)[number];
+
+/** One seizure an alarm tells of, in data time. Between `seenUntilUs` and `endUs` nobody saw anything: that time is never its duration. */
+export type AlarmEpisode = {
+  readonly onsetUs: number;
+  readonly seenUntilUs: number; // end of the last window that spoke for it
+  readonly end: EpisodeEnd;
+  readonly endUs: number | null; // over: seenUntilUs; not-known: when the signal could be judged again, null = not yet; recording-ended: when
+  readonly peak: number; // highest probability of a window
+  readonly channel: number; // of the peak
+};
 
 export const alarmTransitions = [
   'raised',
@@ -224,6 +242,7 @@ export type Alarm = Identified & {
   readonly replay: ReplayMark | null;
   readonly text: string;
   readonly fence: number;
+  readonly episodes?: readonly AlarmEpisode[]; // earliest first; absent = it tells of none
 };
 
 /** Everything that is committed, told apart by `stream` and, for recordings, `kind`. */

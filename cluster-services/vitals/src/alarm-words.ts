@@ -20,6 +20,7 @@ const words: Readonly<Record<AlarmCondition, string>> = {
   'model-unavailable': 'NO DETECTOR',
   'alarm-path': 'ALARMS NOT WATCHED',
   'device-conflict': 'TWO GATEWAYS',
+  'clock-wrong': 'CLOCK WRONG',
 };
 
 const marks = { high: ['***', '!!!'], medium: ['**', '!!'], low: ['*', '!'] } as const;

@@ -280,5 +280,6 @@ function infoOf(line: Alarm, condition: AlarmCondition, before: AlarmInfo | null
     senders: [line.sender],
     replay: line.replay,
     text: line.text,
+    ...(line.episodes === undefined ? {} : { episodes: line.episodes }),
   };
 }

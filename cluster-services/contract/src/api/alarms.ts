@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
-import { alarmConditions, alarmPriorities, alarmStates, alarmTransitions } from '../messages.ts';
+import { alarmConditions, alarmPriorities, alarmStates, alarmTransitions, episodeEnds } from '../messages.ts';
 import { Count, Id, Micros, QueryMicros, queryLimit, Uuid, wireText } from './fields.ts';
 
 // What the alarms service answers, and `web` passes on. Vocabulary inspired by IEC 60601-1-8; no compliance is claimed.
@@ -8,6 +8,17 @@ import { Count, Id, Micros, QueryMicros, queryLimit, Uuid, wireText } from './fi
 /** Who asks for something: an id, never a name that only a person understands. */
 const By = wireText(limits.maxNameBytes).refine((by) => by.trim() !== '', { error: 'say who asks' });
 export const AlarmId = z.string().regex(/^[0-9a-f]{16}$/, { error: 'expected the 16 hexadecimal digits of an alarm' });
+
+/** One seizure an alarm tells of: see the message of the wire. */
+const Episode = z.object({
+  onsetUs: Micros, // data time
+  seenUntilUs: Micros,
+  end: z.enum(episodeEnds),
+  endUs: Micros.nullable(),
+  peak: z.number(),
+  channel: Count,
+});
+const Episodes = z.array(Episode).readonly().exactOptional(); // earliest first; absent = it tells of none
 
 /** One alarm as it stands: the newest line of its log, and what earlier lines said of it. */
 export const AlarmInfo = z.object({
@@ -29,6 +40,7 @@ export const AlarmInfo = z.object({
   senders: z.array(Id), // who has told of it: the cluster's engine, a gateway, or both
   replay: z.object({ speed: z.number(), source: z.string() }).nullable(),
   text: z.string(),
+  episodes: Episodes,
 });
 export type AlarmInfo = z.infer<typeof AlarmInfo>;
 
@@ -105,6 +117,7 @@ export const AlarmLine = z.object({
   mergedInto: z.string().nullable(),
   replay: z.object({ speed: z.number(), source: z.string() }).nullable(),
   text: z.string(),
+  episodes: Episodes,
 });
 export type AlarmLine = z.infer<typeof AlarmLine>;
 

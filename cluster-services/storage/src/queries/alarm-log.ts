@@ -107,7 +107,7 @@ function isWanted(alarm: Alarm, devices: readonly DeviceTime[] | null): boolean 
 
 function lineOf(alarm: Alarm): AlarmLine {
   const { sender, device, alarmId, condition, priority, state, transition, onsetUs, endedUs } = alarm;
-  const { value, limit, channel, untilUs, by, mergedInto, replay, text } = alarm;
+  const { value, limit, channel, untilUs, by, mergedInto, replay, text, episodes } = alarm;
   return {
     logId: alarm.subject,
     seq: alarm.seq,
@@ -129,6 +129,7 @@ function lineOf(alarm: Alarm): AlarmLine {
     mergedInto,
     replay: replay === null ? null : { ...replay },
     text,
+    ...(episodes === undefined ? {} : { episodes }),
   };
 }
 

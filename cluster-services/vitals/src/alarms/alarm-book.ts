@@ -157,6 +157,7 @@ function infoAfter(record: AlarmRecord, condition: AlarmCondition, before: Alarm
     senders: union(before?.senders ?? [], [record.sender], isAsked ? [] : [record.by]),
     replay: record.replay,
     text: record.text,
+    ...(record.episodes === undefined ? {} : { episodes: record.episodes }),
   };
 }
 

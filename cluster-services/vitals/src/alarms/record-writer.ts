@@ -19,8 +19,9 @@ export class RecordWriter {
 
   /** A transition of an alarm that is known; what the patch does not name stays as it was. */
   change(alarm: AlarmInfo, transition: AlarmRecord['transition'], nowUs: number, patch: Partial<AlarmRecord>, by = ''): void {
-    const { device, alarmId, condition, priority, state, onsetUs, endedUs, value, limit, channel, replay, text } = alarm;
-    const whole = { device, alarmId, condition, priority, state, onsetUs, endedUs, value, limit, channel, replay, text };
+    const { device, alarmId, condition, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, episodes } = alarm;
+    const told = episodes === undefined ? {} : { episodes };
+    const whole = { device, alarmId, condition, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, ...told };
     this.emit({ ...this.about(device, nowUs), ...whole, ...patch, transition, by });
   }
 

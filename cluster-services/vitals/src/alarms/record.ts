@@ -23,12 +23,13 @@ export type AlarmRecord = Pick<
   | 'mergedInto'
   | 'replay'
   | 'text'
+  | 'episodes'
 > & { readonly atUs: number /* wall clock of the sender */ };
 
 /** What a message of the wire says, without its identity. */
 export function recordOf(alarm: Alarm): AlarmRecord {
   const { sender, device, alarmId, condition, priority, state, transition, onsetUs, endedUs, value } = alarm;
-  const { limit, channel, untilUs, by, mergedInto, replay, text, measuredAtUs } = alarm;
+  const { limit, channel, untilUs, by, mergedInto, replay, text, episodes, measuredAtUs } = alarm;
   return {
     sender,
     device,
@@ -47,6 +48,7 @@ export function recordOf(alarm: Alarm): AlarmRecord {
     mergedInto,
     replay,
     text,
+    ...(episodes === undefined ? {} : { episodes }),
     atUs: measuredAtUs,
   };
 }
