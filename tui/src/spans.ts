@@ -8,6 +8,7 @@ export type Tone =
   | 'soft'
   | 'stale'
   | 'seizure'
+  | 'focal'
   | 'quiet'
   | 'unsure'
   | 'not-scorable'

@@ -231,6 +231,7 @@ const detectionBody = fieldsOf<Body<Detection>>(keys, {
   reason: nullable(text(limits.maxReasonBytes)),
   baseline: nullable(oneOf(baselines)),
   channelProbabilities: listOf(nullable(tenThousandths), limits.maxChannels),
+  channelBaselines: optional(listOf(nullable(uint(0xffff)), limits.maxChannels)),
   fence: position,
 });
 

@@ -78,6 +78,7 @@ export const keys = {
   mergedInto: 71,
   problem: 72,
   episodes: 73,
+  channelBaselines: 74,
 } as const;
 
 /** The map keys of the CBOR sample block that fast devices post to the intake. */

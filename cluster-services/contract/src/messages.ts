@@ -130,7 +130,8 @@ export type Status = Identified & {
   readonly previousSession: string | null;
 };
 
-export const verdicts = ['seizure', 'quiet', 'unsure', 'not-scorable', 'calibrating'] as const;
+/** `focal`: channels too few to make a `seizure` of the recording show its pattern all the same. */
+export const verdicts = ['seizure', 'quiet', 'unsure', 'not-scorable', 'calibrating', 'focal'] as const;
 export type Verdict = (typeof verdicts)[number];
 
 export const baselines = ['population', 'own'] as const;
@@ -153,6 +154,11 @@ export type Detection = Identified & {
   readonly reason: string | null;
   readonly baseline: Baseline | null; // what amplitudes were compared with; null = nothing was scored
   readonly channelProbabilities: readonly (number | null)[]; // one per channel of the montage, to 1e-4; null = not scorable
+  /**
+   * What each channel was compared with: its own usual amplitude in 1/1000 of log µV; null = the population's. A window that is judged again
+   * is judged against what its own record says; the windows after it go on from there. Absent where an older release judged.
+   */
+  readonly channelBaselines?: readonly (number | null)[];
   readonly fence: number;
 };
 
@@ -171,8 +177,9 @@ export const alarmConditions = [
   'alarm-path',
   'device-conflict', // a second gateway sends as this device
   'clock-wrong',
+  'focal-seizure',
 ] as const;
-/** What an alarm is about. The first five are physiological, the others technical: those never latch. */
+/** What an alarm is about. Seizures and the heart rate's are physiological, the others technical: those never latch. */
 export type AlarmCondition = (typeof alarmConditions)[number];
 
 export const alarmPriorities = ['low', 'medium', 'high'] as const;

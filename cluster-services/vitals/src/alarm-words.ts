@@ -8,6 +8,7 @@ export type AlarmWord = { readonly key: AlarmKey; readonly mark: string; readonl
 
 const words: Readonly<Record<AlarmCondition, string>> = {
   seizure: 'SEIZURE',
+  'focal-seizure': 'FOCAL PATTERN',
   'heart-rate-high': 'HR HIGH',
   'heart-rate-low': 'HR LOW',
   'heart-rate-extreme-high': 'HR VERY HIGH',

@@ -12,6 +12,7 @@ export type StateWord = {
 
 const words = {
   seizure: { key: 'seizure', word: 'seizure pattern', short: 'seizure', symbol: '▲', ascii: '!' },
+  focal: { key: 'focal', word: 'focal pattern', short: 'focal', symbol: '△', ascii: '^' },
   quiet: { key: 'quiet', word: 'quiet', short: 'quiet', symbol: '●', ascii: 'o' },
   unsure: { key: 'unsure', word: 'unsure', short: 'unsure', symbol: '◆', ascii: '?' },
   'not-scorable': { key: 'not-scorable', word: 'not scorable', short: 'unscorable', symbol: '✕', ascii: 'x' },

@@ -95,6 +95,7 @@ export const DetectionInfo = z.object({
   reason: z.string().nullable(),
   baseline: z.enum(baselines).nullable(),
   channelProbabilities: z.array(z.number().nullable()), // in the order of the montage
+  channelBaselines: z.array(z.number().nullable()).optional(), // what each was compared with, in 1/1000 of log µV; null = the population's
   measuredAtUs: Micros,
   committedAtUs: Micros,
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baselines } from '../messages.ts';
+import { baselines, verdicts } from '../messages.ts';
 import { AlarmInfo, AlarmPause } from './alarms.ts';
 import { ChannelAnswer } from './fields.ts';
 
@@ -14,7 +14,7 @@ export const Stamp = z.object({
 export type Stamp = z.infer<typeof Stamp>;
 
 const Rate = z.object({ num: z.number(), den: z.number() });
-const Verdict = z.enum(['seizure', 'quiet', 'unsure', 'not-scorable', 'calibrating']);
+const Verdict = z.enum(verdicts);
 const Replay = z.object({ speed: z.number(), source: z.string() });
 
 /** The latest known about one patient, or about one device that belongs to nobody yet. */

@@ -38,7 +38,7 @@ async function detectionIds(db: Kysely<ReadingsTables>, recordingId: string): Pr
 
 export function detectionInfo(detection: Detection, committedAtUs: number): DetectionInfo {
   const { channel, modelHash, modelVersion, firstSample, samples, probability, verdict, reason, measuredAtUs } = detection;
-  const { baseline, channelProbabilities } = detection;
+  const { baseline, channelProbabilities, channelBaselines } = detection;
   return {
     window: detection.seq,
     channel,
@@ -51,6 +51,7 @@ export function detectionInfo(detection: Detection, committedAtUs: number): Dete
     reason,
     baseline,
     channelProbabilities: [...channelProbabilities],
+    ...(channelBaselines === undefined ? {} : { channelBaselines: [...channelBaselines] }),
     measuredAtUs,
     committedAtUs,
   };

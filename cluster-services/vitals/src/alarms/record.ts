@@ -55,6 +55,7 @@ export function recordOf(alarm: Alarm): AlarmRecord {
 
 const physiological: ReadonlySet<AlarmCondition> = new Set([
   'seizure',
+  'focal-seizure',
   'heart-rate-high',
   'heart-rate-low',
   'heart-rate-extreme-high',
@@ -65,9 +66,9 @@ export function categoryOf(condition: AlarmCondition): 'physiological' | 'techni
   return physiological.has(condition) ? 'physiological' : 'technical';
 }
 
-const latching: ReadonlySet<AlarmCondition> = new Set(['seizure', 'heart-rate-extreme-high', 'heart-rate-extreme-low']);
+const latching: ReadonlySet<AlarmCondition> = new Set(['seizure', 'focal-seizure', 'heart-rate-extreme-high', 'heart-rate-extreme-low']);
 
-/** Whether the signal goes on when the condition is over, until somebody acknowledges: what has high priority does; technical alarms never. */
+/** Whether the signal goes on when the condition is over, until somebody acknowledges: seizures of every kind and extremes do; technical alarms never. */
 export function isLatching(condition: AlarmCondition): boolean {
   return latching.has(condition);
 }
