@@ -1,5 +1,15 @@
 import type { AlarmInfo, AlarmPause, PatientState } from '@vitalwire/contract';
-import { alarmMeasure, alarmWord, formatAge, formatCountdown, isFlashOn, isSignalling, isUnacknowledged, pauseOf } from '@vitalwire/vitals';
+import {
+  ageSince,
+  alarmMeasure,
+  alarmWord,
+  formatAge,
+  formatCountdown,
+  isFlashOn,
+  isSignalling,
+  isUnacknowledged,
+  pauseOf,
+} from '@vitalwire/vitals';
 import type { Look } from './look.ts';
 import { clean, cutLine, fit, type Line, type Span, span, type Tone } from './spans.ts';
 import { timeOfDay } from './time-of-day.ts';
@@ -73,7 +83,7 @@ function alarmLine(alarm: AlarmInfo, pauses: readonly AlarmPause[], moment: Alar
   else spans.push(span('not acknowledged', 'strong'));
   if (pause !== null && isUnacknowledged(alarm))
     spans.push(span(`${between}sound off ${formatCountdown(pause.untilUs, nowUs)} by ${clean(pause.by)}`, 'warning'));
-  spans.push(span(`${between}since ${timeOfDay(alarm.onsetUs)} (${formatAge(Math.max(0, nowUs - alarm.onsetUs) / 1000)})`, 'soft'));
+  spans.push(span(`${between}since ${timeOfDay(alarm.onsetUs)} (${formatAge(ageSince(alarm.onsetUs, nowUs))})`, 'soft'));
   if (alarm.replay !== null) spans.push(span(`${between}REPLAY`, 'replay'));
   if (!alarm.senders.includes('alarms')) spans.push(span(`${between}raised at ${alarm.senders.map(clean).join(', ')}`, 'soft'));
   if (alarm.text !== '') spans.push(span(`${between}${clean(alarm.text)}`, 'soft'));

@@ -1,6 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { acuityClass, ageMs, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, stateWord } from '@vitalwire/vitals';
+import { acuityClass, ageMs, durationMs, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, stateWord } from '@vitalwire/vitals';
 import { alarmLines, systemLine } from './alarm-texts.ts';
 import { composeList } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
@@ -220,5 +220,5 @@ function rateText({ num, den }: { num: number; den: number }): string {
 }
 
 function clockError(offsetUs: number): string {
-  return `${formatAge(Math.abs(offsetUs) / 1000)} ${offsetUs > 0 ? 'slow' : 'fast'}, corrected`;
+  return `${formatAge(durationMs(Math.abs(offsetUs) / 1000))} ${offsetUs > 0 ? 'slow' : 'fast'}, corrected`;
 }

@@ -1,5 +1,15 @@
 import { type AlarmInfo, type EdgeWatch, labelShort } from '@vitalwire/contract';
-import { alarmMeasure, alarmWord, compareAlarms, formatAge, isUnacknowledged, stateWord } from '@vitalwire/vitals';
+import {
+  ageMs,
+  ageSince,
+  alarmMeasure,
+  alarmWord,
+  compareAlarms,
+  formatAge,
+  freshnessOf,
+  isUnacknowledged,
+  stateWord,
+} from '@vitalwire/vitals';
 
 type Device = EdgeWatch['devices'][number];
 
@@ -34,7 +44,7 @@ function alarmLine(alarm: AlarmInfo, nowUs: number): string {
     `  ${mark.padEnd(3)} ${word}`,
     alarm.device,
     alarm.state === 'latched' ? 'over, not acknowledged' : alarm.state,
-    `raised ${formatAge((nowUs - alarm.raisedAtUs) / 1e6)} ago`,
+    `raised ${formatAge(ageSince(alarm.raisedAtUs, nowUs))} ago`,
     ...(measure === '' ? [] : [measure]),
     ...(alarm.replay === null ? [] : ['REPLAY']),
     alarm.alarmId,
@@ -43,15 +53,20 @@ function alarmLine(alarm: AlarmInfo, nowUs: number): string {
 }
 
 function deviceLine({ device, replay, eeg, detection, heartRate }: Device, nowUs: number): string {
-  const age = (receivedAtUs: number) => (nowUs - receivedAtUs) / 1e6;
-  const { state } = stateWord(detection?.verdict ?? null, detection === null ? null : age(detection.receivedAtUs));
+  // Times of a device count as they are: where its clock is ahead the arrival bounds the age from below.
+  const age = (value: { measuredAtUs: number; receivedAtUs: number }) => ageMs({ ...value, clockOffsetUs: 0 }, nowUs);
+  const { state } = stateWord(detection?.verdict ?? null, detection === null ? null : age(detection));
   const probability = detection?.probability == null || state.key === 'no-data' ? '' : ` ${detection.probability.toFixed(2)}`;
   const parts = [
     `  ${device}`,
-    `EEG ${eeg === null ? '--' : `${eeg.channels} ch, ${eeg.open ? `${formatAge(age(eeg.receivedAtUs))} old` : 'ended'}`}`,
+    `EEG ${eeg === null ? '--' : `${eeg.channels} ch, ${eeg.open ? `${formatAge(age(eeg))} old` : 'ended'}`}`,
     `${state.ascii} ${state.word}${probability}${detection?.baseline === 'population' && probability !== '' ? ' (no baseline of its own yet)' : ''}`,
-    `HR ${heartRate === null ? '--' : `${Math.round(heartRate.bpm)} /min, ${formatAge(age(heartRate.receivedAtUs))} old`}`,
+    `HR ${heartRate === null ? '--' : `${isHidden(age(heartRate)) ? '--' : Math.round(heartRate.bpm)} /min, ${formatAge(age(heartRate))} old`}`,
     ...(replay === null ? [] : ['REPLAY']),
   ];
   return parts.join('  ');
+}
+
+function isHidden(age: ReturnType<typeof ageMs>): boolean {
+  return freshnessOf('heart-rate', age) === 'hidden';
 }

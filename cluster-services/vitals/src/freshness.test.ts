@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ageMs, formatAge, freshnessOf } from './freshness.ts';
+import { ageMs, ageSince, durationMs, formatAge, freshnessOf } from './freshness.ts';
 
 const nowUs = 1_800_000_000_000_000;
 const minute = 60_000_000;
@@ -39,14 +39,14 @@ test.each([
   ['eeg', [0, 2_999], [3_000, 9_999], [10_000, 59_999], [60_000, 9e9]],
   ['heart-rate', [0, 14_999], [15_000, 59_999], [60_000, 299_999], [300_000, 9e9]],
 ] as const)('%s turns grey, overdue and hidden exactly at its limits', (kind, fresh, grey, overdue, hidden) => {
-  for (const age of fresh) expect(freshnessOf(kind, age)).toBe('fresh');
-  for (const age of grey) expect(freshnessOf(kind, age)).toBe('grey');
-  for (const age of overdue) expect(freshnessOf(kind, age)).toBe('overdue');
-  for (const age of hidden) expect(freshnessOf(kind, age)).toBe('hidden');
+  for (const age of fresh) expect(freshnessOf(kind, durationMs(age))).toBe('fresh');
+  for (const age of grey) expect(freshnessOf(kind, durationMs(age))).toBe('grey');
+  for (const age of overdue) expect(freshnessOf(kind, durationMs(age))).toBe('overdue');
+  for (const age of hidden) expect(freshnessOf(kind, durationMs(age))).toBe('hidden');
 });
 
 test('an age is at most six characters, rounded down', () => {
-  expect([0, 999, 1_000, 59_999, 60_000, 3_599_999, 3_600_000, 86_400_000].map(formatAge)).toEqual([
+  expect([0, 999, 1_000, 59_999, 60_000, 3_599_999, 3_600_000, 86_400_000].map((age) => formatAge(durationMs(age)))).toEqual([
     '<1 s',
     '<1 s',
     '1 s',
@@ -58,7 +58,12 @@ test('an age is at most six characters, rounded down', () => {
   ]);
   fc.assert(
     fc.property(fc.double({ min: 0, max: 300 * 86_400_000, noNaN: true }), (age) => {
-      expect(formatAge(age).length).toBeLessThanOrEqual(6);
+      expect(formatAge(durationMs(age)).length).toBeLessThanOrEqual(6);
     }),
   );
+});
+
+test('the age of a moment is in milliseconds, and what lies ahead is of age 0', () => {
+  expect(ageSince(nowUs - 5_000_000, nowUs)).toBe(5_000);
+  expect(ageSince(nowUs + 1, nowUs)).toBe(0);
 });

@@ -1,3 +1,7 @@
+declare const ageBrand: unique symbol;
+/** An age in milliseconds. Only the functions here make one, so that seconds or microseconds can never be shown as if they were. */
+export type AgeMs = number & { readonly [ageBrand]: true };
+
 /** When a value was measured and when the cluster received it: all a screen needs to tell its age. */
 export type Stamp = {
   readonly measuredAtUs: number; // the gateway's clock, at the end of what was measured
@@ -10,10 +14,20 @@ export type Stamp = {
  * Nothing can be measured after it was received, so a wrong gateway clock can never make a value look younger than its arrival.
  * Without a measured offset there is no honest age: a backlog and a slow clock look the same.
  */
-export function ageMs(stamp: Stamp, nowUs: number): number | null {
+export function ageMs(stamp: Stamp, nowUs: number): AgeMs | null {
   if (stamp.clockOffsetUs === null) return null;
   const measuredUs = Math.min(stamp.measuredAtUs + stamp.clockOffsetUs, stamp.receivedAtUs);
-  return Math.max(0, nowUs - measuredUs) / 1000;
+  return ageSince(measuredUs, nowUs);
+}
+
+/** How long ago a moment was, both in µs on one clock. */
+export function ageSince(fromUs: number, nowUs: number): AgeMs {
+  return durationMs(Math.max(0, nowUs - fromUs) / 1000);
+}
+
+/** A length of time that is shown as ages are. */
+export function durationMs(ms: number): AgeMs {
+  return ms as AgeMs;
 }
 
 export type FreshnessKind = 'eeg' | 'heart-rate';
@@ -27,7 +41,7 @@ export const freshnessLimitsMs = {
   'heart-rate': { grey: 15_000, overdue: 60_000, hidden: 300_000 },
 } as const satisfies Record<FreshnessKind, { grey: number; overdue: number; hidden: number }>;
 
-export function freshnessOf(kind: FreshnessKind, age: number | null): Freshness {
+export function freshnessOf(kind: FreshnessKind, age: AgeMs | null): Freshness {
   if (age === null) return 'unknown';
   const limits = freshnessLimitsMs[kind];
   if (age >= limits.hidden) return 'hidden';
@@ -36,7 +50,7 @@ export function freshnessOf(kind: FreshnessKind, age: number | null): Freshness 
 }
 
 /** An age in at most six characters: `<1 s`, `12 s`, `3 min`, `2 h`, `4 d`; unknown is `?`. Rounded down; it never says "now". */
-export function formatAge(age: number | null): string {
+export function formatAge(age: AgeMs | null): string {
   if (age === null) return '?';
   const seconds = Math.floor(Math.max(0, age) / 1000);
   if (seconds < 1) return '<1 s';

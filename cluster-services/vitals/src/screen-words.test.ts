@@ -1,5 +1,6 @@
 import { type PatientState, verdicts } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
+import { durationMs } from './freshness.ts';
 import { shownState, stateWord } from './screen-words.ts';
 
 const nowUs = 1_800_000_000_000_000;
@@ -11,7 +12,7 @@ function stamp(ageSeconds: number) {
 test('every state has a word, a symbol and an ASCII symbol of its own', () => {
   const eeg = { at: stamp(0) } as NonNullable<PatientState['eeg']>;
   const states = [...verdicts, null]
-    .map((verdict) => stateWord(verdict, 0).state)
+    .map((verdict) => stateWord(verdict, durationMs(0)).state)
     .concat(shownState({ detection: null, eeg }, nowUs).state);
   for (const part of ['word', 'symbol', 'ascii', 'key'] as const)
     expect(new Set(states.map((state) => state[part])).size).toBe(states.length);
@@ -19,10 +20,10 @@ test('every state has a word, a symbol and an ASCII symbol of its own', () => {
 });
 
 test('a verdict too old to show is "no data", never "quiet"', () => {
-  expect(stateWord('quiet', 59_999).state.word).toBe('quiet');
-  expect(stateWord('quiet', 60_000).state.word).toBe('no data');
-  expect(stateWord('seizure', 60_000).state.word).toBe('no data');
-  expect(stateWord(null, 0).state.word).toBe('no data');
+  expect(stateWord('quiet', durationMs(59_999)).state.word).toBe('quiet');
+  expect(stateWord('quiet', durationMs(60_000)).state.word).toBe('no data');
+  expect(stateWord('seizure', durationMs(60_000)).state.word).toBe('no data');
+  expect(stateWord(null, durationMs(0)).state.word).toBe('no data');
 });
 
 test('EEG that arrives while nothing judges it is "not judged"; "no data" is kept for where none arrives', () => {

@@ -1,5 +1,5 @@
 import type { PatientState, Verdict } from '@vitalwire/contract';
-import { ageMs, type Freshness, freshnessOf } from './freshness.ts';
+import { type AgeMs, ageMs, type Freshness, freshnessOf } from './freshness.ts';
 
 /** How a state is shown: always a word, a symbol and a colour together, never a colour alone. */
 export type StateWord = {
@@ -22,7 +22,7 @@ const words = {
 } as const satisfies Record<Verdict | 'no-data' | 'not-judged', StateWord>;
 
 /** The state word of a patient and how fresh it is. A verdict too old to show is "no data", never "quiet". */
-export function stateWord(verdict: Verdict | null, age: number | null): { state: StateWord; freshness: Freshness } {
+export function stateWord(verdict: Verdict | null, age: AgeMs | null): { state: StateWord; freshness: Freshness } {
   if (verdict === null) return { state: words['no-data'], freshness: 'hidden' };
   const freshness = freshnessOf('eeg', age);
   return { state: freshness === 'hidden' ? words['no-data'] : words[verdict], freshness };
@@ -33,7 +33,7 @@ export const STATE_AGE_SHOWN_MS = 2_000;
 
 export type ShownState = {
   readonly state: StateWord;
-  readonly age: number | null; // of the verdict, in ms; null = not known, or there is none to show
+  readonly age: AgeMs | null; // of the verdict, in ms; null = not known, or there is none to show
   readonly freshness: Freshness;
   readonly probability: number | null; // of the same vote as the word
   readonly showsAge: boolean; // it is too old to stand without its age

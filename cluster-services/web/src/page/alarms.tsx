@@ -1,6 +1,6 @@
 import type { AlarmInfo, AlarmPause, PatientState } from '@vitalwire/contract';
 import { maxPauseSeconds } from '@vitalwire/contract';
-import { alarmMeasure, alarmWord, formatAge, formatCountdown, isSignalling, isUnacknowledged, pauseOf } from '@vitalwire/vitals';
+import { ageSince, alarmMeasure, alarmWord, formatAge, formatCountdown, isSignalling, isUnacknowledged, pauseOf } from '@vitalwire/vitals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { nameOf } from './reading.ts';
 import type { WardStore } from './ward-store.ts';
@@ -60,8 +60,7 @@ export function PatientAlarms({ store, patient, nowUs }: { store: WardStore; pat
             <span class="about">
               <strong>{alarmMeasure(alarm)}</strong> {stateText(alarm, pauses, nowUs)}
               <small>
-                since {timeOfDay(alarm.onsetUs)} ({formatAge(Math.max(0, nowUs - alarm.onsetUs) / 1000)})
-                {alarm.replay === null ? '' : ' · REPLAY'}
+                since {timeOfDay(alarm.onsetUs)} ({formatAge(ageSince(alarm.onsetUs, nowUs))}){alarm.replay === null ? '' : ' · REPLAY'}
                 {alarm.senders.includes('alarms') ? '' : ` · raised at ${alarm.senders.join(', ')}`}
                 {alarm.text === '' ? '' : ` · ${alarm.text}`}
               </small>

@@ -1,6 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
 import { label } from '@vitalwire/contract';
-import { alarmWord, formatAge, isUnacknowledged, news2Pulse } from '@vitalwire/vitals';
+import { alarmWord, durationMs, formatAge, isUnacknowledged, news2Pulse } from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
 import { Alert, AudioButton, PatientAlarms, Polite, SystemAlarms, TileAlarm, timeOfDay, WhoField } from './alarms.tsx';
 import { percent, type Reading, readingOf } from './reading.ts';
@@ -285,7 +285,7 @@ function highestChannels(store: WardStore, { detection }: PatientState): string 
 function clockNote({ eeg }: PatientState): string {
   if (eeg === null) return '';
   if (eeg.at.clockOffsetUs === null) return 'gateway clock not measured';
-  const offMs = Math.abs(eeg.at.clockOffsetUs) / 1000;
+  const offMs = durationMs(Math.abs(eeg.at.clockOffsetUs) / 1000);
   return offMs < 1_000 ? '' : `gateway clock ${formatAge(offMs)} off, corrected`;
 }
 
