@@ -50,6 +50,18 @@ test('patients and devices are registered, assigned and listed', async () => {
   });
 });
 
+test('a device is moved to another gateway, on record, and not in passing', async () => {
+  await vitalwire('devices', 'put', 'eeg-8', '--kind', 'eeg', '--gateway', 'gateway-1');
+  const passing = await vitalwire('devices', 'put', 'eeg-8', '--kind', 'eeg', '--gateway', 'gateway-2');
+  expect(passing).toMatchObject({ code: 3, err: expect.stringContaining('device eeg-8 belongs to gateway gateway-1') });
+  const moved = await vitalwire('devices', 'move', 'eeg-8', '--gateway', 'gateway-2', '--from', '2026-01-01T00:00Z', '--by', 'keeper-1');
+  expect(moved).toMatchObject({
+    code: 0,
+    err: 'eeg-8 belongs to gateway-2 from 2026-01-01 00:00:00.000Z on; before that to gateway-1, says keeper-1\n',
+  });
+  expect((await vitalwire('devices')).out).toMatch(/eeg-8 +eeg +-- +gateway-2 +unassigned +never/);
+});
+
 test('the ledger of a patient says that nothing is recorded, and for how long', async () => {
   const answer = await vitalwire('ledger', '--patient', 'p01', '--from', '2026-01-02', '--to', '2026-01-03');
   expect(answer.code).toBe(0);
@@ -74,6 +86,9 @@ test.each([
   [['patients', 'assign', 'p01', '--device', 'eeg-7', '--from', 'now', '--to', '-1h'], 2, 'before'],
   [['devices', 'put', 'd', '--kind', 'toaster'], 2, 'Allowed choices'],
   [['devices', 'put', 'd'], 2, '--kind'],
+  [['devices', 'move', 'd'], 2, '--gateway'],
+  [['devices', 'move', 'd', '--gateway', 'a/b'], 2, 'not a gateway id'],
+  [['devices', 'move', 'nobodys', '--gateway', 'gateway-1', '--by', 'k'], 3, 'no device nobodys is registered'],
 ])('%j ends with exit code %i and one clear sentence', async (argv, code, sentence) => {
   const answer = await vitalwire(...argv);
   expect(answer.code).toBe(code);

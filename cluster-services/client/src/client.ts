@@ -9,6 +9,8 @@ import {
   type ChunksQuery,
   Detections,
   type DetectionsQuery,
+  type DeviceMove,
+  DeviceMoves,
   type DevicePut,
   Devices,
   GatewayStates,
@@ -128,6 +130,11 @@ export class Client {
 
   async putDevice(id: string, device: DevicePut): Promise<void> {
     await this.#http.putJson(`/v1/devices/${encodeURIComponent(id)}`, device);
+  }
+
+  /** From now on, or from an earlier moment on, the device belongs to another gateway; who moves it is recorded. */
+  async moveDevice(id: string, move: DeviceMove): Promise<DeviceMoves> {
+    return this.#http.postJson(`/v1/devices/${encodeURIComponent(id)}/moves`, move, DeviceMoves);
   }
 
   assignments(): Promise<Assignments> {

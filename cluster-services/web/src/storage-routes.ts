@@ -3,6 +3,7 @@ import {
   AssignmentPut,
   ChunksQuery,
   DetectionsQuery,
+  DeviceMove,
   DevicePut,
   isId,
   isUuid,
@@ -53,6 +54,10 @@ const writes: readonly { path: string; body: z.ZodType; params?: z.ZodType }[] =
   { path: '/v1/patients/:id/alarm-limits', body: LimitsPut, params: OfId },
 ];
 
+const acts: readonly { path: string; body: z.ZodType; params: z.ZodType }[] = [
+  { path: '/v1/devices/:id/moves', body: DeviceMove, params: OfId },
+];
+
 /** Lets a viewer ask storage through `web`: same paths, same answers, and 503 with a code instead of waiting for a dead database. */
 export function addStorageRoutes(api: Api, storage: ServiceLink, onWritten: () => void): void {
   for (const { path, query, params } of reads) {
@@ -65,6 +70,13 @@ export function addStorageRoutes(api: Api, storage: ServiceLink, onWritten: () =
   for (const { path, body, params } of writes) {
     api.put(path, { schema: { body, ...(params === undefined ? {} : { params }) } }, async (request, reply) => {
       const answer = await storage.put(request.url, request.body);
+      onWritten();
+      return sendBytes(reply, 'application/json', new TextEncoder().encode(JSON.stringify(answer ?? {})));
+    });
+  }
+  for (const { path, body, params } of acts) {
+    api.post(path, { schema: { body, params } }, async (request, reply) => {
+      const answer = await storage.post(request.url, request.body);
       onWritten();
       return sendBytes(reply, 'application/json', new TextEncoder().encode(JSON.stringify(answer ?? {})));
     });

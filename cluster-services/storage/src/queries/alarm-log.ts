@@ -15,6 +15,7 @@ export type DeviceTime = { readonly device: string; readonly fromUs: number | nu
 
 export type AlarmLogWish = {
   readonly devices: readonly DeviceTime[] | null; // null = every device
+  readonly isBelieved: (alarm: Alarm) => boolean; // a gateway's lines count for its own devices only
   readonly fromUs: number | null;
   readonly toUs: number | null;
   readonly cursor: string | undefined;
@@ -33,7 +34,7 @@ export async function readAlarmLog(db: Kysely<ReadingsTables>, wish: AlarmLogWis
     for (const row of rows) {
       after = { atUs: row.measured_at_us, id: bytesToUuid(row.recording_id), seq: row.seq };
       const decoded = decodeMessage(row.message);
-      if (decoded.ok && decoded.value.stream === 'alarm' && isWanted(decoded.value, wish.devices)) lines.push(lineOf(decoded.value));
+      if (decoded.ok && decoded.value.stream === 'alarm' && isWanted(decoded.value, wish)) lines.push(lineOf(decoded.value));
       if (lines.length === wish.limit) return { lines, next: formatPlace(after) };
     }
     if (rows.length < wish.limit) return { lines, next: null };
@@ -45,13 +46,13 @@ export async function readAlarmLog(db: Kysely<ReadingsTables>, wish: AlarmLogWis
 /** All lines of the alarms that have not ended, and the pauses that may still hold. */
 export async function readOpenAlarms(
   db: Kysely<ReadingsTables>,
-  devices: readonly DeviceTime[] | null,
+  wish: Pick<AlarmLogWish, 'devices' | 'isBelieved'>,
   nowUs: number,
 ): Promise<AlarmLine[]> {
   const all: AlarmLine[] = [];
   let cursor: string | undefined;
   do {
-    const page = await readAlarmLog(db, { devices, fromUs: nowUs - alarmLogLimits.openLookBackUs, toUs: null, cursor, limit: 1_000 });
+    const page = await readAlarmLog(db, { ...wish, fromUs: nowUs - alarmLogLimits.openLookBackUs, toUs: null, cursor, limit: 1_000 });
     all.push(...page.lines);
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);
@@ -97,7 +98,8 @@ async function pageOf(
   return query.orderBy('measured_at_us').orderBy('recording_id').orderBy('seq').limit(limit).execute();
 }
 
-function isWanted(alarm: Alarm, devices: readonly DeviceTime[] | null): boolean {
+function isWanted(alarm: Alarm, { devices, isBelieved }: Pick<AlarmLogWish, 'devices' | 'isBelieved'>): boolean {
+  if (!isBelieved(alarm)) return false;
   if (devices === null) return true;
   const atUs = alarm.onsetUs ?? alarm.measuredAtUs;
   return devices.some(

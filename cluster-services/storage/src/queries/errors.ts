@@ -24,6 +24,15 @@ export const refusals = {
   busy: () => new ApiError(503, 'BUSY', 'too many heavy queries are under way', 'try again in a moment'),
   noPatient: (id: string) => new ApiError(404, 'NO_PATIENT', `no patient ${id} is registered`, `PUT /v1/patients/${id} registers one`),
   noDevice: (id: string) => new ApiError(404, 'NO_DEVICE', `no device ${id} is registered`, `PUT /v1/devices/${id} registers one`),
+  notTheOwner: (id: string, gateway: string) =>
+    new ApiError(
+      409,
+      'DEVICE_HAS_OWNER',
+      `device ${id} belongs to gateway ${gateway}`,
+      `POST /v1/devices/${id}/moves ('vitalwire devices move ${id} --gateway ...') moves it, and is recorded`,
+    ),
+  badMove: (id: string, why: string) =>
+    new ApiError(422, 'BAD_MOVE', `device ${id} cannot be moved: ${why}`, 'GET /v1/registry tells whose it is and since when'),
   registryFull: (what: string, most: number) =>
     new ApiError(
       409,

@@ -6,14 +6,17 @@ import { readLastMessage, type StoredMessage } from './recordings.ts';
 
 const CANDIDATES = 4; // recordings of a stream that are looked at: a device may have two open at once after an outage
 
-/** The latest stored values of a device, by the device's clock. */
-export async function latestOf(db: Kysely<ReadingsTables>, device: string, patient: string | null): Promise<LatestOfDevice> {
+/** A device, and the gateway it belongs to; null: nobody knows yet. */
+export type OwnedDevice = { readonly device: string; readonly gateway: string | null };
+
+/** The latest stored values of a device, by the device's clock; what another gateway sent as this device is none of it. */
+export async function latestOf(db: Kysely<ReadingsTables>, owned: OwnedDevice, patient: string | null): Promise<LatestOfDevice> {
   const [heartRate, detection, eeg] = await Promise.all([
-    latestMessage(db, device, 'heart-rate'),
-    latestMessage(db, device, 'detection'),
-    latestMessage(db, device, 'eeg'),
+    latestMessage(db, owned, 'heart-rate'),
+    latestMessage(db, owned, 'detection'),
+    latestMessage(db, owned, 'eeg'),
   ]);
-  return { device, patient, heartRate: heartRateOf(heartRate), detection: detectionOf(detection), eeg: eegOf(eeg) };
+  return { device: owned.device, patient, heartRate: heartRateOf(heartRate), detection: detectionOf(detection), eeg: eegOf(eeg) };
 }
 
 /** Every device of which anything is stored. */
@@ -29,15 +32,10 @@ export async function storedDevices(db: Kysely<ReadingsTables>, limit: number): 
   return rows.map(({ device }) => device);
 }
 
-async function latestMessage(db: Kysely<ReadingsTables>, device: string, stream: Stream): Promise<StoredMessage | null> {
-  const streams = await db
-    .selectFrom('stream_index')
-    .select('recording_id')
-    .where('device', '=', device)
-    .where('stream', '=', stream)
-    .orderBy('first_measured_at_us', 'desc')
-    .limit(CANDIDATES)
-    .execute();
+async function latestMessage(db: Kysely<ReadingsTables>, { device, gateway }: OwnedDevice, stream: Stream): Promise<StoredMessage | null> {
+  let query = db.selectFrom('stream_index').select('recording_id').where('device', '=', device).where('stream', '=', stream);
+  if (gateway !== null) query = query.where('gateway', '=', gateway);
+  const streams = await query.orderBy('first_measured_at_us', 'desc').limit(CANDIDATES).execute();
   let latest: StoredMessage | null = null;
   for (const { recording_id } of streams) {
     const last = await readLastMessage(db, bytesToUuid(recording_id));

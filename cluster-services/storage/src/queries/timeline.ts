@@ -18,7 +18,12 @@ export type Accounted = { readonly recording: Recording; readonly account: SeqAc
 /** The spans of one stream of one device over a time range: recorded, or not recorded because. */
 export async function timelineOf(
   db: Kysely<ReadingsTables>,
-  line: { readonly device: string; readonly stream: DataStream; readonly recordings: readonly Accounted[] },
+  line: {
+    readonly device: string;
+    readonly gateway: string | null; // only what it declares counts; null: whoever's
+    readonly stream: DataStream;
+    readonly recordings: readonly Accounted[];
+  },
   fromUs: number,
   toUs: number,
 ): Promise<LedgerSpan[]> {
@@ -38,7 +43,7 @@ export async function timelineOf(
   );
   const lost = [
     ...measured.flatMap((one) => one.declared),
-    ...(await declaredTimes(db, device, stream, recorded, fromUs, toUs)),
+    ...(await declaredTimes(db, line, recorded, fromUs, toUs)),
     ...measured.flatMap((one) => one.missing),
     ...afterEnds(measured, toUs),
   ];
@@ -92,20 +97,14 @@ async function measure(db: Kysely<ReadingsTables>, { recording, account }: Accou
 // Losses declared by time: the agent was down, the device was off.
 async function declaredTimes(
   db: Kysely<ReadingsTables>,
-  device: string,
-  stream: DataStream,
+  { device, gateway, stream }: { readonly device: string; readonly gateway: string | null; readonly stream: DataStream },
   recorded: readonly Stretch[],
   fromUs: number,
   toUs: number,
 ): Promise<Lost[]> {
-  const streams = await db
-    .selectFrom('stream_index')
-    .select('recording_id')
-    .where('device', '=', device)
-    .where('stream', '=', 'gap')
-    .orderBy('first_measured_at_us', 'desc')
-    .limit(timelineLimits.gapStreams)
-    .execute();
+  let query = db.selectFrom('stream_index').select('recording_id').where('device', '=', device).where('stream', '=', 'gap');
+  if (gateway !== null) query = query.where('gateway', '=', gateway);
+  const streams = await query.orderBy('first_measured_at_us', 'desc').limit(timelineLimits.gapStreams).execute();
   const lost: Lost[] = [];
   for (const { recording_id } of streams) {
     for (const { message } of await readMessages(db, bytesToUuid(recording_id), { fromSeq: 0, limit: timelineLimits.gapsPerStream })) {

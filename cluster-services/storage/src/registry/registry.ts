@@ -1,9 +1,27 @@
-import type { Assignment, AssignmentPut, Device, DevicePut, Patient, PatientPut, Registry as RegistrySnapshot } from '@vitalwire/contract';
+import type {
+  Assignment,
+  AssignmentPut,
+  Device,
+  DeviceMove,
+  DeviceMoves,
+  DeviceOwner,
+  DevicePut,
+  Patient,
+  PatientPut,
+  Registry as RegistrySnapshot,
+} from '@vitalwire/contract';
+import { claimLimits } from '@vitalwire/contract';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { refusals } from '../queries/errors.ts';
 import type { RegistryTables } from '../schema/tables.ts';
 
-export const registryLimits = { patients: 20_000, devices: 20_000, assignments: 100_000, limitChanges: 10_000 } as const;
+export const registryLimits = { patients: 20_000, devices: 20_000, assignments: 100_000, limitChanges: 10_000, moves: 1_000 } as const;
+
+/** A device as a gateway has announced it. */
+export type Announced = { readonly device: string; readonly gateway: string; readonly firstCommittedAtUs: number };
+
+/** Who says whose a device is when nobody has: its first announcement. */
+const FIRST_ANNOUNCED = 'first announced';
 
 /**
  * Who wears what, and since when: known inside the cluster alone. Every change raises the revision; a repeat of what is already
@@ -23,6 +41,7 @@ export class Registry {
       patients: (await trx.selectFrom('patient').selectAll().orderBy('id').execute()).map(toPatient),
       devices: (await trx.selectFrom('device').selectAll().orderBy('id').execute()).map(toDevice),
       assignments: (await trx.selectFrom('assignment').selectAll().orderBy('device').orderBy('from_us').execute()).map(toAssignment),
+      owners: (await trx.selectFrom('device_owner').selectAll().orderBy('device').orderBy('move').execute()).map(toOwner),
     }));
   }
 
@@ -54,6 +73,14 @@ export class Registry {
     return (await query.orderBy('device').orderBy('from_us').execute()).map(toAssignment);
   }
 
+  /** Whose these devices are and were, oldest first per device. */
+  async owners(devices?: readonly string[]): Promise<DeviceOwner[]> {
+    if (devices?.length === 0) return [];
+    let query = this.#db.selectFrom('device_owner').selectAll();
+    if (devices !== undefined) query = query.where('device', 'in', [...devices]);
+    return (await query.orderBy('device').orderBy('move').execute()).map(toOwner);
+  }
+
   /** Registers a patient, or changes what is given of one; what is left out stays as it was. */
   async putPatient(id: string, put: PatientPut, nowUs: number): Promise<Patient> {
     return this.#change(async (trx) => {
@@ -80,6 +107,11 @@ export class Registry {
     return this.#change(async (trx) => {
       const before = await trx.selectFrom('device').selectAll().where('id', '=', id).executeTakeFirst();
       const after = { id, kind: put.kind, label: put.label ?? before?.label ?? null, gateway: put.gateway ?? before?.gateway ?? null };
+      const owner = await ownerNow(trx, id);
+      // Whose a device is decides whose readings reach a patient: that does not change in passing.
+      if (put.gateway !== undefined && owner !== undefined && owner.gateway !== put.gateway) throw refusals.notTheOwner(id, owner.gateway);
+      const given = owner === undefined ? put.gateway : undefined;
+      if (given !== undefined) await addOwner(trx, { device: id, move: 0, gateway: given, from_us: null, by_id: 'registry', at_us: nowUs });
       if (before === undefined) {
         await assertRoom(trx, 'device', registryLimits.devices, 'devices');
         await trx
@@ -92,8 +124,49 @@ export class Registry {
           .set({ ...after, updated_at_us: nowUs })
           .where('id', '=', id)
           .execute();
-      } else return { answer: toDevice(before), changed: false };
+      } else return { answer: toDevice(before), changed: given !== undefined };
       return { answer: after, changed: true };
+    });
+  }
+
+  /** Moves a device to another gateway, from now or from an earlier moment on; the move is recorded. The same again changes nothing. */
+  async moveDevice(id: string, { gateway, by, fromUs }: DeviceMove, nowUs: number): Promise<DeviceMoves> {
+    return this.#change(async (trx) => {
+      const before = await ownerNow(trx, id);
+      const known = await trx.selectFrom('device').select('id').where('id', '=', id).executeTakeFirst();
+      if (before === undefined && known === undefined) throw refusals.noDevice(id);
+      if (before?.gateway === gateway) return { answer: { device: id, owners: await ownersOf(trx, id) }, changed: false };
+      if (before !== undefined && before.move + 1 >= registryLimits.moves)
+        throw refusals.registryFull('moves of one device', registryLimits.moves);
+      const atUs = fromUs ?? nowUs;
+      if (atUs > nowUs) throw refusals.badMove(id, 'a move begins now or has begun');
+      if (before !== undefined && before.from_us !== null && atUs <= before.from_us)
+        throw refusals.badMove(id, 'the move before it began no earlier');
+      const place = before === undefined ? { move: 0, from_us: null } : { move: before.move + 1, from_us: atUs };
+      await addOwner(trx, { device: id, gateway, ...place, by_id: by, at_us: nowUs });
+      await trx.updateTable('device').set({ gateway, updated_at_us: nowUs }).where('id', '=', id).execute();
+      return { answer: { device: id, owners: await ownersOf(trx, id) }, changed: true };
+    });
+  }
+
+  /** Records the first owners of devices that are nobody's yet: whoever announced them first. Returns those recorded. */
+  async claimDevices(announced: readonly Announced[], nowUs: number): Promise<Announced[]> {
+    if (announced.length === 0) return [];
+    return this.#change(async (trx) => {
+      const rows = await trx.selectFrom('device_owner').select(['device', 'move', 'gateway', 'by_id']).execute();
+      const owned = new Set(rows.map(({ device }) => device));
+      const claims = new Map<string, number>();
+      for (const { gateway, by_id } of rows) if (by_id === FIRST_ANNOUNCED) claims.set(gateway, (claims.get(gateway) ?? 0) + 1);
+      const taken: Announced[] = [];
+      for (const one of announced.toSorted((a, b) => a.firstCommittedAtUs - b.firstCommittedAtUs)) {
+        const held = claims.get(one.gateway) ?? 0;
+        if (owned.has(one.device) || held >= claimLimits.perGateway || owned.size >= claimLimits.all) continue;
+        await addOwner(trx, { device: one.device, move: 0, gateway: one.gateway, from_us: null, by_id: FIRST_ANNOUNCED, at_us: nowUs });
+        owned.add(one.device);
+        claims.set(one.gateway, held + 1);
+        taken.push(one);
+      }
+      return { answer: taken, changed: taken.length > 0 };
     });
   }
 
@@ -164,6 +237,41 @@ export function patientAt(assignments: readonly Assignment[], device: string, at
   return found?.patient ?? null;
 }
 
+/** One gateway's time with a device. */
+export type OwnedTime = { readonly gateway: string; readonly fromUs: number | null; readonly toUs: number | null };
+
+/** The times of a device with its gateways; empty while nobody knows whose it is. */
+export function ownedTimes(owners: readonly DeviceOwner[], device: string): OwnedTime[] {
+  const own = owners.filter((one) => one.device === device);
+  return own.map(({ gateway, fromUs }, index) => ({ gateway, fromUs, toUs: own[index + 1]?.fromUs ?? null }));
+}
+
+/** Whether a gateway's readings of a device count at some moment of a time; while nobody knows whose a device is, they do. */
+export function isOwnedWithin(
+  owners: readonly DeviceOwner[],
+  { device, gateway }: { readonly device: string; readonly gateway: string },
+  fromUs: number,
+  toUs: number,
+): boolean {
+  const times = ownedTimes(owners, device);
+  return (
+    times.length === 0 ||
+    times.some((one) => one.gateway === gateway && (one.fromUs === null || one.fromUs <= toUs) && (one.toUs === null || fromUs < one.toUs))
+  );
+}
+
+function ownerNow(trx: Kysely<RegistryTables>, device: string): Promise<RegistryTables['device_owner'] | undefined> {
+  return trx.selectFrom('device_owner').selectAll().where('device', '=', device).orderBy('move', 'desc').limit(1).executeTakeFirst();
+}
+
+async function ownersOf(trx: Kysely<RegistryTables>, device: string): Promise<DeviceOwner[]> {
+  return (await trx.selectFrom('device_owner').selectAll().where('device', '=', device).orderBy('move').execute()).map(toOwner);
+}
+
+async function addOwner(trx: Transaction<RegistryTables>, row: RegistryTables['device_owner']): Promise<void> {
+  await trx.insertInto('device_owner').values(row).execute();
+}
+
 async function revisionOf(trx: Transaction<RegistryTables>): Promise<number> {
   const { revision } = await trx.selectFrom('registry_state').select('revision').where('id', '=', 1).executeTakeFirstOrThrow();
   return revision;
@@ -197,4 +305,8 @@ function toDevice(row: RegistryTables['device']): Device {
 
 function toAssignment(row: RegistryTables['assignment']): Assignment {
   return { device: row.device, patient: row.patient, fromUs: row.from_us, toUs: row.to_us };
+}
+
+function toOwner(row: RegistryTables['device_owner']): DeviceOwner {
+  return { device: row.device, gateway: row.gateway, fromUs: row.from_us, by: row.by_id, atUs: row.at_us };
 }

@@ -18,6 +18,15 @@ export function registryMigrations(env: MigrationEnv): Record<string, Migration>
         for (const statement of env.dialect === 'sqlite' ? sqliteRegistry0002 : mysqlRegistry0002) await sql.raw(statement).execute(db);
       },
     },
+    '0003-device-owners': {
+      up: async (db: Kysely<unknown>) => {
+        for (const statement of env.dialect === 'sqlite' ? sqliteRegistry0003 : mysqlRegistry0003) await sql.raw(statement).execute(db);
+        // What was registered with its gateway is that gateway's; a repeat of this migration adds nothing.
+        await sql`INSERT INTO device_owner (device, move, gateway, from_us, by_id, at_us)
+          SELECT id, 0, gateway, NULL, 'registry', updated_at_us FROM device
+          WHERE gateway IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_owner WHERE device_owner.device = device.id)`.execute(db);
+      },
+    },
   };
 }
 
@@ -39,6 +48,12 @@ const sqliteRegistry0002 = [
     PRIMARY KEY (kind, shard)) STRICT, WITHOUT ROWID`,
 ];
 
+// Whose a device is, and every move of it: who said so, and when. The first owner has it from the beginning.
+const sqliteRegistry0003 = [
+  `CREATE TABLE device_owner (device TEXT NOT NULL, move INTEGER NOT NULL, gateway TEXT NOT NULL, from_us INTEGER, by_id TEXT NOT NULL,
+    at_us INTEGER NOT NULL, PRIMARY KEY (device, move)) STRICT, WITHOUT ROWID`,
+];
+
 const innodb = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin';
 
 const mysqlRegistry0001 = [
@@ -56,4 +71,9 @@ const mysqlRegistry0002 = [
     by_id VARCHAR(255) NOT NULL, at_us BIGINT NOT NULL, PRIMARY KEY (patient, \`change\`)) ${innodb}`,
   `CREATE TABLE IF NOT EXISTS lease (kind VARCHAR(32) NOT NULL, shard SMALLINT UNSIGNED NOT NULL, worker VARCHAR(64) NOT NULL, fence BIGINT NOT NULL,
     until_us BIGINT NOT NULL, PRIMARY KEY (kind, shard)) ${innodb}`,
+];
+
+const mysqlRegistry0003 = [
+  `CREATE TABLE IF NOT EXISTS device_owner (device VARCHAR(64) NOT NULL, move BIGINT NOT NULL, gateway VARCHAR(64) NOT NULL, from_us BIGINT NULL,
+    by_id VARCHAR(255) NOT NULL, at_us BIGINT NOT NULL, PRIMARY KEY (device, move)) ${innodb}`,
 ];

@@ -91,6 +91,14 @@ export type RegistryTables = {
     updated_at_us: number;
   };
   assignment: { device: string; from_us: number; to_us: number | null; patient: string; updated_at_us: number };
+  device_owner: {
+    device: string;
+    move: number; // 0, 1, 2, ... per device; 0 = its first owner
+    gateway: string;
+    from_us: number | null; // null: from the beginning
+    by_id: string;
+    at_us: number;
+  };
   limit_change: {
     patient: string;
     change: number; // 0, 1, 2, ... per patient

@@ -1,11 +1,22 @@
-import { AlarmLog, AlarmLogQuery, AllLimits, isId, LeasePost, Leases, LimitsPut, PatientLimits } from '@vitalwire/contract';
+import {
+  type Alarm,
+  AlarmLog,
+  AlarmLogQuery,
+  AllLimits,
+  isId,
+  isServiceId,
+  LeasePost,
+  Leases,
+  LimitsPut,
+  PatientLimits,
+} from '@vitalwire/contract';
 import type { Api } from '@vitalwire/runtime';
 import { z } from 'zod';
 import { type DeviceTime, readAlarmLog, readOpenAlarms } from '../queries/alarm-log.ts';
 import { refusals } from '../queries/errors.ts';
 import { allLimits, limitsOf, putLimits } from '../registry/alarm-limits.ts';
 import { renewLeases } from '../registry/leases.ts';
-import { Registry } from '../registry/registry.ts';
+import { isOwnedWithin, Registry } from '../registry/registry.ts';
 import type { RouteDeps } from './routes.ts';
 
 const OfPatient = z.strictObject({
@@ -20,8 +31,14 @@ export function addAlarmRoutes(api: Api, { readings, registry, clock }: RouteDep
     const { device, patient, fromUs, toUs, open, cursor, limit } = request.query;
     if (fromUs !== undefined && toUs !== undefined && toUs <= fromUs) throw refusals.emptyRange();
     const devices = await wanted(device, patient);
-    if (open === 'true') return { lines: await readings.use((db) => readOpenAlarms(db, devices, clock.nowUs())), next: null };
-    return readings.use((db) => readAlarmLog(db, { devices, fromUs: fromUs ?? null, toUs: toUs ?? null, cursor, limit }));
+    const owners = await registry.use((db) => new Registry(db).owners(device === undefined ? undefined : [device]));
+    const isBelieved = (alarm: Alarm): boolean => {
+      const atUs = alarm.onsetUs ?? alarm.measuredAtUs;
+      return isServiceId(alarm.sender) || isOwnedWithin(owners, { device: alarm.device, gateway: alarm.sender }, atUs, atUs);
+    };
+    if (open === 'true')
+      return { lines: await readings.use((db) => readOpenAlarms(db, { devices, isBelieved }, clock.nowUs())), next: null };
+    return readings.use((db) => readAlarmLog(db, { devices, isBelieved, fromUs: fromUs ?? null, toUs: toUs ?? null, cursor, limit }));
   });
   api.get('/v1/alarm-limits', { schema: { querystring: NoQuery, response: { 200: AllLimits } } }, () => registry.use(allLimits));
   api.get(

@@ -8,6 +8,9 @@ import {
   Detections,
   DetectionsQuery,
   Device,
+  DeviceMove,
+  DeviceMoves,
+  type DeviceOwner,
   DevicePut,
   Devices,
   Generation,
@@ -60,7 +63,7 @@ import { readQuarantine, type StatsReader } from '../queries/stats.ts';
 import type { StoredSeqsReader } from '../queries/stored-seqs.ts';
 import { type Accounted, timelineOf } from '../queries/timeline.ts';
 import { unscoredWindows } from '../queries/unscored.ts';
-import { patientAt, Registry } from '../registry/registry.ts';
+import { isOwnedWithin, ownedTimes, patientAt, Registry } from '../registry/registry.ts';
 import { schemaVersion } from '../schema/migrate.ts';
 import type { ReadingsTables, RegistryTables } from '../schema/tables.ts';
 import { addAlarmRoutes } from './alarm-routes.ts';
@@ -123,6 +126,9 @@ function addRegistryRoutes(api: Api, { registry, clock }: RouteDeps): void {
   api.put('/v1/devices/:id', { schema: { params: OfId, body: DevicePut, response: { 200: Device } } }, (request) =>
     use((one) => one.putDevice(request.params.id, request.body, clock.nowUs())),
   );
+  api.post('/v1/devices/:id/moves', { schema: { params: OfId, body: DeviceMove, response: { 200: DeviceMoves } } }, (request) =>
+    use((one) => one.moveDevice(request.params.id, request.body, clock.nowUs())),
+  );
   api.get('/v1/assignments', { schema: { querystring: NoQuery, response: { 200: Assignments } } }, async () => ({
     assignments: await use((one) => one.assignments()),
   }));
@@ -151,14 +157,16 @@ function addRecordingRoutes(api: Api, deps: RouteDeps): void {
         ...(after === undefined ? {} : { afterCursor: after }),
       });
       const page = found.slice(0, limit);
-      const assignments = await assignmentsOf(deps, page);
+      const whose = await whoseAre(deps, page);
       const { seqs } = readers(db);
       const recordings = [];
       for (const recording of page) {
         const info = await recordingInfo(db, seqs, recording, null);
-        const wearer = patientAt(assignments, recording.device, info.startedAtUs);
-        const isInTime = (toUs === undefined || info.startedAtUs < toUs) && (fromUs === undefined || endOf(info) >= fromUs);
-        if (isInTime && (patient === undefined || wearer === patient)) recordings.push({ ...info, patient: wearer });
+        // Another gateway's recordings of a device are nobody's: only who asks for that gateway sees them.
+        if (gateway === undefined && !isOwnedWithin(whose.owners, recording, info.startedAtUs, endOf(info))) continue;
+        if ((toUs !== undefined && info.startedAtUs >= toUs) || (fromUs !== undefined && endOf(info) < fromUs)) continue;
+        if (worn !== null && !worn.wearings.some((one) => isWornIn(one, recording, info.startedAtUs, endOf(info)))) continue;
+        recordings.push({ ...info, patient: wearerOf(whose, recording, info) });
       }
       const last = page.at(-1);
       return { recordings, next: found.length > limit && last !== undefined ? encodeCursor(last) : null };
@@ -173,9 +181,9 @@ function addRecordingRoutes(api: Api, deps: RouteDeps): void {
         const recording = await mustFind(db, request.params.id);
         const { seqs } = readers(db);
         const info = await recordingInfo(db, seqs, recording, null);
-        const assignments = await assignmentsOf(deps, [recording]);
+        const whose = await whoseAre(deps, [recording]);
         const ledger = await ledgerOf(db, recording, await seqs.read(recording.recordingId));
-        return { ...info, patient: patientAt(assignments, recording.device, info.startedAtUs), ledger };
+        return { ...info, patient: wearerOf(whose, recording, info), ledger };
       }),
   );
 
@@ -228,11 +236,12 @@ function addLedgerRoute(api: Api, deps: RouteDeps): void {
         return readings.use(async (db) => {
           const recording = await mustFind(db, recordingId);
           const accounted = await account(db, readers(db).seqs, recording);
-          const spans = await spansOver(db, [{ device: recording.device, fromUs: fromUs ?? null, toUs: toUs ?? null }], [accounted]);
+          const { device, gateway } = recording;
+          const spans = await spansOver(db, [{ device, gateway, fromUs: fromUs ?? null, toUs: toUs ?? null }], [accounted]);
           return { recordings: [accounted.ledger], spans, totals: totalsOf([accounted.ledger]) };
         });
       }
-      const worn: Wearing[] = device === undefined ? (await wornBy(deps, patient ?? '')).wearings : [{ device, fromUs: null, toUs: null }];
+      const worn = device === undefined ? (await wornBy(deps, patient ?? '')).wearings : await ownedTimesOf(deps, device);
       const wearings = worn.flatMap((one) => clipWearing(one, fromUs ?? null, toUs ?? null));
       return readings.use(async (db) => {
         const { seqs } = readers(db);
@@ -241,6 +250,7 @@ function addLedgerRoute(api: Api, deps: RouteDeps): void {
         for (const wearing of wearings) {
           const found = await listRecordings(db, {
             devices: [wearing.device],
+            ...(wearing.gateway === null ? {} : { gateway: wearing.gateway }),
             limit: routeLimits.recordingsPerLedger + 1,
             ...(wearing.fromUs === null ? {} : { afterUs: wearing.fromUs }),
             ...(wearing.toUs === null ? {} : { beforeUs: wearing.toUs }),
@@ -271,13 +281,18 @@ function addOverviewRoutes(api: Api, deps: RouteDeps): void {
   api.get('/v1/latest', { schema: { querystring: LatestQuery, response: { 200: Latest } } }, async (request) => {
     const { patient, device } = request.query;
     const nowUs = clock.nowUs();
-    const assignments = await registry.use((db) => new Registry(db).assignments(device === undefined ? {} : { devices: [device] }));
+    const { assignments, owners } = await registry.use(async (db) => {
+      const one = new Registry(db);
+      const devices = device === undefined ? undefined : [device];
+      return { assignments: await one.assignments(devices === undefined ? {} : { devices }), owners: await one.owners(devices) };
+    });
+    const ownerOf = new Map(owners.map((owner) => [owner.device, owner.gateway])); // the last is the present one
     return readings.use(async (db) => {
       const wornNow = (one: string): string | null => patientAt(assignments, one, nowUs);
       const asked = device === undefined ? await storedDevices(db, routeLimits.devicesPerAnswer) : [device];
       const devices = asked.filter((one) => patient === undefined || wornNow(one) === patient);
       const answers = [];
-      for (const one of devices) answers.push(await latestOf(db, one, wornNow(one)));
+      for (const one of devices) answers.push(await latestOf(db, { device: one, gateway: ownerOf.get(one) ?? null }, wornNow(one)));
       return { devices: answers };
     });
   });
@@ -306,30 +321,63 @@ async function mustFind(db: Kysely<ReadingsTables>, recordingId: string): Promis
   return recording;
 }
 
-/** When a device was (or is) somebody's; null = without a bound. */
-type Wearing = { readonly device: string; readonly fromUs: number | null; readonly toUs: number | null };
+/** When a device of one gateway was (or is) somebody's; null = without a bound, or while nobody knows whose the device is. */
+type Wearing = { readonly device: string; readonly gateway: string | null; readonly fromUs: number | null; readonly toUs: number | null };
+type Whose = { readonly assignments: readonly Assignment[]; readonly owners: readonly DeviceOwner[] };
 
 async function wornBy({ registry }: RouteDeps, patient: string): Promise<{ devices: string[]; wearings: Wearing[] }> {
-  const assignments = await registry.use(async (db) => {
+  const { assignments, owners } = await registry.use(async (db) => {
     const one = new Registry(db);
     await one.patient(patient); // an unknown patient is refused, not answered with nothing
-    return one.assignments({ patient });
+    const found = await one.assignments({ patient });
+    return { assignments: found, owners: await one.owners([...new Set(found.map(({ device }) => device))]) };
   });
   return {
     devices: [...new Set(assignments.map(({ device }) => device))],
-    wearings: assignments.map(({ device, fromUs, toUs }) => ({ device, fromUs, toUs })),
+    wearings: assignments.flatMap(({ device, fromUs, toUs }) => timesOf(owners, device).flatMap((time) => clipWearing(time, fromUs, toUs))),
   };
 }
 
-async function assignmentsOf({ registry }: RouteDeps, recordings: readonly Recording[]): Promise<Assignment[]> {
-  const devices = [...new Set(recordings.map(({ device }) => device))];
-  return registry.use((db) => new Registry(db).assignments({ devices }));
+async function ownedTimesOf({ registry }: RouteDeps, device: string): Promise<Wearing[]> {
+  return timesOf(await registry.use((db) => new Registry(db).owners([device])), device);
 }
 
-function clipWearing(wearing: Wearing, fromUs: number | null, toUs: number | null): Wearing[] {
+/** A device's times with each of its gateways: only these count. */
+function timesOf(owners: readonly DeviceOwner[], device: string): Wearing[] {
+  const times = ownedTimes(owners, device).map((time) => ({ device, ...time }));
+  return times.length === 0 ? [{ device, gateway: null, fromUs: null, toUs: null }] : times;
+}
+
+async function whoseAre({ registry }: RouteDeps, recordings: readonly Recording[]): Promise<Whose> {
+  const devices = [...new Set(recordings.map(({ device }) => device))];
+  return registry.use(async (db) => {
+    const one = new Registry(db);
+    return { assignments: await one.assignments({ devices }), owners: await one.owners(devices) };
+  });
+}
+
+/** Who wore the device when a recording began, or else who was the first to wear it while it went on; nobody wears another gateway's. */
+function wearerOf(
+  { assignments, owners }: Whose,
+  recording: Recording,
+  info: { readonly startedAtUs: number; readonly endedAtUs: number | null },
+): string | null {
+  const { device } = recording;
+  if (!isOwnedWithin(owners, recording, info.startedAtUs, endOf(info))) return null;
+  const atStart = patientAt(assignments, device, info.startedAtUs);
+  const later = assignments.find((one) => one.device === device && one.fromUs > info.startedAtUs && one.fromUs <= endOf(info));
+  return atStart ?? later?.patient ?? null;
+}
+
+function isWornIn({ device, gateway, fromUs, toUs }: Wearing, recording: Recording, beginsUs: number, endsUs: number): boolean {
+  if (device !== recording.device || (gateway !== null && gateway !== recording.gateway)) return false;
+  return (toUs === null || beginsUs < toUs) && (fromUs === null || endsUs >= fromUs);
+}
+
+function clipWearing({ device, gateway, ...wearing }: Wearing, fromUs: number | null, toUs: number | null): Wearing[] {
   const from = wearing.fromUs === null || fromUs === null ? (wearing.fromUs ?? fromUs) : Math.max(wearing.fromUs, fromUs);
   const to = wearing.toUs === null || toUs === null ? (wearing.toUs ?? toUs) : Math.min(wearing.toUs, toUs);
-  return from !== null && to !== null && to <= from ? [] : [{ device: wearing.device, fromUs: from, toUs: to }];
+  return from !== null && to !== null && to <= from ? [] : [{ device, gateway, fromUs: from, toUs: to }];
 }
 
 type AccountedLedger = Accounted & {
@@ -367,8 +415,8 @@ async function overlaps(
 /** The spans of every device and stream over its time; a bound that was not given is where the recordings begin or end. */
 async function spansOver(db: Kysely<ReadingsTables>, wearings: readonly Wearing[], all: readonly AccountedLedger[]): Promise<LedgerSpan[]> {
   const spans: LedgerSpan[] = [];
-  for (const { device, fromUs, toUs } of wearings) {
-    const own = all.filter(({ recording }) => recording.device === device);
+  for (const { device, gateway, fromUs, toUs } of wearings) {
+    const own = all.filter(({ recording }) => recording.device === device && (gateway === null || recording.gateway === gateway));
     const begin = fromUs ?? own.reduce((least, { beginsUs }) => Math.min(least, beginsUs), Number.POSITIVE_INFINITY);
     const end = toUs ?? own.reduce((most, { endsUs }) => Math.max(most, endsUs), Number.NEGATIVE_INFINITY);
     if (!Number.isFinite(begin) || !Number.isFinite(end) || end <= begin) continue;
@@ -376,7 +424,12 @@ async function spansOver(db: Kysely<ReadingsTables>, wearings: readonly Wearing[
     // Nothing at all was recorded: that, too, is an answer.
     for (const stream of found.size === 0 ? (['eeg'] as const) : found) {
       spans.push(
-        ...(await timelineOf(db, { device, stream, recordings: own.filter(({ recording }) => recording.stream === stream) }, begin, end)),
+        ...(await timelineOf(
+          db,
+          { device, gateway, stream, recordings: own.filter(({ recording }) => recording.stream === stream) },
+          begin,
+          end,
+        )),
       );
     }
   }

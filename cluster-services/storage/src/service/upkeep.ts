@@ -1,16 +1,20 @@
 import type { Clock, Lifecycle, Log } from '@vitalwire/runtime';
 import { type Kysely, sql } from 'kysely';
 import { fileIdentity } from '../commit/sqlite-file.ts';
+import { announcedDevices } from '../queries/announced.ts';
+import { Registry } from '../registry/registry.ts';
 import { newGeneration } from '../schema/migrate.ts';
 import type { OpenDatabase } from '../schema/open-database.ts';
 import { futurePartition, missingPartitions, partitionList } from '../schema/partitions.ts';
 import type { ReadingsTables, RegistryTables } from '../schema/tables.ts';
 import type { DatabaseHandle } from './database-handle.ts';
 
-export const upkeepTimes = { pulseMs: 5_000, partitionsMs: 3_600_000 } as const;
+/** `announcedMs`: how far back a round looks for new devices; a gateway whose clock is further behind is found by the whole look. */
+export const upkeepTimes = { pulseMs: 5_000, partitionsMs: 3_600_000, announcedMs: 3_600_000, allAnnouncedMs: 600_000 } as const;
 
 /**
- * What has to be done now and then: a pulse that shows a restored backup, and on MySQL the day partitions of the coming week.
+ * What has to be done now and then: a pulse that shows a restored backup, the owners of devices that
+ * were announced, and on MySQL the day partitions of the coming week.
  */
 export class Upkeep implements Lifecycle {
   readonly #readings: DatabaseHandle<ReadingsTables>;
@@ -21,6 +25,7 @@ export class Upkeep implements Lifecycle {
   readonly #stopped = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   #partitionsAtMs = Number.NEGATIVE_INFINITY;
+  #allAnnouncedAtMs = Number.NEGATIVE_INFINITY;
   #identity: string | null = null;
 
   constructor(options: {
@@ -59,6 +64,7 @@ export class Upkeep implements Lifecycle {
     try {
       await this.#notice();
       await this.#pulse();
+      await this.#claim();
       if (this.#clock.monotonicMs() - this.#partitionsAtMs >= upkeepTimes.partitionsMs) {
         await this.#readings.use((db, database) => addPartitions(db, database, this.#clock.nowUs(), this.#log));
         this.#partitionsAtMs = this.#clock.monotonicMs();
@@ -89,6 +95,23 @@ export class Upkeep implements Lifecycle {
       { generation: changed },
       'the readings were restored from a backup: a new generation asks gateways to send again what they hold',
     );
+  }
+
+  // A device that is nobody's belongs to the gateway that announced it first.
+  async #claim(): Promise<void> {
+    const isWhole = this.#clock.monotonicMs() - this.#allAnnouncedAtMs >= upkeepTimes.allAnnouncedMs;
+    const sinceMs = isWhole ? null : this.#clock.nowMs() - upkeepTimes.announcedMs;
+    const announced = await this.#readings.use((db) => announcedDevices(db, sinceMs));
+    const claimed = await this.#registry.use(async (db) => {
+      const registry = new Registry(db);
+      const owned = new Set((await registry.owners()).map(({ device }) => device));
+      return registry.claimDevices(
+        announced.filter(({ device }) => !owned.has(device)),
+        this.#clock.nowUs(),
+      );
+    });
+    if (isWhole) this.#allAnnouncedAtMs = this.#clock.monotonicMs();
+    for (const { device, gateway } of claimed) this.#log.info({ device, gateway }, 'a new device belongs to the gateway that announced it');
   }
 }
 
