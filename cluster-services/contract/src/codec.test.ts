@@ -283,7 +283,10 @@ const liveStatuses: fc.Arbitrary<LiveStatus> = fc.record(
     ],
   },
 );
-const hellos: fc.Arbitrary<Hello> = fc.record({ generation: uuid, nowUs: whole, version: text(64) });
+const hellos: fc.Arbitrary<Hello> = fc.record(
+  { generation: uuid, nowUs: whole, version: text(64), rival: fc.constant(true as const) },
+  { requiredKeys: ['generation', 'nowUs', 'version'] },
+);
 const sampleBlocks: fc.Arbitrary<SampleBlock> = fc
   .record({
     device: id,

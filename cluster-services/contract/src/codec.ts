@@ -287,9 +287,15 @@ const liveStatusBody = fieldsOf<LiveStatusBody>(
   },
 );
 
+/** A mark that is there or is not. */
+const onlyTrue: Wire<true> = {
+  write: (to) => to.boolean(true),
+  read: (from) => from.boolean() || fail('bad-field', 'a mark that is false'),
+};
+
 const helloBody = fieldsOf<Hello>(
   { ...keys, version: keys.software },
-  { generation: uuid, nowUs: int, version: text(limits.maxVersionBytes) },
+  { generation: uuid, nowUs: int, version: text(limits.maxVersionBytes), rival: optional(onlyTrue) },
 );
 
 /** Every body by its name in `wire.cddl`, so that a test can compare the two. */

@@ -321,6 +321,11 @@ describe('the bytes of wire version 1', () => {
     expect(decodeHello(bytesOf('hello'))).toEqual({ ok: true, value: hello });
   });
 
+  test('hello-rival, a field that is absent where a gateway is alone', () => {
+    expect(bytesToHex(encodeHello({ ...hello, rival: true }))).toBe(golden('hello-rival'));
+    expect(decodeHello(bytesOf('hello-rival'))).toEqual({ ok: true, value: { ...hello, rival: true } });
+  });
+
   test('sample-block', () => {
     expect(bytesToHex(encodeSampleBlock(sampleBlock))).toBe(golden('sample-block'));
     expect(decodeSampleBlock(bytesOf('sample-block'))).toEqual({ ok: true, value: sampleBlock });
@@ -336,7 +341,7 @@ describe('the bytes of wire version 1', () => {
   test('every golden file is looked at', () => {
     const names = readdirSync(folder).map((file) => file.replace('.hex', ''));
     expect(new Set(names)).toEqual(
-      new Set([...Object.keys(messages), 'live-status', 'live-status-problem', 'hello', 'sample-block', 'live-frame']),
+      new Set([...Object.keys(messages), 'live-status', 'live-status-problem', 'hello', 'hello-rival', 'sample-block', 'live-frame']),
     );
   });
 });

@@ -79,6 +79,7 @@ export const keys = {
   problem: 72,
   episodes: 73,
   channelBaselines: 74,
+  rival: 75,
 } as const;
 
 /** The map keys of the CBOR sample block that fast devices post to the intake. */

@@ -290,4 +290,9 @@ export type LiveStatus = {
 };
 
 /** What the front door tells a client that subscribed to its command topic: the database generation, the time, the version. */
-export type Hello = { readonly generation: string; readonly nowUs: number; readonly version: string };
+export type Hello = {
+  readonly generation: string;
+  readonly nowUs: number;
+  readonly version: string;
+  readonly rival?: true; // two agents speak with this client's identity, one in turn of the other
+};

@@ -46,7 +46,9 @@ test.each(Object.entries(bodies))('the CDDL gives %s the keys and names of the c
 
 test('the CDDL gives hello and sample block the keys and names of the code', () => {
   const pairs = (name: string) => maps.get(name)?.map((entry) => [entry.name, entry.key]);
-  expect(pairs('hello')).toEqual(['version', 'software', 'generation', 'nowUs'].map((name) => [name, keys[name as keyof typeof keys]]));
+  expect(pairs('hello')).toEqual(
+    ['version', 'software', 'generation', 'nowUs', 'rival'].map((name) => [name, keys[name as keyof typeof keys]]),
+  );
   expect(pairs('sample-block')).toEqual(Object.entries(sampleBlockKeys));
 });
 

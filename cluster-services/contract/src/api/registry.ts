@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { Count, Id, Micros, Uuid, wireText } from './fields.ts';
+import { Problem } from './state.ts';
 
 export const deviceKinds = ['eeg', 'heart-rate', 'phone', 'other'] as const;
 
@@ -56,5 +57,7 @@ export const Registry = z.object({
   assignments: z.array(Assignment),
   /** Whose each device is and was, oldest first per device; absent in a snapshot of an older release. */
   owners: z.array(DeviceOwner).optional(),
+  /** What is wrong with the databases, told with what every service asks for all the time; absent = nothing. */
+  problems: z.array(Problem).optional(),
 });
 export type Registry = z.infer<typeof Registry>;
