@@ -215,7 +215,8 @@ const others: fc.Arbitrary<Message> = fc.oneof(
       channelBaselines: fc.option(fc.array(nullable(fc.nat(65_535)), { maxLength: 256 }), { nil: undefined }),
       fence: count,
     })
-    .map(({ channelBaselines, ...detection }) => (channelBaselines === undefined ? detection : { ...detection, channelBaselines })),
+    .map(({ channelBaselines, ...detection }) => (channelBaselines === undefined ? detection : { ...detection, channelBaselines }))
+    .chain((detection) => fc.constantFrom(detection, { ...detection, everyS: 4 })),
   fc
     .record({
       stream: fc.constant('alarm' as const),

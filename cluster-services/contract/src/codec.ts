@@ -233,6 +233,7 @@ const detectionBody = fieldsOf<Body<Detection>>(keys, {
   channelProbabilities: listOf(nullable(tenThousandths), limits.maxChannels),
   channelBaselines: optional(listOf(nullable(uint(0xffff)), limits.maxChannels)),
   fence: position,
+  everyS: optional(checked(uint(limits.maxEveryS), (seconds) => seconds > 0, 'a second or more')),
 });
 
 const alarmEpisode = rowOf<AlarmEpisode>({

@@ -80,6 +80,7 @@ export const keys = {
   episodes: 73,
   channelBaselines: 74,
   rival: 75,
+  everyS: 76,
 } as const;
 
 /** The map keys of the CBOR sample block that fast devices post to the intake. */

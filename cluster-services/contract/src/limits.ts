@@ -30,6 +30,7 @@ export const limits = {
   maxReasonBytes: 256,
   maxVersionBytes: 64,
   maxRatePart: 1_000_000_000,
+  maxEveryS: 3600,
   /** Un-acknowledged chunks a gateway may have in flight, and the same bound at the front door per connection. */
   windowPackets: 64,
   windowBytes: 256 * 1024,

@@ -160,6 +160,11 @@ export type Detection = Identified & {
    */
   readonly channelBaselines?: readonly (number | null)[];
   readonly fence: number;
+  /**
+   * Absent: every window is judged, and this one's score is the one that anybody computes again. Else more came than could be judged: seconds
+   * from one judged window to the next; 1 = every window again, but the baseline still lacks some that were left out.
+   */
+  readonly everyS?: number;
 };
 
 export const alarmConditions = [
@@ -178,6 +183,7 @@ export const alarmConditions = [
   'device-conflict', // a second gateway sends as this device
   'clock-wrong',
   'focal-seizure',
+  'detection-thinned',
 ] as const;
 /** What an alarm is about. Seizures and the heart rate's are physiological, the others technical: those never latch. */
 export type AlarmCondition = (typeof alarmConditions)[number];

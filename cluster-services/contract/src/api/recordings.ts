@@ -96,6 +96,7 @@ export const DetectionInfo = z.object({
   baseline: z.enum(baselines).nullable(),
   channelProbabilities: z.array(z.number().nullable()), // in the order of the montage
   channelBaselines: z.array(z.number().nullable()).optional(), // what each was compared with, in 1/1000 of log µV; null = the population's
+  everyS: z.number().optional(), // judged under overload: seconds from one judged window to the next; absent = every window is
   measuredAtUs: Micros,
   committedAtUs: Micros,
 });

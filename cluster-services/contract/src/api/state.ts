@@ -49,6 +49,7 @@ export const PatientState = z.object({
       modelHash: z.string(),
       baseline: z.enum(baselines).nullable(), // what amplitudes were compared with; `population` is the less certain one
       channelProbabilities: z.array(z.number().nullable()), // of the newest window, one per channel; [] = not told
+      everyS: z.number().optional(), // overload: only one window in so many seconds is judged; absent = every second
       provisional: z.boolean(), // seen on the live lane only; the stored one is computed from committed chunks
       at: Stamp,
     })

@@ -38,7 +38,7 @@ async function detectionIds(db: Kysely<ReadingsTables>, recordingId: string): Pr
 
 export function detectionInfo(detection: Detection, committedAtUs: number): DetectionInfo {
   const { channel, modelHash, modelVersion, firstSample, samples, probability, verdict, reason, measuredAtUs } = detection;
-  const { baseline, channelProbabilities, channelBaselines } = detection;
+  const { baseline, channelProbabilities, channelBaselines, everyS } = detection;
   return {
     window: detection.seq,
     channel,
@@ -52,6 +52,7 @@ export function detectionInfo(detection: Detection, committedAtUs: number): Dete
     baseline,
     channelProbabilities: [...channelProbabilities],
     ...(channelBaselines === undefined ? {} : { channelBaselines: [...channelBaselines] }),
+    ...(everyS === undefined ? {} : { everyS }),
     measuredAtUs,
     committedAtUs,
   };
