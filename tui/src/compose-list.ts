@@ -1,5 +1,5 @@
 import type { PatientState } from '@vitalwire/contract';
-import { ageMs, formatAge, freshnessOf, news2Pulse, stateWord } from '@vitalwire/vitals';
+import { ageMs, everyText, formatAge, freshnessOf, news2Pulse, stateWord } from '@vitalwire/vitals';
 import { type AlarmMoment, alarmCell } from './alarm-texts.ts';
 import type { Look } from './look.ts';
 import { ageTone, heartText, nameOf, probabilityText, toneOf } from './patient-words.ts';
@@ -95,7 +95,11 @@ function composeRow(patient: PatientState, columns: Columns, isSelected: boolean
   const heart = heartText(heartRate, nowUs);
   const points = heart.tone === 'strong' ? news2Pulse(heartRate?.bpm ?? null) : null;
   const pointer = isSelected ? (look.unicode ? '▸ ' : '> ') : '  ';
-  const stateSpan = span(fit(`${look.unicode ? state.symbol : state.ascii} ${state.word}`, columns.state), toneOf(state, freshness));
+  const seldom = freshness === 'hidden' ? '' : everyText(detection); // under overload
+  // Where there is no room for the model, there is none for the words either: `quiet/4s`.
+  const short = seldom === '' || columns.model > 0 ? '' : `/${detection?.everyS}s`;
+  const word = short !== '' && state.key === 'seizure' ? 'seizure' : state.word;
+  const stateSpan = span(fit(`${look.unicode ? state.symbol : state.ascii} ${word}${short}`, columns.state), toneOf(state, freshness));
   const hasAlarm = patient.alarms.length > 0;
   const lead =
     columns.alarm > 0
@@ -112,7 +116,9 @@ function composeRow(patient: PatientState, columns: Columns, isSelected: boolean
     ),
     ...(columns.model === 0
       ? [span(' ')]
-      : [span(` ${fit(freshness === 'hidden' ? '' : clean(detection?.modelVersion ?? ''), columns.model - 2)} `, 'soft')]),
+      : seldom !== ''
+        ? [span(` ${fit(seldom, columns.model - 2)} `, 'warning')]
+        : [span(` ${fit(freshness === 'hidden' ? '' : clean(detection?.modelVersion ?? ''), columns.model - 2)} `, 'soft')]),
     span(`${fit(nameOf(patient), columns.patient - 1)} `, isSelected ? 'strong' : 'plain'),
     span(
       fit(eeg === null ? '--' : formatAge(eegAge), columns.eegAge, 'right'),

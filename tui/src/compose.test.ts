@@ -342,6 +342,18 @@ test('the bell is for high alarms that nobody answered or paused, for a silent a
   expect(model.sounding(nowUs + 11 * second)).toContain('connection');
 });
 
+test.each([
+  [130, ' every 4 s '],
+  [80, 'seizure/4s'],
+])('%i characters wide, a row says how seldom a patient is judged under overload', (width, words) => {
+  const one = patient('1', { state: 'seizure' });
+  const seldom = { ...one, detection: one.detection && { ...one.detection, everyS: 4 } };
+  expect(drawFrame(wall([one]), width, 40, nowUs, look).join('\n')).not.toContain(words);
+  const text = drawFrame(wall([seldom]), width, 40, nowUs, look).join('\n');
+  expect(text).toContain(words);
+  expect(text).toContain('judged every 4 s only');
+});
+
 test('a detection says which channels were highest and that a population baseline is less certain; the pulse component stands by', () => {
   const one = patient('1', { heart: 134 });
   const detection = one.detection && { ...one.detection, baseline: 'population' as const, channelProbabilities: [0.1, 0.93, null, 0.4] };

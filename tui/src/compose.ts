@@ -1,6 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { acuityClass, ageMs, durationMs, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, stateWord } from '@vitalwire/vitals';
+import { acuityClass, ageMs, durationMs, everyText, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, stateWord } from '@vitalwire/vitals';
 import { alarmLines, systemLine } from './alarm-texts.ts';
 import { composeList } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
@@ -146,6 +146,7 @@ function composeFacts(model: WallModel, width: number, nowUs: number, look: Look
           freshness === 'fresh' ? 'plain' : 'stale',
         ),
       );
+      if (everyText(detection) !== '') first.push(span(`${between}judged ${everyText(detection)} only`, 'warning'));
       if (detection.reason !== null) first.push(span(`${between}${clean(detection.reason)}`, 'warning'));
       if (detection.provisional) first.push(span(`${between}provisional`, 'soft'));
       first.push(span(`${between}model ${clean(detection.modelVersion)}`, 'soft'));

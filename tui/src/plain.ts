@@ -1,7 +1,7 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
 import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { ageMs, alarmMeasure, alarmWord, categoryOf, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
+import { ageMs, alarmMeasure, alarmWord, categoryOf, everyText, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
 import { nameOf } from './patient-words.ts';
 import { clean } from './spans.ts';
 
@@ -71,6 +71,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
     if (detection !== null && state.key !== 'no-data') {
       if (detection.probability !== null) facts.push(`probability ${detection.probability.toFixed(2)}`);
       if (detection.reason !== null) facts.push(detection.reason);
+      if (everyText(detection) !== '') facts.push(`judged ${everyText(detection)}`);
       facts.push(`model ${detection.modelVersion}`, `${formatAge(ageMs(detection.at, nowUs()))} old`);
     }
     if (patient.replay !== null) facts.push('REPLAY');

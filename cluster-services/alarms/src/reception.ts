@@ -84,7 +84,7 @@ export class Reception {
   /** A detection received, or read from storage. */
   detection(detection: Detection): void {
     const { wards, recordings, silence, clock, onUnknown } = this.#options;
-    silence.detection(detection.device, clock.monotonicMs());
+    silence.detection(detection.device, clock.monotonicMs(), detection.everyS);
     const known = recordings.get(detection.subject);
     if (known === null || known.rate === null) onUnknown(detection.subject);
     else wards.detection(detectionInputOf(detection, known.rate, known.replay));

@@ -36,6 +36,7 @@ const TECHNICAL: ReadonlySet<AlarmCondition> = new Set([
   'gateway-offline',
   'storage-behind',
   'model-unavailable',
+  'detection-thinned',
 ]);
 
 export type RaiseOptions = {

@@ -22,6 +22,7 @@ const words: Readonly<Record<AlarmCondition, string>> = {
   'alarm-path': 'ALARMS NOT WATCHED',
   'device-conflict': 'TWO GATEWAYS',
   'clock-wrong': 'CLOCK WRONG',
+  'detection-thinned': 'JUDGED SELDOM',
 };
 
 const marks = { high: ['***', '!!!'], medium: ['**', '!!'], low: ['*', '!'] } as const;

@@ -29,6 +29,19 @@ test('a pattern once shown stays until the windows fall below the lower threshol
   expect(recentVerdict(scored(0.4, 0.4, 0.4, 0.6, 0.6), 'seizure')).toBe('unsure');
 });
 
+test('judged every few seconds, the last five that were judged decide, whatever was judged more often before', () => {
+  const every = (everyS: number, ...windows: ScoredWindow[]) => windows.map((one) => ({ ...one, window: one.window * everyS, everyS }));
+  expect(recentVerdict(every(4, ...scored(0.01, 0.01, 0.9, 0.9, 0.9)))).toBe('seizure');
+  expect(recentVerdict(every(8, ...scored(0.01, 0.01, 0.01)))).toBe('quiet');
+  expect(recentVerdict(every(4, ...scored(0.01, 0.01)))).toBe('calibrating');
+  // Seconds 0 to 12 were judged one by one and were quiet; three windows four seconds apart are a pattern beside them.
+  const before = Array.from({ length: 13 }, (_, window): ScoredWindow => ({ window, probability: 0.01, verdict: 'quiet' }));
+  const since = [16, 20, 24].map((window): ScoredWindow => ({ window, probability: 0.9, verdict: 'seizure', everyS: 4 }));
+  expect(recentVerdict([...before, ...since])).toBe('seizure');
+  // High windows of one place are one.
+  expect(recentVerdict([...before, ...since.slice(0, 2), { window: 18, probability: 0.9, verdict: 'seizure' }])).not.toBe('seizure');
+});
+
 test('order and repeats of windows make no difference', () => {
   const windows = fc.uniqueArray(fc.record({ window: fc.nat(12), probability: fc.option(fc.double({ min: 0, max: 1, noNaN: true })) }), {
     selector: ({ window }) => window,

@@ -1,7 +1,12 @@
 import type { Verdict } from '@vitalwire/contract';
 
 /** What the state word needs of a detection. */
-export type ScoredWindow = { readonly window: number; readonly probability: number | null; readonly verdict: Verdict };
+export type ScoredWindow = {
+  readonly window: number;
+  readonly probability: number | null;
+  readonly verdict: Verdict;
+  readonly everyS?: number | undefined; // under overload: windows from one that is judged to the next; absent = every one is
+};
 
 /**
  * The rule from windows to one state: of the last `windows` windows, `needed` must agree. Measured on Bonn with 1 s windows, 3 of 5 at
@@ -40,10 +45,19 @@ export function recentProbability(recent: readonly ScoredWindow[], state: Verdic
   return reached === undefined || (state === 'unsure' && reached.verdict === 'quiet') ? null : reached.probability;
 }
 
-/** The newest windows, each once. */
+/** The newest window of each of the last places, which lie as far apart as windows are judged now. */
 function votersOf(recent: readonly ScoredWindow[]): ScoredWindow[] {
-  const newest = recent.reduce((latest, { window }) => Math.max(latest, window), -1);
+  const newest = recent.reduce<ScoredWindow | null>((latest, scored) => (scored.window >= (latest?.window ?? 0) ? scored : latest), null);
   const latest = new Map<number, ScoredWindow>();
-  for (const scored of recent) if (scored.window > newest - recentRule.windows) latest.set(scored.window, scored);
+  for (const scored of recent) {
+    const place = Math.floor(((newest?.window ?? 0) - scored.window) / (newest?.everyS ?? 1));
+    if (place < recentRule.windows && scored.window >= (latest.get(place)?.window ?? 0)) latest.set(place, scored);
+  }
   return [...latest.values()];
+}
+
+/** How seldom a patient's windows are judged, in words: `every 4 s` under overload, '' when every second is. */
+export function everyText(detection: { readonly everyS?: number | undefined } | null): string {
+  const everyS = detection?.everyS ?? 1;
+  return everyS > 1 ? `every ${everyS} s` : '';
 }

@@ -173,6 +173,14 @@ test('a clock far in the future cannot pin a value: what arrives later is later'
   expect(only(ward).eeg?.at.measuredAtUs).toBe(nowUs + second);
 });
 
+test('judged every few seconds, the state word follows those windows, and the state says how seldom', () => {
+  const ward = new Ward();
+  for (const window of [0, 4, 8]) ward.apply(topic(), { ...detection(window, 'seizure', 0.95), everyS: 4 }, nowUs + (window + 2) * second);
+  expect(only(ward).detection).toMatchObject({ state: 'seizure', everyS: 4 });
+  ward.apply(topic(), { ...detection(9, 'seizure', 0.95), everyS: 1 }, nowUs + 11 * second);
+  expect(only(ward).detection).not.toHaveProperty('everyS');
+});
+
 test('the state word follows the latest windows together, and a stored detection settles a provisional one', () => {
   const ward = new Ward();
   ward.apply(topic(), detection(0, 'quiet', 0.1), nowUs + 2 * second);

@@ -52,7 +52,12 @@ type DeviceNow = {
 };
 
 // What these are about is never one patient, whoever the device is.
-const systemConditions: ReadonlySet<AlarmInfo['condition']> = new Set(['gateway-offline', 'storage-behind', 'alarm-path']);
+const systemConditions: ReadonlySet<AlarmInfo['condition']> = new Set([
+  'gateway-offline',
+  'storage-behind',
+  'alarm-path',
+  'detection-thinned',
+]);
 
 /**
  * The latest of everything, from the live stream alone: what the wall shows. It never asks a database, so it is as alive as the
@@ -260,6 +265,7 @@ export class Ward {
       modelHash: detection.modelHash,
       baseline: detection.baseline,
       channelProbabilities: [...detection.channelProbabilities],
+      ...(detection.everyS === undefined || detection.everyS === 1 ? {} : { everyS: detection.everyS }),
       provisional: topic.live,
       at: settles ? { ...at, receivedAtUs: Math.min(at.receivedAtUs, known.at.receivedAtUs) } : at,
     };
@@ -321,10 +327,10 @@ function isLater(stamp: Stamp, than: Stamp | undefined): boolean {
 }
 
 /** The windows that decide the state word, the new one among them; another recording or model begins anew. */
-function recentWindows(live: DeviceLive, { subject, modelHash, seq, probability, verdict }: Detection): readonly ScoredWindow[] {
+function recentWindows(live: DeviceLive, { subject, modelHash, seq, probability, verdict, everyS }: Detection): readonly ScoredWindow[] {
   if (live.windows.subject !== subject || live.windows.modelHash !== modelHash) live.windows = { subject, modelHash, scored: [] };
   const others = live.windows.scored.filter((scored) => scored.window !== seq);
-  live.windows.scored = [...others, { window: seq, probability, verdict }].slice(-2 * recentRule.windows);
+  live.windows.scored = [...others, { window: seq, probability, verdict, everyS }].slice(-2 * recentRule.windows);
   return live.windows.scored;
 }
 

@@ -4,11 +4,24 @@ import type { DetectionInput } from './signal-watch.ts';
 type Judged = Pick<
   Detection,
   'device' | 'subject' | 'modelHash' | 'seq' | 'measuredAtUs' | 'samples' | 'firstSample' | 'probability' | 'verdict' | 'reason' | 'channel'
->;
+> & { readonly everyS?: number | undefined };
 
 /** What the engine needs of a detection. The rate is that of its recording: detections do not carry one. */
 export function detectionInputOf(detection: Judged, rate: Rate, replay: ReplayMark | null): DetectionInput {
-  const { device, subject, modelHash, seq, measuredAtUs, samples, firstSample, probability, verdict, reason, channel } = detection;
+  const {
+    device,
+    subject,
+    modelHash,
+    seq,
+    measuredAtUs,
+    samples,
+    firstSample,
+    probability,
+    verdict,
+    reason,
+    channel,
+    everyS = 1,
+  } = detection;
   const usPerSample = (1_000_000 * rate.den) / rate.num;
   // Window w begins at sample w × hop; of window 0 alone the hop cannot be told: then a second, or the window if that is shorter.
   const hopUs = seq > 0 ? (firstSample / seq) * usPerSample : Math.min(1_000_000, samples * usPerSample);
@@ -18,7 +31,7 @@ export function detectionInputOf(detection: Judged, rate: Rate, replay: ReplayMa
     model: modelHash,
     fromUs: measuredAtUs,
     toUs: Math.round(measuredAtUs + samples * usPerSample),
-    hopUs: Math.max(1, Math.round(hopUs)),
+    hopUs: Math.max(1, Math.round(hopUs * everyS)), // under overload the next window that is judged lies further away
     probability,
     verdict,
     reason,

@@ -64,6 +64,34 @@ test('windows of 1.025 s without overlap work as well', () => {
   expect(episodesOf(windows)).toMatchObject([{ onsetUs: 30 * 1_025_000, endUs: 42 * 1_025_000, holds: false }]);
 });
 
+/** One window in every so many, as under overload. */
+function thinned(probabilities: readonly (number | null)[], everyS: number): VotingWindow[] {
+  return voting(probabilities)
+    .filter(({ fromUs }) => (fromUs / 1_000_000) % everyS === 0)
+    .map((window) => ({ ...window, hopUs: everyS * 1_000_000 }));
+}
+
+test.each([2, 4, 8, 16])('judged every %i s, three of the last five that were judged make one, and as few low ones end it', (everyS) => {
+  const windows = thinned([...quiet(160), ...seizure(8 * everyS), ...quiet(160)], everyS);
+  expect(episodesOf(windows)).toMatchObject([{ onsetUs: 160_000_000, holds: false }]);
+  expect(episodesOf(windows.filter(({ fromUs }) => fromUs < (160 + 2 * everyS) * 1_000_000))).toEqual([]);
+  expect(episodesOf(windows.filter(({ fromUs }) => fromUs < (160 + 3 * everyS) * 1_000_000))).toMatchObject([{ holds: true }]);
+});
+
+test('where windows become rarer, high ones of one position count once: two moments are no pattern', () => {
+  const before = voting([...quiet(20), 0.9, 0.9, ...quiet(2)]);
+  const after = thinned([...quiet(24), 0.9, ...quiet(20)], 4).filter(({ fromUs }) => fromUs >= 24_000_000);
+  expect(episodesOf([...before, ...after])).toEqual([]);
+});
+
+test('what was left out and is judged later changes nothing for a seizure that was seen', () => {
+  const probabilities = [...quiet(40), ...seizure(40), ...quiet(40)];
+  const seen = thinned(probabilities, 4);
+  const later = voting(probabilities).filter(({ fromUs }) => (fromUs / 1_000_000) % 4 !== 0);
+  expect(episodesOf([...seen, ...later])).toMatchObject([{ onsetUs: 40_000_000, holds: false }]);
+  expect(episodesOf([...seen, ...later])).toEqual(episodesOf([...later, ...seen]));
+});
+
 // Stretches of high, middling, low and refused windows, so that episodes begin, end, merge and touch.
 const stretches = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 100 }), fc.constantFrom(0.05, 0.3, 0.6, 0.79, 0.85, 0.99, null)), {
@@ -103,8 +131,8 @@ test('a provisional version of a window, before or behind the stored one, change
 test('what an appended window changes is what looking at everything again would', () => {
   fc.assert(
     fc.property(stretches, (probabilities) => {
-      const windows = voting(probabilities);
-      expect(episodesOf(windows)).toEqual(episodesOf([...windows].reverse()));
+      for (const windows of [voting(probabilities), thinned(probabilities, 4)])
+        expect(episodesOf(windows)).toEqual(episodesOf([...windows].reverse()));
     }),
     { numRuns: 40 },
   );

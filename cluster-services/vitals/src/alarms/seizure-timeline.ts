@@ -32,6 +32,7 @@ export class SeizureTimeline {
   readonly #held = new Map<string, VotingWindow>(); // last = received last
   #sorted: VotingWindow[] = []; // by data time
   #episodes: Episode[] = [];
+  #longestHopUs = 0; // of all windows so far: under overload it grows
 
   constructor(rule: SeizureRule) {
     this.#rule = rule;
@@ -56,6 +57,7 @@ export class SeizureTimeline {
 
   /** Takes in a window; false if nothing changed. */
   add(window: VotingWindow): boolean {
+    this.#longestHopUs = Math.max(this.#longestHopUs, window.hopUs);
     const before = this.#held.get(window.key);
     if (before !== undefined) {
       if (!isStronger(window, before)) return false;
@@ -95,7 +97,7 @@ export class SeizureTimeline {
   // An appended window changes nothing that ended long before it.
   #safeStart(appended: VotingWindow): number {
     const { refractoryUs, minDurationUs, windows } = this.#rule;
-    const evidenceUs = 2 * (minDurationUs + windows * appended.hopUs) + (appended.toUs - appended.fromUs);
+    const evidenceUs = 2 * (minDurationUs + windows * this.#longestHopUs) + (appended.toUs - appended.fromUs);
     let fromUs = appended.fromUs - refractoryUs - evidenceUs;
     // Whole episodes only: half of one would be another one.
     for (const { holds, onsetUs, endUs } of this.#episodes.toReversed())
@@ -172,18 +174,21 @@ export class SeizureTimeline {
     return { endUs, holds: true };
   }
 
-  /** Those of the last `windows` positions up to this one, earliest first. Positions are a matter of time: what is missing is no vote. */
+  /**
+   * Those of the last `windows` positions up to this one, earliest first. Positions are a matter of time: what is missing is no vote, and where
+   * windows were judged more often than they are now (or are filled in later), those of one position are one.
+   */
   #recent(index: number, matches: (window: VotingWindow) => boolean): VotingWindow[] {
     const last = this.#sorted[index];
     if (last === undefined) return [];
     const fromUs = last.fromUs - (this.#rule.windows - 0.5) * last.hopUs;
-    const found: VotingWindow[] = [];
+    const found = new Map<number, VotingWindow>();
     for (let at = index; at >= 0; at--) {
       const window = this.#sorted[at];
       if (window === undefined || window.fromUs <= fromUs) break;
-      if (matches(window)) found.unshift(window);
+      if (matches(window)) found.set(Math.round((last.fromUs - window.fromUs) / last.hopUs), window);
     }
-    return found;
+    return [...found.values()].reverse();
   }
 }
 

@@ -44,12 +44,14 @@ export function badSignalOf({ verdict, reason }: Pick<DetectionInput, 'verdict' 
 /** Follows the newest windows of one device: a signal that has been bad for long enough is a technical condition. Late windows are history. */
 export class SignalWatch {
   #newestUs: number | null = null;
+  #hopUs = 0; // of that window
   #run: { kind: Watched; sinceUs: number } | null = null;
 
   take(window: DetectionInput): Statement[] {
     if (this.#newestUs !== null && window.toUs <= this.#newestUs) return [];
-    const joins = this.#newestUs !== null && window.fromUs - this.#newestUs <= HOLE_US;
+    const joins = this.#newestUs !== null && window.fromUs - this.#newestUs <= HOLE_US + this.#hopUs;
     this.#newestUs = window.toUs;
+    this.#hopUs = window.hopUs;
     const kind = badSignalOf(window);
     if (kind === null) this.#run = null;
     else if (this.#run === null || this.#run.kind !== kind || !joins) this.#run = { kind, sinceUs: window.fromUs };

@@ -84,3 +84,24 @@ test('EEG without detections is told once if no device has any, and per device i
   watch.detection('b', 16.1 * s);
   expect(held(watch, 16.2 * s)).toEqual([]);
 });
+
+test('detections of an overload are one technical alarm, which ends when every second is judged again', () => {
+  const watch = new SilenceWatch(0);
+  for (let second = 0; second < 120; second++) for (const device of ['a', 'b']) watch.readings(device, 'eeg', 'r', second + 1, second * s);
+  for (let second = 0; second < 100; second += 8) watch.detection('a', second * s, 8);
+  expect(held(watch, 97 * s)).toEqual(['b model-unavailable medium', 'prediction detection-thinned medium']);
+  for (let second = 100; second < 120; second++) watch.detection('a', second * s);
+  expect(held(watch, 119 * s)).toEqual(['b model-unavailable medium']);
+  expect(watch.check(119 * s)).toContainEqual(
+    expect.objectContaining({ device: 'prediction', statement: expect.objectContaining({ condition: 'detection-thinned', holds: false }) }),
+  );
+});
+
+test('a device that is judged every 16 s is not one without a detector', () => {
+  const watch = new SilenceWatch(0);
+  for (let second = 0; second <= 60; second++) {
+    watch.readings('d', 'eeg', 'r', second + 1, second * s);
+    if (second % 16 === 0) watch.detection('d', second * s, 16);
+    expect(held(watch, second * s)).toEqual(['prediction detection-thinned medium']);
+  }
+});

@@ -28,6 +28,7 @@ type Heard = {
   readonly ends: Map<string, number>; // per recording: how far it has come
   flowsSinceMs: number; // since when EEG has come without a pause
   detectedMs: number | null;
+  everyMs: number; // under overload: from one judged window to the next
 };
 type Gateway = { heardMs: number; isOnline: boolean; lastUs: number; why: string };
 
@@ -43,6 +44,7 @@ export class SilenceWatch {
   #liveMs = Number.NEGATIVE_INFINITY;
   #liveSinceMs = 0;
   #detectedMs: number | null = null;
+  #thinned: { readonly atMs: number; readonly everyMs: number } | null = null; // the newest detection of an overload
   #unwatched = 0;
 
   constructor(nowMs: number) {
@@ -76,10 +78,15 @@ export class SilenceWatch {
     if (heard !== undefined && [...heard.ends.keys()].at(-1) === recordingId) heard.isOff = true;
   }
 
-  detection(device: string, nowMs: number): void {
+  /** A window was judged; under overload only one in so many seconds is. */
+  detection(device: string, nowMs: number, everyS = 1): void {
+    const everyMs = 1000 * everyS;
     this.#detectedMs = nowMs;
+    if (everyS > 1) this.#thinned = { atMs: nowMs, everyMs };
     const heard = this.#streams.get(`${device}\neeg`);
-    if (heard !== undefined) heard.detectedMs = nowMs;
+    if (heard === undefined) return;
+    heard.detectedMs = nowMs;
+    heard.everyMs = everyMs;
   }
 
   /** Anything of a gateway came, committed or on the live lane. */
@@ -101,7 +108,13 @@ export class SilenceWatch {
 
   /** Everything that can be said now: what is silent, and what is not any more. Saying it again changes nothing for an engine. */
   check(nowMs: number): Spoken[] {
-    return [...this.#streamsNow(nowMs), ...this.#gatewaysNow(nowMs), ...this.#detectionsNow(nowMs), ...this.#storageNow(nowMs)];
+    return [
+      ...this.#streamsNow(nowMs),
+      ...this.#gatewaysNow(nowMs),
+      ...this.#detectionsNow(nowMs),
+      ...this.#overloadNow(nowMs),
+      ...this.#storageNow(nowMs),
+    ];
   }
 
   *#streamsNow(nowMs: number): Generator<Spoken> {
@@ -135,7 +148,8 @@ export class SilenceWatch {
       ({ stream, isOff, heardMs, flowsSinceMs }) =>
         stream === 'eeg' && !isOff && nowMs - heardMs < flowMs && nowMs - flowsSinceMs >= modelMs,
     );
-    const isWithout = ({ detectedMs, flowsSinceMs }: Heard) => nowMs - Math.max(detectedMs ?? 0, flowsSinceMs) >= modelMs;
+    const isWithout = ({ detectedMs, flowsSinceMs, everyMs }: Heard) =>
+      nowMs - Math.max(detectedMs ?? 0, flowsSinceMs) >= Math.max(modelMs, 2 * everyMs);
     const without = flowing.filter(isWithout);
     const limit = modelMs / 1000;
     // If no device has any, it is not the devices: one alarm says so.
@@ -153,6 +167,15 @@ export class SilenceWatch {
       else if (isAll || heard.isOff || !isWithout(heard))
         yield over(heard.device, 'model-unavailable', 'detections', 'EEG is judged again', heard.lastDataUs);
     }
+  }
+
+  *#overloadNow(nowMs: number): Generator<Spoken> {
+    const { modelMs } = silenceLimits;
+    const text = 'more EEG arrives than can be judged: every patient is judged, but more seldom, as the rows say';
+    if (this.#thinned !== null && nowMs - this.#thinned.atMs < Math.max(modelMs, 2 * this.#thinned.everyMs))
+      yield holds('prediction', 'detection-thinned', 'detections', 'medium', null, 1, text);
+    else if (this.#detectedMs !== null && nowMs - this.#detectedMs < modelMs)
+      yield over('prediction', 'detection-thinned', 'detections', 'every second is judged again', null);
   }
 
   *#storageNow(nowMs: number): Generator<Spoken> {
@@ -176,6 +199,7 @@ export class SilenceWatch {
       ends: new Map<string, number>(),
       flowsSinceMs: nowMs,
       detectedMs: null,
+      everyMs: 1000,
     };
     this.#streams.delete(key);
     this.#streams.set(key, heard);

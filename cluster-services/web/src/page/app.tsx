@@ -1,6 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
 import { label } from '@vitalwire/contract';
-import { alarmWord, durationMs, formatAge, isUnacknowledged, news2Pulse } from '@vitalwire/vitals';
+import { alarmWord, durationMs, everyText, formatAge, isUnacknowledged, news2Pulse } from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
 import { Alert, AudioButton, PatientAlarms, Polite, SystemAlarms, TileAlarm, timeOfDay, WhoField } from './alarms.tsx';
 import { percent, type Reading, readingOf } from './reading.ts';
@@ -172,7 +172,7 @@ function Tile({
       </span>
       <span class="cell prob">
         <span class={`value ${staleClass(stateFreshness)}`}>{reading.probability}</span>
-        <span class="unit">{patient.detection?.modelVersion ?? 'no model'}</span>
+        <span class="unit">{everyText(patient.detection) || (patient.detection?.modelVersion ?? 'no model')}</span>
       </span>
       <span class="cell heart">
         <span class={`value ${staleClass(heart.freshness)}`}>{heart.value}</span>
@@ -215,7 +215,9 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
           name="seizure probability"
           value={reading.probability}
           isStale={reading.stateFreshness !== 'fresh'}
-          note={detection?.reason ?? (detection?.provisional === true ? 'provisional' : '')}
+          note={[everyText(detection), detection?.reason ?? (detection?.provisional === true ? 'provisional' : '')]
+            .filter(Boolean)
+            .join(', ')}
         />
         <Fact
           name="heart rate"
