@@ -1,5 +1,6 @@
 export { FaultProxy } from './fault-proxy.ts';
 export { freePort } from './free-port.ts';
+export { deviceStreams, type GatewayMessage, gatewayMessages } from './gateway-messages.ts';
 export { hasMariaDb, MariaDb, type MariaDbOptions, startMariaDb } from './maria-db.ts';
 export { type MirrorFault, type MirrorRequest, MirrorServer } from './mirror-server.ts';
 export {

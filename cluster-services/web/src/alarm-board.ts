@@ -30,7 +30,7 @@ type PauseTold = { pause: AlarmPause; saidAtUs: number };
  */
 export class AlarmBoard {
   readonly #limits: BoardLimits;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, Known>(); // by device and alarm: nobody changes an alarm by naming it on a device of its own
   readonly #pauses = new Map<string, PauseTold>(); // by device; `untilUs` 0 = ended
   readonly #late = new Map<string, { readonly line: Alarm; readonly condition: AlarmCondition; readonly heardAtMs: number }>();
   #serviceAsOfUs = Number.NEGATIVE_INFINITY; // by the service's clock: what it said before that is in its answer
@@ -72,12 +72,25 @@ export class AlarmBoard {
     }
   }
 
+  /** What these senders said of these devices was never theirs to say. */
+  forget(isForeign: (device: string, sender: string) => boolean): void {
+    for (const [key, { bySender }] of this.#known) {
+      for (const [sender, { info }] of bySender) {
+        if (!isForeign(info.device, sender)) continue;
+        bySender.delete(sender);
+        this.#touch(info.device);
+      }
+      if (bySender.size === 0) this.#known.delete(key);
+    }
+    for (const [key, { line }] of this.#late) if (isForeign(line.device, line.sender)) this.#late.delete(key);
+  }
+
   /** Open alarms of which the service has told, and that its answer does not name. */
   unnamedIn(answer: AlarmsNow): string[] {
     const named = new Set(answer.alarms.map(({ alarmId }) => alarmId));
-    return [...this.#known].flatMap(([alarmId, { bySender }]) => {
+    return [...this.#known.values()].flatMap(({ bySender }) => {
       const told = bySender.get(ALARMS_SERVICE);
-      return told === undefined || told.info.state === 'ended' || named.has(alarmId) ? [] : [alarmId];
+      return told === undefined || told.info.state === 'ended' || named.has(told.info.alarmId) ? [] : [told.info.alarmId];
     });
   }
 
@@ -88,17 +101,19 @@ export class AlarmBoard {
    */
   takeAnswer(answer: AlarmsNow, openInLog: ReadonlySet<string> | null, askedAtMs: number, nowMs: number): void {
     this.#serviceAsOfUs = Math.max(this.#serviceAsOfUs, answer.nowUs);
-    for (const alarmId of openInLog === null ? [] : this.unnamedIn(answer)) {
-      const told = this.#known.get(alarmId)?.bySender.get(ALARMS_SERVICE);
-      if (told === undefined || openInLog?.has(alarmId) === true || told.heardAtMs >= askedAtMs) continue;
+    const unnamed = new Set(openInLog === null ? [] : this.unnamedIn(answer));
+    for (const { bySender } of this.#known.values()) {
+      const told = bySender.get(ALARMS_SERVICE);
+      if (told === undefined || !unnamed.has(told.info.alarmId) || told.info.state === 'ended') continue;
+      if (openInLog?.has(told.info.alarmId) === true || told.heardAtMs >= askedAtMs) continue;
       told.info = { ...told.info, state: 'ended' };
       this.#touch(told.info.device);
     }
     for (const info of answer.alarms) {
-      const told = this.#known.get(info.alarmId)?.bySender.get(ALARMS_SERVICE);
+      const told = this.#known.get(keyOf(info))?.bySender.get(ALARMS_SERVICE);
       if (told !== undefined && told.saidAtUs > answer.nowUs) continue;
       const keepsSeq = told !== undefined && told.saidAtUs >= info.changedAtUs;
-      this.#set(info.alarmId, ALARMS_SERVICE, {
+      this.#set(ALARMS_SERVICE, {
         info,
         logId: told?.logId ?? '',
         seq: keepsSeq ? told.seq : null,
@@ -124,16 +139,16 @@ export class AlarmBoard {
   #makeShown(): AlarmInfo[] {
     const shown: AlarmInfo[] = [];
     const senders = new Map<string, Set<string>>();
-    for (const [alarmId, known] of this.#known) {
+    for (const [key, known] of this.#known) {
       // Hidden only behind an alarm that is known: in doubt an alarm is shown twice rather than not at all.
-      const target = known.mergedInto !== null && this.#known.has(known.mergedInto) ? known.mergedInto : alarmId;
+      const target = known.mergedInto !== null && this.#known.has(known.mergedInto) ? known.mergedInto : key;
       const names = senders.get(target) ?? new Set();
       senders.set(target, names);
       for (const [sender, { info }] of known.bySender) for (const name of [sender, ...info.senders]) names.add(name);
       const info = effective(known);
-      if (target === alarmId && info !== null && info.state !== 'ended') shown.push(info);
+      if (target === key && info !== null && info.state !== 'ended') shown.push(info);
     }
-    return shown.map((info) => ({ ...info, senders: [...(senders.get(info.alarmId) ?? [])].sort() })).sort(compareAlarms);
+    return shown.map((info) => ({ ...info, senders: [...(senders.get(keyOf(info)) ?? [])].sort() })).sort(compareAlarms);
   }
 
   pauses(nowUs: number): AlarmPause[] {
@@ -151,24 +166,24 @@ export class AlarmBoard {
 
   /** Called a few times a second: late lines that nothing followed are of alarms that are open after all. */
   settle(nowMs: number): void {
-    for (const [alarmId, { line, condition, heardAtMs }] of this.#late) {
+    for (const [key, { line, condition, heardAtMs }] of this.#late) {
       if (nowMs - heardAtMs < LATE_MS) continue;
-      this.#late.delete(alarmId);
+      this.#late.delete(key);
       this.#apply(line, condition, nowMs);
     }
   }
 
   #takeLine(line: Alarm, condition: AlarmCondition, nowMs: number): void {
-    const { alarmId } = line;
-    const told = this.#known.get(alarmId)?.bySender.get(line.sender);
+    const key = keyOf(line);
+    const told = this.#known.get(key)?.bySender.get(line.sender);
     if (told !== undefined && !isNewer(line, told)) return;
     if (told === undefined && this.#isHistory(line) && this.#late.size < this.#limits.maxAlarms) {
-      const waiting = this.#late.get(alarmId)?.line;
+      const waiting = this.#late.get(key)?.line;
       if (waiting === undefined || waiting.recordingId !== line.recordingId || line.seq > waiting.seq)
-        this.#late.set(alarmId, { line, condition, heardAtMs: nowMs });
+        this.#late.set(key, { line, condition, heardAtMs: nowMs });
       return;
     }
-    this.#late.delete(alarmId);
+    this.#late.delete(key);
     this.#apply(line, condition, nowMs);
   }
 
@@ -178,28 +193,31 @@ export class AlarmBoard {
   }
 
   #apply(line: Alarm, condition: AlarmCondition, nowMs: number): void {
-    const { alarmId, sender } = line;
-    const told = this.#known.get(alarmId)?.bySender.get(sender);
-    this.#set(alarmId, sender, {
+    const { alarmId, device, sender } = line;
+    const key = keyOf(line);
+    const told = this.#known.get(key)?.bySender.get(sender);
+    this.#set(sender, {
       info: infoOf(line, condition, told?.info ?? null),
       logId: line.recordingId,
       seq: line.seq,
       saidAtUs: line.measuredAtUs,
       heardAtMs: nowMs,
     });
-    const record = this.#known.get(alarmId);
-    if (record !== undefined && line.mergedInto !== null && line.mergedInto !== alarmId) record.mergedInto = line.mergedInto;
+    const record = this.#known.get(key);
+    if (record !== undefined && line.mergedInto !== null && line.mergedInto !== alarmId)
+      record.mergedInto = keyOf({ device, alarmId: line.mergedInto });
   }
 
-  #set(alarmId: string, sender: string, told: Told): void {
-    let known = this.#known.get(alarmId);
+  #set(sender: string, told: Told): void {
+    const key = keyOf(told.info);
+    let known = this.#known.get(key);
     if (known === undefined) {
       if (this.#known.size >= this.#limits.maxAlarms && !this.#forgetOneEnded()) {
         this.#refused += 1;
         return;
       }
       known = { bySender: new Map(), mergedInto: null };
-      this.#known.set(alarmId, known);
+      this.#known.set(key, known);
     }
     known.bySender.set(sender, told);
     this.#touch(told.info.device);
@@ -211,9 +229,9 @@ export class AlarmBoard {
   }
 
   #forgetOneEnded(): boolean {
-    for (const [alarmId, known] of this.#known) {
+    for (const [key, known] of this.#known) {
       if (effective(known)?.state !== 'ended') continue;
-      this.#known.delete(alarmId);
+      this.#known.delete(key);
       return true;
     }
     return false;
@@ -241,6 +259,10 @@ export class AlarmBoard {
     this.#pauses.set(device, told);
     this.#touch(device);
   }
+}
+
+function keyOf({ device, alarmId }: Pick<AlarmInfo, 'device' | 'alarmId'>): string {
+  return `${device}\n${alarmId}`;
 }
 
 /** Within one log its order counts; towards the service's answer, or a new log of the same sender, the sender's own clock. */

@@ -1,5 +1,6 @@
 import {
   type Alarm,
+  checkTopic,
   decodeLiveStatus,
   decodeMessage,
   encodeLiveFrame,
@@ -20,7 +21,7 @@ import type { Ward } from './ward.ts';
 /** Older than this on the durable lane is history being caught up, not the present. */
 const BACKLOG_MS = 10_000;
 
-export type FeedCounts = { messages: number; repeats: number; undecodable: number; alarmLines: number; pulses: number };
+export type FeedCounts = { messages: number; repeats: number; undecodable: number; foreign: number; alarmLines: number; pulses: number };
 
 export type LiveFeedOptions = {
   ward: Ward;
@@ -38,7 +39,7 @@ export class LiveFeed {
   readonly #options: LiveFeedOptions;
   readonly #durable = new SeenSeqs();
   readonly #live = new SeenSeqs();
-  readonly counts: FeedCounts = { messages: 0, repeats: 0, undecodable: 0, alarmLines: 0, pulses: 0 };
+  readonly counts: FeedCounts = { messages: 0, repeats: 0, undecodable: 0, foreign: 0, alarmLines: 0, pulses: 0 };
 
   constructor(options: LiveFeedOptions) {
     this.#options = options;
@@ -78,14 +79,17 @@ export class LiveFeed {
       return;
     }
     const message = decodeMessage(payload);
-    if (!message.ok || message.value.stream !== topic.stream) {
+    if (!message.ok || !checkTopic(message.value, topic).ok) {
       this.counts.undecodable += 1; // the front door has quarantined it; a screen shows nothing it does not understand
       return;
     }
     const { ward, hub, montages } = this.#options;
+    if (!ward.apply(topic, message.value, receivedAtUs)) {
+      this.counts.foreign += 1; // stored, and on no screen: the alarms service names both gateways
+      return;
+    }
     if (message.value.stream === 'recording' && message.value.kind === 'start' && montages.remember(message.value))
       this.#options.onNewMontage();
-    ward.apply(topic, message.value, receivedAtUs);
     const isEeg = message.value.stream === 'eeg';
     if (!isEeg && hub.counts().viewers === 0) return;
     const outgoing = {
@@ -101,8 +105,9 @@ export class LiveFeed {
 
   #takeAlarm(topic: Topic, payload: Uint8Array): 'line' | 'pulse' | 'nothing' {
     const message = decodeMessage(payload);
-    if (!message.ok || message.value.stream !== 'alarm') return 'nothing';
+    if (!message.ok || message.value.stream !== 'alarm' || !checkTopic(message.value, topic).ok) return 'nothing';
     const line: Alarm = message.value;
+    if (!this.#options.ward.admits(topic, line)) return 'nothing';
     if (line.transition === 'pulse') {
       // Only the service's own, and only on the lane that is never kept: a pulse from a backlog proves nothing.
       if (topic.live && line.sender === ALARMS_SERVICE) {

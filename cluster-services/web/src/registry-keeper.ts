@@ -96,7 +96,8 @@ export class RegistryKeeper implements Lifecycle {
 
   #use(registry: Registry): void {
     this.#registry = registry;
-    this.#options.ward.setRegistry(wardRegistry(registry, this.#options.clock.nowUs()));
+    const nowUs = this.#options.clock.nowUs();
+    this.#options.ward.setRegistry(wardRegistry(registry, nowUs), registry, nowUs);
   }
 
   // An assignment can begin or end without a new revision: its time has come.

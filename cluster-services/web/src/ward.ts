@@ -1,22 +1,24 @@
-import type {
-  AlarmInfo,
-  AlarmPause,
-  ClockState,
-  Detection,
-  EegChunk,
-  GatewayState,
-  HeartRateChunk,
-  LiveStatus,
-  Message,
-  PatientState,
-  RecordingStart,
-  ReplayMark,
-  Stamp,
-  Status,
-  Topic,
+import {
+  type AlarmInfo,
+  type AlarmPause,
+  type ClockState,
+  type Detection,
+  DeviceOwners,
+  type EegChunk,
+  type GatewayState,
+  type HeartRateChunk,
+  type LiveStatus,
+  type Message,
+  type PatientState,
+  type RecordingStart,
+  type Registry,
+  type ReplayMark,
+  type Stamp,
+  type Status,
+  type Topic,
 } from '@vitalwire/contract';
 import { compareAlarms, recentProbability, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
-import { AlarmBoard } from './alarm-board.ts';
+import { ALARMS_SERVICE, AlarmBoard } from './alarm-board.ts';
 import { type GatewayLive, gatewayState } from './gateway-live.ts';
 
 export type WardLimits = {
@@ -66,6 +68,7 @@ const systemConditions: ReadonlySet<AlarmInfo['condition']> = new Set([
 export class Ward {
   readonly alarms = new AlarmBoard();
   readonly #limits: WardLimits;
+  readonly #owners = new DeviceOwners();
   readonly #devices = new Map<string, DeviceLive>();
   readonly #gateways = new Map<string, GatewayLive>();
   readonly #changed = new Set<string>(); // keys of patient states
@@ -76,8 +79,12 @@ export class Ward {
     this.#limits = limits;
   }
 
-  setRegistry(registry: WardRegistry): void {
+  /** `told`: whose each device is. What another gateway was believed before that was known is forgotten. */
+  setRegistry(registry: WardRegistry, told: Pick<Registry, 'devices' | 'owners'> | null = null, nowUs = 0): void {
     this.#registry = registry;
+    if (told !== null) this.#owners.take(told, nowUs);
+    for (const { device, gateway } of this.#devices.values()) if (!this.#owners.isOf(device, gateway)) this.#forget(device);
+    this.alarms.forget((device, sender) => sender !== ALARMS_SERVICE && !this.#owners.isOf(device, sender));
     for (const state of this.patients()) this.#changed.add(state.key);
   }
 
@@ -94,7 +101,14 @@ export class Ward {
     return this.#devicesRefused;
   }
 
-  apply(topic: Topic, message: Message, receivedAtUs: number): void {
+  /** Whether its sender may speak of this device at all: only the gateway that the device belongs to does. */
+  admits(topic: Topic, message: Message): boolean {
+    return this.#owners.admits(topic, message);
+  }
+
+  /** False: another gateway's, which changes nothing. */
+  apply(topic: Topic, message: Message, receivedAtUs: number): boolean {
+    if (!this.admits(topic, message)) return false;
     switch (message.stream) {
       case 'eeg':
         this.#applyEeg(topic, message, receivedAtUs);
@@ -113,6 +127,7 @@ export class Ward {
         break;
       default: // events, quality and gaps do not change what the wall says; alarms have a board of their own
     }
+    return true;
   }
 
   applyStart(start: RecordingStart): void {
@@ -301,6 +316,11 @@ export class Ward {
     };
     this.#devices.set(device, live);
     return live;
+  }
+
+  #forget(device: string): void {
+    this.#touch(device);
+    this.#devices.delete(device);
   }
 
   #gateway(id: string): GatewayLive | null {

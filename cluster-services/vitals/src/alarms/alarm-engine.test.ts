@@ -291,3 +291,21 @@ test('a limits change is written once for each device', () => {
   expect(engine.limitsChanged('d', 'dr-1', 'heart rate 45 to 130', 0)).toMatchObject([{ transition: 'limits-changed', by: 'dr-1' }]);
   expect(engine.limitsChanged('d', 'dr-1', 'heart rate 45 to 130', second)).toEqual([]);
 });
+
+test("a line changes no other device's alarm by naming it: not its state, not its acknowledgement, and it hides nothing", () => {
+  const gateway = newEngine('gw-2');
+  const cluster = newEngine();
+  cluster.feed(windowsOf(seizure(20)));
+  const { alarmId, state } = cluster.only();
+  gateway.feed(windowsOf(seizure(20)));
+  const [raised] = gateway.log;
+  if (raised === undefined) throw new Error('there is no line');
+  const lines = [
+    { transition: 'acknowledged', state: 'acknowledged', by: 'nobody' },
+    { transition: 'ended', state: 'ended', endedUs: 20 * second },
+    { transition: 'merged', state: 'ended', mergedInto: alarmId, alarmId: 'bbbbbbbbbbbbbbbb' },
+    { transition: 'merged', state: 'ended', mergedInto: 'bbbbbbbbbbbbbbbb' },
+  ] as const;
+  for (const line of lines) cluster.keep(cluster.engine.foreign({ ...raised, alarmId, device: 'another', ...line }, 40 * second));
+  expect(cluster.engine.alarm(alarmId)).toMatchObject({ state, acknowledgedBy: null, senders: ['alarms'] });
+});

@@ -137,8 +137,10 @@ export class AlarmEngine {
     if (sender === this.#writer.sender || alarmId === '' || condition === null) return [];
     const { book } = this.#writer;
     const known = book.get(alarmId);
+    if (known !== null && known.device !== record.device) return []; // nobody changes an alarm by naming it on a device of its own
     if (mergedInto !== null) {
       const into = book.get(mergedInto);
+      if (into !== null && into.device !== record.device) return [];
       if (known !== null && into !== null && known.alarmId !== into.alarmId) this.#seizures.join(into, known, nowUs);
       return this.#writer.take();
     }

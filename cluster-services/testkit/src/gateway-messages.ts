@@ -1,0 +1,154 @@
+import {
+  type Alarm,
+  derivedId,
+  detectionKind,
+  encodeMessage,
+  formatTopic,
+  type MessageDraft,
+  newRecordingId,
+  type Stream,
+} from '@vitalwire/contract';
+
+export type GatewayMessage = {
+  readonly stream: Stream;
+  readonly draft: MessageDraft;
+  readonly bytes: Uint8Array;
+  topic(live: boolean): string;
+};
+
+/** The streams in which a gateway speaks of a device. */
+export const deviceStreams = [
+  'recording',
+  'eeg',
+  'heart-rate',
+  'event',
+  'quality',
+  'gap',
+  'detection',
+  'alarm',
+] as const satisfies Stream[];
+
+let made = 0;
+
+/** One well-formed message of every stream in which a gateway speaks of a device: what its certificate lets it send, for whomever. */
+export function gatewayMessages({ gateway, device, atUs }: { gateway: string; device: string; atUs: number }): GatewayMessage[] {
+  made += 1;
+  const random = new Uint8Array(6);
+  new DataView(random.buffer).setUint32(2, made);
+  const recordingId = newRecordingId(gateway, Math.floor(atUs / 1000), random);
+  const subject = newRecordingId(
+    gateway,
+    Math.floor(atUs / 1000),
+    random.map((byte) => byte ^ 0x55),
+  );
+  const clock = { offsetUs: 0, uncertaintyUs: 100, source: 'front-door' } as const;
+  const common = { recordingId, seq: 0, measuredAtUs: atUs, clock };
+  const rate = { num: 200, den: 1 };
+  const montageHash = '0123456789abcdef';
+  const scale = {
+    label: 'C1',
+    unit: 'uV',
+    digitalMin: -32768,
+    digitalMax: 32767,
+    physicalMin: -3276.8,
+    physicalMax: 3276.7,
+    reference: '',
+  };
+  const alarm: Alarm = {
+    ...common,
+    stream: 'alarm',
+    recordingId: derivedId(subject, 'alarm'),
+    subject,
+    sender: gateway,
+    device,
+    alarmId: '0123456789abcdef',
+    condition: 'seizure',
+    priority: 'high',
+    state: 'active',
+    transition: 'raised',
+    onsetUs: atUs,
+    endedUs: null,
+    value: 1,
+    limit: 0.8,
+    channel: 0,
+    untilUs: null,
+    by: '',
+    mergedInto: null,
+    replay: null,
+    text: '*** SEIZURE',
+    fence: 0,
+  };
+  const drafts: MessageDraft[] = [
+    {
+      ...common,
+      stream: 'recording',
+      kind: 'start',
+      recordingId: derivedId(recordingId, 'recording'),
+      subject: recordingId,
+      gateway,
+      device,
+      of: 'eeg',
+      rate,
+      channels: [scale],
+      montageHash,
+      predecessor: null,
+      captureId: 'capture-1',
+      captureFirstSample: 0,
+      replay: null,
+      source: 'test',
+    },
+    {
+      ...common,
+      stream: 'eeg',
+      firstSample: 0,
+      channels: 1,
+      samplesPerChannel: 200,
+      rate,
+      montageHash,
+      sampleBits: 16,
+      samples: new Int16Array(200),
+    },
+    { ...common, stream: 'heart-rate', firstSample: 0, kind: 'ecg', readings: [{ atUs, bpm: 41, minBpm: null, maxBpm: null }] },
+    { ...common, stream: 'event', firstSample: 0, events: [{ atUs, durationUs: null, type: 'note', text: 'x', source: 'test' }] },
+    { ...common, stream: 'quality', firstSample: 0, items: [{ atUs, channel: 0, metric: 'impedance', value: 1 }] },
+    {
+      ...common,
+      stream: 'gap',
+      recordingId: derivedId(recordingId, 'gap'),
+      subject: recordingId,
+      of: 'eeg',
+      device,
+      reason: 'unknown',
+      fromSeq: 0,
+      toSeq: 0,
+      fromUs: null,
+      toUs: null,
+    },
+    {
+      ...common,
+      stream: 'detection',
+      recordingId: derivedId(recordingId, detectionKind('model')),
+      subject: recordingId,
+      gateway,
+      device,
+      channel: 0,
+      modelHash: 'model',
+      modelVersion: '1',
+      firstSample: 0,
+      samples: 800,
+      probability: 1,
+      verdict: 'seizure',
+      reason: null,
+      baseline: null,
+      channelProbabilities: [1],
+      fence: 0,
+    },
+    alarm,
+  ];
+  return drafts.map((draft) => ({
+    stream: draft.stream,
+    draft,
+    bytes: encodeMessage(draft),
+    topic: (live) => formatTopic(gateway, device, draft.stream, live),
+  }));
+}
