@@ -1,16 +1,15 @@
 import type { PatientState } from '@vitalwire/contract';
-import { ageMs, everyText, formatAge, freshnessOf, news2Pulse, stateWord } from '@vitalwire/vitals';
+import { ageMs, formatAge, freshnessOf, news2Pulse, shownState } from '@vitalwire/vitals';
 import { type AlarmMoment, alarmCell } from './alarm-texts.ts';
 import type { Look } from './look.ts';
-import { ageTone, heartText, nameOf, probabilityText, toneOf } from './patient-words.ts';
-import { clean, fit, type Line, span } from './spans.ts';
+import { ageTone, heartText, isOld, nameOf, probabilityText, stateText, toneOf } from './patient-words.ts';
+import { fit, type Line, span } from './spans.ts';
 import type { WallModel } from './wall-model.ts';
 
 type Columns = {
   readonly alarm: number; // 0: the state word gives way to an alarm
   readonly state: number;
   readonly probability: number;
-  readonly model: number;
   readonly patient: number;
   readonly eegAge: number;
   readonly heart: number;
@@ -19,22 +18,21 @@ type Columns = {
   readonly replay: number;
 };
 
-/** What fits: alarm, state word, heart rate and ages always; the model, NEWS2 pulse and the replay mark give way in a narrow list. */
+/** What fits: alarm, state word, heart rate, ages and the patient's name always; NEWS2 pulse and the long replay mark need width. */
 function columnsOf(width: number): Columns {
   const isNarrow = width < 72;
   const isWide = width >= 112;
   const fixed = {
-    alarm: isNarrow ? 0 : width >= 132 ? 44 : isWide ? 38 : 25,
-    state: isNarrow ? 18 : 17,
+    alarm: isNarrow ? 0 : width >= 144 ? 44 : width >= 118 ? 38 : isWide ? 32 : width >= 92 ? 25 : 22,
+    state: isNarrow ? 20 : width >= 92 ? 20 : 17,
     probability: 5,
-    model: width < 96 ? 0 : 12,
-    eegAge: width < 96 ? 7 : 8,
+    eegAge: 7,
     heart: 6,
     heartAge: 7,
     news2: isWide ? 8 : 0,
-    replay: width < 96 ? 2 : 8,
+    replay: width < 92 ? 2 : 8,
   };
-  const used = 2 + (fixed.model === 0 ? 1 : 0) + Object.values(fixed).reduce((sum, one) => sum + one, 0);
+  const used = 2 + 1 + Object.values(fixed).reduce((sum, one) => sum + one, 0);
   return { ...fixed, patient: Math.max(6, width - used) };
 }
 
@@ -75,7 +73,7 @@ function titles(columns: Columns): Line {
   const cells = [
     columns.alarm > 0 ? fit('  ALARM', columns.alarm + 2) + fit('STATE', columns.state) : fit('  ALARM, STATE', columns.state + 2),
     fit('P ', columns.probability, 'right'),
-    columns.model === 0 ? ' ' : fit(' MODEL', columns.model),
+    ' ',
     fit('PATIENT', columns.patient),
     fit('EEG AGE', columns.eegAge, 'right'),
     fit('HEART', columns.heart, 'right'),
@@ -88,18 +86,16 @@ function titles(columns: Columns): Line {
 
 function composeRow(patient: PatientState, columns: Columns, isSelected: boolean, moment: AlarmMoment): Line {
   const { nowUs, look } = moment;
-  const { detection, heartRate, eeg } = patient;
-  const detectionAge = detection === null ? null : ageMs(detection.at, nowUs);
-  const { state, freshness } = stateWord(detection?.state ?? null, detectionAge);
+  const { heartRate, eeg } = patient;
+  const shown = shownState(patient, nowUs);
   const eegAge = eeg === null ? null : ageMs(eeg.at, nowUs);
   const heart = heartText(heartRate, nowUs);
   const points = heart.tone === 'strong' ? news2Pulse(heartRate?.bpm ?? null) : null;
   const pointer = isSelected ? (look.unicode ? '▸ ' : '> ') : '  ';
-  const seldom = freshness === 'hidden' ? '' : everyText(detection); // under overload
-  // Where there is no room for the model, there is none for the words either: `quiet/4s`.
-  const short = seldom === '' || columns.model > 0 ? '' : `/${detection?.everyS}s`;
-  const word = short !== '' && state.key === 'seizure' ? 'seizure' : state.word;
-  const stateSpan = span(fit(`${look.unicode ? state.symbol : state.ascii} ${word}${short}`, columns.state), toneOf(state, freshness));
+  const stateSpan = span(
+    fit(stateText(shown, patient.detection?.everyS ?? 1, columns.state, look), columns.state),
+    toneOf(shown.state, shown.freshness),
+  );
   const hasAlarm = patient.alarms.length > 0;
   const lead =
     columns.alarm > 0
@@ -110,21 +106,14 @@ function composeRow(patient: PatientState, columns: Columns, isSelected: boolean
   return [
     span(pointer, 'pointer'),
     ...lead,
-    span(
-      fit(probabilityText(detection?.probability ?? null, freshness), columns.probability, 'right'),
-      freshness === 'fresh' ? 'plain' : 'stale',
-    ),
-    ...(columns.model === 0
-      ? [span(' ')]
-      : seldom !== ''
-        ? [span(` ${fit(seldom, columns.model - 2)} `, 'warning')]
-        : [span(` ${fit(freshness === 'hidden' ? '' : clean(detection?.modelVersion ?? ''), columns.model - 2)} `, 'soft')]),
+    span(fit(probabilityText(shown), columns.probability, 'right'), isOld(shown.freshness) ? 'stale' : 'plain'),
+    span(' '),
     span(`${fit(nameOf(patient), columns.patient - 1)} `, isSelected ? 'strong' : 'plain'),
     span(
       fit(eeg === null ? '--' : formatAge(eegAge), columns.eegAge, 'right'),
       eeg === null ? 'soft' : ageTone(freshnessOf('eeg', eegAge)),
     ),
-    span(fit(heart.value, columns.heart, 'right'), heart.tone),
+    span(fit(heart.tone === 'stale' ? `[${heart.value}]` : heart.value, columns.heart, 'right'), heart.tone),
     span(fit(heart.age, columns.heartAge, 'right'), heart.ageTone),
     span(fit(points === null ? '--' : String(points), columns.news2, 'right'), points === null || points === 0 ? 'soft' : 'strong'),
     span(fit(patient.replay === null ? '' : columns.replay > 6 ? '  REPLAY' : ' R', columns.replay), 'replay'),

@@ -1,4 +1,5 @@
 import type { AlarmInfo, EegChunk, PatientState } from '@vitalwire/contract';
+import { verdicts } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { composeTexts, viewOf } from './compose.ts';
 import { drawFrame } from './frame.ts';
@@ -7,7 +8,7 @@ import { WallModel } from './wall-model.ts';
 
 const nowUs = Date.UTC(2026, 10, 22, 14, 3, 7) * 1000;
 const second = 1_000_000;
-const look = { unicode: true, colour: false };
+const look = { unicode: true, colours: 0 } as const;
 const links = { storage: 'ok', frontDoor: 'ok', alarms: 'ok', registryRevision: '1' } as const;
 
 type Detected = NonNullable<PatientState['detection']>;
@@ -105,13 +106,13 @@ const heartRateHigh = alarm({ alarmId: '1'.repeat(16), condition: 'heart-rate-hi
 const noData = alarm({ alarmId: '2'.repeat(16), condition: 'no-data', category: 'technical', text: 'no EEG for 61 s' });
 
 function rowOf(model: WallModel, name: string, width = 100): string {
-  const row = drawFrame(model, width, 30, nowUs, look).find((line) => line.includes(name));
-  return (row ?? '').replace(/\s+/g, ' ').trim();
+  const list = drawFrame(model, width, 30, nowUs, look).map((line) => line.slice(0, layOut(viewOf(model, width, 30, nowUs)).list.width));
+  return (list.find((line) => line.includes(name)) ?? '').replace(/\s+/g, ' ').trim();
 }
 
-test('a row leads with the state word, then probability and model, patient, ages and heart rate', () => {
+test('a row leads with the state word, then probability, patient, ages and heart rate', () => {
   const model = wall([patient('1', { state: 'seizure', probability: 0.968, replay: { speed: 1, source: 'Bonn' } })]);
-  expect(rowOf(model, 'Bed 1')).toBe('▸ ▲ seizure pattern 97 % bonn-1 Bed 1 <1 s 72 1 s REPLAY');
+  expect(rowOf(model, 'Bed 1')).toBe('▸ ▲ seizure pattern 97 % Bed 1 <1 s 72 1 s REPLAY');
 });
 
 test.each([
@@ -126,8 +127,34 @@ test.each([
 
 test('old values: the age is always there, the state becomes no data after 60 s, the heart rate -- after 5 min', () => {
   const model = wall([patient('1', { eegAge: 59, heartAge: 299 }), patient('2', { eegAge: 60, heartAge: 300 })]);
-  expect(rowOf(model, 'Bed 1')).toBe('▸ ● quiet 4 % bonn-1 Bed 1 59 s 72 4 min');
+  expect(rowOf(model, 'Bed 1')).toBe('▸ [● quiet] 59 s [4] Bed 1 59 s [72] 4 min');
   expect(rowOf(model, 'Bed 2')).toBe('– no data -- Bed 2 1 min -- 5 min');
+});
+
+test.each([40, 60, 80, 100, 131, 160, 200])(
+  'at %i columns and without any colour an old state cannot pass for a live one: age and brackets',
+  (width) => {
+    for (const state of verdicts)
+      for (const age of [0, 2, 3, 12, 59]) {
+        const row = rowOf(wall([patient('1', { state, eegAge: age, heartAge: age })]), 'Bed 1', width).replace(/Bed 1.*/, '');
+        if (age > 2) expect(row).toMatch(new RegExp(`\\[. [a-z .]+\\] ${age} s (\\[4\\]|--)`));
+        else expect(row).not.toMatch(/\[|\d s/);
+      }
+  },
+);
+
+test('EEG that arrives and is not judged says so, and "no data" is kept for where none arrives', () => {
+  expect(rowOf(wall([patient('1', { detection: null })]), 'Bed 1')).toBe('▸ □ not judged -- Bed 1 <1 s 72 1 s');
+  const late = patient('2');
+  const detection = late.detection && { ...late.detection, at: at(70) };
+  expect(rowOf(wall([{ ...late, detection }]), 'Bed 2')).toContain('□ not judged -- Bed 2 <1 s');
+  expect(drawFrame(wall([{ ...late, detection }]), 100, 30, nowUs, look).join('\n')).toContain('last judged 1 min ago');
+});
+
+test('"quiet 99 %" cannot be shown: the number is the vote’s', () => {
+  const one = patient('1', { probability: 0.99 });
+  const row = rowOf(wall([{ ...one, detection: one.detection && { ...one.detection, stateProbability: 0.04 } }]), 'Bed 1');
+  expect(row).toContain('● quiet 4 % Bed 1');
 });
 
 test('missing is --, never 0; a phone export is history without a live value; no measured clock is no age', () => {
@@ -243,7 +270,7 @@ test('without Unicode there is not one character beyond ASCII', () => {
   const model = wall([patient('1', { state: 'seizure', alarms: [alarm(), heartRateHigh] }), patient('2', { alarms: [noData] })]);
   for (const detail of [false, true]) {
     model.detail = detail;
-    expect(drawFrame(model, 140, 40, nowUs, { unicode: false, colour: false }).join('\n')).toMatch(/^[\x20-\x7e\n]*$/);
+    expect(drawFrame(model, 140, 40, nowUs, { unicode: false, colours: 0 }).join('\n')).toMatch(/^[\x20-\x7e\n]*$/);
   }
 });
 
@@ -343,7 +370,7 @@ test('the bell is for high alarms that nobody answered or paused, for a silent a
 });
 
 test.each([
-  [130, ' every 4 s '],
+  [130, 'seizure pattern/4s'],
   [80, 'seizure/4s'],
 ])('%i characters wide, a row says how seldom a patient is judged under overload', (width, words) => {
   const one = patient('1', { state: 'seizure' });

@@ -1,11 +1,11 @@
 import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { acuityClass, ageMs, durationMs, everyText, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, stateWord } from '@vitalwire/vitals';
+import { acuityClass, ageMs, durationMs, everyText, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, shownState } from '@vitalwire/vitals';
 import { alarmLines, systemLine } from './alarm-texts.ts';
 import { composeList } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
 import type { Look } from './look.ts';
-import { ageTone, heartText, nameOf, percent, probabilityText, toneOf } from './patient-words.ts';
+import { ageTone, heartText, isOld, nameOf, percent, probabilityText, stateText, toneOf } from './patient-words.ts';
 import { clean, cutLine, type Line, type Span, span, spread } from './spans.ts';
 import { timeOfDay } from './time-of-day.ts';
 import { isSeizure, type WallModel } from './wall-model.ts';
@@ -81,8 +81,12 @@ export function heartDigits(model: WallModel, nowUs: number): { digits: string; 
 }
 
 function composeHeartTitle(model: WallModel, width: number, nowUs: number): Line {
-  const { age, ageTone: tone } = heartText(model.selected()?.heartRate ?? null, nowUs);
-  return spread([span('heart rate, 1/min', 'soft')], age === '' ? [] : [span(`${age} old`, tone)], width);
+  const { age, tone: heartTone, ageTone: tone } = heartText(model.selected()?.heartRate ?? null, nowUs);
+  return spread(
+    [span('heart rate, 1/min', 'soft')],
+    age === '' ? [] : [span(heartTone === 'stale' ? `[${age} old]` : `${age} old`, tone)],
+    width,
+  );
 }
 
 /** The pulse component of a live heart rate; '' when there is none to rate. */
@@ -123,7 +127,7 @@ function composeStripTitle(model: WallModel, width: number, nowUs: number, look:
   if (patient.replay !== null) right.push(span(' REPLAY ', 'replay'));
   if (patient.eeg === null) right.push(span(' no EEG ', 'warning'));
   else if (freshness === 'overdue' || freshness === 'hidden') right.push(span(` no EEG for ${formatAge(eegAge)} `, 'warning'));
-  else right.push(span(` ${formatAge(eegAge)} old `, ageTone(freshness)));
+  else right.push(span(isOld(freshness) ? ` [${formatAge(eegAge)} old] ` : ` ${formatAge(eegAge)} old `, ageTone(freshness)));
   const used = [...left, ...right].reduce((sum, { text }) => sum + text.length, 0);
   return spread([...left, span(dash.repeat(Math.max(0, width - used)), 'soft')], right, width);
 }
@@ -134,26 +138,19 @@ function composeFacts(model: WallModel, width: number, nowUs: number, look: Look
   const { detection, eeg, replay } = patient;
   const between = look.unicode ? ' · ' : ' - ';
   const first: Span[] = [];
-  if (detection === null) first.push(span('No detection yet', 'soft'));
-  else {
-    const age = ageMs(detection.at, nowUs);
-    const { state, freshness } = stateWord(detection.state, age);
-    first.push(span(`${look.unicode ? state.symbol : state.ascii} ${state.word}`, toneOf(state, freshness)));
-    if (freshness !== 'hidden') {
-      first.push(
-        span(
-          `${between}last window ${probabilityText(detection.probability, freshness).trim()}, ${formatAge(age)} old`,
-          freshness === 'fresh' ? 'plain' : 'stale',
-        ),
-      );
-      if (everyText(detection) !== '') first.push(span(`${between}judged ${everyText(detection)} only`, 'warning'));
-      if (detection.reason !== null) first.push(span(`${between}${clean(detection.reason)}`, 'warning'));
-      if (detection.provisional) first.push(span(`${between}provisional`, 'soft'));
-      first.push(span(`${between}model ${clean(detection.modelVersion)}`, 'soft'));
-      // Against the population a probability is less certain than against the patient's own usual.
-      if (detection.baseline === 'population') first.push(span(`${between}baseline: population, less certain`, 'unsure'));
-    }
-  }
+  const shown = shownState(patient, nowUs);
+  first.push(span(stateText(shown, 1, width, look), toneOf(shown.state, shown.freshness)));
+  if (detection === null) first.push(span(`${between}no detection yet`, 'soft'));
+  else if (shown.freshness !== 'hidden') {
+    if (shown.probability !== null) first.push(span(` ${probabilityText(shown)}`, isOld(shown.freshness) ? 'stale' : 'plain'));
+    first.push(span(`${between}last window ${windowText(detection.probability)}, ${formatAge(shown.age)} old`, 'soft'));
+    if (everyText(detection) !== '') first.push(span(`${between}judged ${everyText(detection)} only`, 'warning'));
+    if (detection.reason !== null) first.push(span(`${between}${clean(detection.reason)}`, 'warning'));
+    if (detection.provisional) first.push(span(`${between}provisional`, 'soft'));
+    first.push(span(`${between}model ${clean(detection.modelVersion)}`, 'soft'));
+    // Against the population a probability is less certain than against the patient's own usual.
+    if (detection.baseline === 'population') first.push(span(`${between}baseline: population, less certain`, 'unsure'));
+  } else first.push(span(`${between}last judged ${formatAge(ageMs(detection.at, nowUs))} ago`, 'warning'));
   const second: Span[] = [];
   if (eeg !== null) {
     second.push(span(`device ${clean(eeg.device)}${between}gateway ${clean(eeg.gateway)}${between}${rateText(eeg.rate)} Hz`, 'soft'));
@@ -214,6 +211,10 @@ export function composeHelp(look: Look): string[] {
     labelShort,
     'Alarms may be late, false or missing.',
   ];
+}
+
+function windowText(probability: number | null): string {
+  return probability === null ? '--' : percent(probability);
 }
 
 function rateText({ num, den }: { num: number; den: number }): string {

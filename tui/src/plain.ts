@@ -1,7 +1,7 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
 import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { ageMs, alarmMeasure, alarmWord, categoryOf, everyText, formatAge, freshnessOf, stateWord } from '@vitalwire/vitals';
+import { ageMs, alarmMeasure, alarmWord, categoryOf, everyText, formatAge, freshnessOf, shownState } from '@vitalwire/vitals';
 import { nameOf } from './patient-words.ts';
 import { clean } from './spans.ts';
 
@@ -53,7 +53,7 @@ export async function runPlain({ client, signal, write, only }: PlainOptions): P
 /** Turns the live stream into lines: one per event, never one per value. */
 export function printEvents(nowUs: () => number, write: (line: string) => void, only?: 'alarms'): EventPrinter {
   const patients = new Map<string, PatientState>();
-  const shownState = new Map<string, string>();
+  const toldState = new Map<string, string>();
   const silent = new Set<string>();
   const gateways = new Map<string, string>();
   const toldOpen = new Set<string>();
@@ -64,12 +64,12 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
   const tellState = (patient: PatientState): void => {
     if (only === 'alarms') return;
     const { detection } = patient;
-    const { state } = stateWord(detection?.state ?? null, detection === null ? null : ageMs(detection.at, nowUs()));
-    if (shownState.get(patient.key) === state.key) return;
-    shownState.set(patient.key, state.key);
+    const { state, probability } = shownState(patient, nowUs());
+    if (toldState.get(patient.key) === state.key) return;
+    toldState.set(patient.key, state.key);
     const facts = [state.word];
-    if (detection !== null && state.key !== 'no-data') {
-      if (detection.probability !== null) facts.push(`probability ${detection.probability.toFixed(2)}`);
+    if (detection !== null && state.key !== 'no-data' && state.key !== 'not-judged') {
+      if (probability !== null) facts.push(`probability ${probability.toFixed(2)}`);
       if (detection.reason !== null) facts.push(detection.reason);
       if (everyText(detection) !== '') facts.push(`judged ${everyText(detection)}`);
       facts.push(`model ${detection.modelVersion}`, `${formatAge(ageMs(detection.at, nowUs()))} old`);

@@ -13,44 +13,57 @@ export type ScreenOptions = {
   readonly input: ReadStream;
   readonly output: WriteStream;
   readonly look: Look;
+  /** The terminal's name, TERM. */
+  readonly term: string;
   readonly onKey: (key: string) => void;
   readonly onResize: () => void;
 };
 
+// By number of the palette of 256: blessed takes a neighbour of its own for a hexadecimal one.
 const colourTags: Readonly<Record<Tone, string>> = {
   plain: '',
   strong: '{bold}',
-  pointer: '{bold}{#5fd7af-fg}',
-  soft: '{#8fa1b3-fg}',
-  stale: '{#6f8091-fg}',
+  pointer: '{bold}{79-fg}',
+  soft: '{109-fg}',
+  stale: '{245-fg}',
   seizure: '{bold}{white-fg}{red-bg}',
   focal: '{bold}{black-fg}{yellow-bg}',
   quiet: '{green-fg}',
   unsure: '{yellow-fg}',
-  'not-scorable': '{#5fd7ff-fg}',
-  calibrating: '{#afafff-fg}',
-  'no-data': '{#8fa1b3-fg}',
+  'not-scorable': '{81-fg}',
+  calibrating: '{147-fg}',
+  'no-data': '{109-fg}',
   'not-judged': '{yellow-fg}',
-  replay: '{bold}{#ffaf5f-fg}',
+  replay: '{bold}{215-fg}',
   good: '{green-fg}',
   warning: '{yellow-fg}',
-  bad: '{bold}{#ff5f5f-fg}',
+  bad: '{bold}{203-fg}',
   'alarm-high': '{bold}{white-fg}{red-bg}',
   'alarm-high-text': '{bold}{light-red-fg}',
   'alarm-medium': '{black-fg}{yellow-bg}',
   'alarm-medium-text': '{bold}{yellow-fg}',
   'alarm-low': '{black-fg}{cyan-bg}',
   'alarm-low-text': '{cyan-fg}',
-  'alarm-technical': '{black-fg}{117-bg}', // #87d7ff; given by number, because blessed takes a colour of its own for the hexadecimal one
+  'alarm-technical': '{black-fg}{117-bg}', // #87d7ff
   'alarm-technical-text': '{117-fg}',
 };
 
-// Alarms in fewer colours: 16 have a light blue of their own, 8 only a dark one that needs white on it.
+// In 16 or 8 colours there is no grey that every palette can be read in: what is soft or old has the colour of all text, and old values
+// have their brackets. Bright ones are for alarms alone, and 8 colours have only a dark blue, which needs white on it.
 const tagsOf16: Partial<Record<Tone, string>> = {
+  pointer: '{bold}{green-fg}',
+  soft: '',
+  stale: '',
+  'not-scorable': '{cyan-fg}',
+  calibrating: '{cyan-fg}',
+  'no-data': '',
+  replay: '{bold}{yellow-fg}',
+  bad: '{bold}{red-fg}',
   'alarm-technical': '{black-fg}{light-blue-bg}',
   'alarm-technical-text': '{light-blue-fg}',
 };
 const tagsOf8: Partial<Record<Tone, string>> = {
+  ...tagsOf16,
   'alarm-high-text': '{bold}{red-fg}',
   'alarm-technical': '{bold}{white-fg}{blue-bg}',
   'alarm-technical-text': '{bold}{cyan-fg}',
@@ -101,6 +114,7 @@ export class WallScreen {
     this.#screen = blessed.screen({
       input: options.input,
       output: this.#output,
+      terminal: movesOf(options.term),
       smartCSR: true,
       forceUnicode: options.look.unicode,
       fullUnicode: false,
@@ -110,7 +124,9 @@ export class WallScreen {
       autoPadding: false,
     } as unknown as Widgets.IScreenOptions);
     // The alternate character set of old terminals has · and ─ too, but UTF-8 has them everywhere.
-    (this.#screen as unknown as { tput: { brokenACS: boolean } }).tput.brokenACS = true;
+    const { tput } = this.#screen as unknown as { tput: { brokenACS: boolean; colors: number } };
+    tput.brokenACS = true;
+    tput.colors = Math.max(8, options.look.colours); // what blessed found in a terminfo file is not asked
     const box = (tags: boolean): Widgets.BoxElement => blessed.box({ parent: this.#screen, tags, wrap: false, style: {} });
     this.#header = box(true);
     this.#system = box(true);
@@ -123,7 +139,7 @@ export class WallScreen {
     this.#heartTitle = box(true);
     this.#notice = box(true);
     this.#footer = box(true);
-    if (options.look.colour) this.#trend.style.fg = '#c8b48c';
+    if (options.look.colours > 0) this.#trend.style.fg = options.look.colours > 16 ? 180 : 'yellow';
     this.#help = blessed.box({
       parent: this.#screen,
       hidden: true,
@@ -135,7 +151,7 @@ export class WallScreen {
       left: 'center',
       width: 66,
       height: 24,
-      style: options.look.colour ? { border: { fg: '#5f87af' } } : {},
+      style: options.look.colours > 16 ? ({ border: { fg: 67 } } as unknown as Widgets.BoxOptions['style']) : {},
     });
     this.#screen.on('keypress', (ch: string | undefined, key: Widgets.Events.IKeyEventArg) =>
       this.#onKey(key.full ?? key.name ?? ch ?? ''),
@@ -235,9 +251,12 @@ export class WallScreen {
     if (box.content !== content) box.setContent(content);
   }
 
-  #stripColour(model: WallModel, nowUs: number): string {
-    if (!this.#options.look.colour) return 'default';
-    return model.isStripFresh(nowUs) ? '#5fd7af' : '#6f8091';
+  #stripColour(model: WallModel, nowUs: number): string | number {
+    const { colours } = this.#options.look;
+    if (colours === 0) return 'default';
+    const isFresh = model.isStripFresh(nowUs);
+    if (colours > 16) return isFresh ? 79 : 245;
+    return isFresh ? 'green' : 'default';
   }
 
   // The display cannot be resized, so a new place means a new one.
@@ -251,7 +270,7 @@ export class WallScreen {
     const { digits, isFresh } = heartDigits(model, nowUs);
     const text = `${digits.padStart(3)}${isFresh ? '' : ' '}`;
     if (this.#digits?.text === text) return;
-    const colour = this.#options.look.colour ? (isFresh ? [255, 255, 255] : [111, 128, 145]) : 'normal';
+    const colour = this.#options.look.colours > 16 ? (isFresh ? [255, 255, 255] : [138, 138, 138]) : 'normal';
     const box =
       this.#digits?.box ??
       contribLcd({
@@ -276,9 +295,9 @@ export class WallScreen {
   }
 
   #tagsOf(tone: Tone): string {
-    if (!this.#options.look.colour) return plainTags[tone] ?? '';
-    const { colors } = (this.#screen as unknown as { tput: { colors: number } }).tput;
-    const fewer = colors > 16 ? undefined : colors > 8 ? tagsOf16[tone] : tagsOf8[tone];
+    const { colours } = this.#options.look;
+    if (colours === 0) return plainTags[tone] ?? '';
+    const fewer = colours > 16 ? undefined : colours > 8 ? tagsOf16[tone] : tagsOf8[tone];
     return fewer ?? colourTags[tone];
   }
 
@@ -287,6 +306,11 @@ export class WallScreen {
     const safe = blessed.escape(text);
     return tags === '' ? safe : `${tags}${safe}{/}`;
   }
+}
+
+/** How the cursor is moved and the screen is kept: every terminal of today does it as xterm does; the few that do not are named. */
+function movesOf(term: string): string {
+  return /^(linux|cons|vt|ansi|sun|cygwin|pcansi)/.test(term) ? term : 'xterm-256color';
 }
 
 function sameRect(a: Rect, b: Rect): boolean {

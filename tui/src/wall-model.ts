@@ -8,8 +8,8 @@ import {
   type Hearing,
   isSignalling,
   isUnacknowledged,
+  shownState,
   soundingOf,
-  stateWord,
   systemAlarmsOf,
 } from '@vitalwire/vitals';
 import type { Tone } from './spans.ts';
@@ -185,6 +185,7 @@ export class WallModel {
   }
 }
 
-export function isSeizure({ detection }: PatientState, nowUs: number): boolean {
-  return detection !== null && stateWord(detection.state, ageMs(detection.at, nowUs)).state.key === 'seizure';
+/** Whether the state word is a seizure pattern, however old it may be that a screen still shows it. */
+export function isSeizure(patient: PatientState, nowUs: number): boolean {
+  return shownState(patient, nowUs).state.key === 'seizure';
 }

@@ -84,6 +84,7 @@ class Wall {
       input: terminal?.input ?? process.stdin,
       output: terminal?.output ?? process.stdout,
       look: this.#look,
+      term: env['TERM'] ?? '',
       onKey: (key) => this.#onKey(key),
       onResize: changed,
     });

@@ -15,7 +15,7 @@ const words = {
   focal: { key: 'focal', word: 'focal pattern', short: 'focal', symbol: '△', ascii: '^' },
   quiet: { key: 'quiet', word: 'quiet', short: 'quiet', symbol: '●', ascii: 'o' },
   unsure: { key: 'unsure', word: 'unsure', short: 'unsure', symbol: '◆', ascii: '?' },
-  'not-scorable': { key: 'not-scorable', word: 'not scorable', short: 'unscorable', symbol: '✕', ascii: 'x' },
+  'not-scorable': { key: 'not-scorable', word: 'not scorable', short: 'no score', symbol: '✕', ascii: 'x' },
   calibrating: { key: 'calibrating', word: 'calibrating', short: 'calibr.', symbol: '○', ascii: '~' },
   'not-judged': { key: 'not-judged', word: 'not judged', short: 'not judged', symbol: '□', ascii: '=' },
   'no-data': { key: 'no-data', word: 'no data', short: 'no data', symbol: '–', ascii: '-' },
