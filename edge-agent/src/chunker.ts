@@ -46,7 +46,7 @@ export function addStretch(open: Stretch | null, stretch: Stretch, rules: ChunkR
   while (taken < stretch.samplesPerChannel) {
     const room = rules.fullSamples - (current?.samplesPerChannel ?? 0);
     const count = Math.min(room, stretch.samplesPerChannel - taken);
-    const part = slice(stretch, taken, count, rules);
+    const part = partOf(stretch, taken, count, rules);
     current = current === null ? part : join(current, part, rules.channels);
     taken += count;
     if (current.samplesPerChannel >= rules.fullSamples) {
@@ -59,16 +59,11 @@ export function addStretch(open: Stretch | null, stretch: Stretch, rules: ChunkR
 
 /** The rest of a stretch from sample `from` on: the new tail of a request of which the beginning is known. */
 export function tailOf(stretch: Stretch, from: number, rules: Pick<ChunkRules, 'channels' | 'rate'>): Stretch {
-  return from === 0 ? stretch : slice(stretch, from, stretch.samplesPerChannel - from, rules);
+  return partOf(stretch, from, stretch.samplesPerChannel - from, rules);
 }
 
-function continues(open: Stretch, next: Stretch, rate: Rate): boolean {
-  const expectedUs = timeOfSample(open.measuredAtUs, open.samplesPerChannel, rate);
-  const toleranceUs = Math.max(JITTER_US, timeOfSample(0, 1, rate));
-  return Math.abs(next.measuredAtUs - expectedUs) <= toleranceUs;
-}
-
-function slice(from: Stretch, start: number, count: number, rules: Pick<ChunkRules, 'channels' | 'rate'>): Stretch {
+/** Samples `start` to `start + count` of a stretch. */
+export function partOf(from: Stretch, start: number, count: number, rules: Pick<ChunkRules, 'channels' | 'rate'>): Stretch {
   if (start === 0 && count === from.samplesPerChannel) return from;
   const samples = emptyLike(from.samples, count * rules.channels);
   for (let channel = 0; channel < rules.channels; channel += 1) {
@@ -81,6 +76,12 @@ function slice(from: Stretch, start: number, count: number, rules: Pick<ChunkRul
     samplesPerChannel: count,
     samples,
   };
+}
+
+function continues(open: Stretch, next: Stretch, rate: Rate): boolean {
+  const expectedUs = timeOfSample(open.measuredAtUs, open.samplesPerChannel, rate);
+  const toleranceUs = Math.max(JITTER_US, timeOfSample(0, 1, rate));
+  return Math.abs(next.measuredAtUs - expectedUs) <= toleranceUs;
 }
 
 function join(a: Stretch, b: Stretch, channels: number): Stretch {

@@ -41,7 +41,9 @@ export const EdgeConfig = z.strictObject({
     .min(0)
     .max(8_760)
     .default(24)
-    .describe("how long delivered chunks are kept against the loss of the cluster's disk"),
+    .describe(
+      "how long delivered chunks are kept against the loss of the cluster's disk, 10 minutes at least: repeats are told from other readings by them",
+    ),
   chunkMs: z.coerce.number().int().min(100).max(10_000).default(250).describe('length of an EEG chunk'),
   detect: z
     .boolean()

@@ -7,8 +7,8 @@ import {
   type Rate,
   type SampleBits,
 } from '@vitalwire/contract';
-import type { AppendStep } from '@vitalwire/outbox';
-import { addStretch, type ChunkRules, chunkRules, type Stretch, tailOf, timeOfSample } from './chunker.ts';
+import type { AppendStep, CaptureClaim } from '@vitalwire/outbox';
+import { addStretch, type ChunkRules, chunkRules, partOf, type Stretch, tailOf, timeOfSample } from './chunker.ts';
 
 export type ChunkStep = Extract<AppendStep, { step: 'chunk' }>;
 /** What a chunk step needs to know besides its readings. */
@@ -34,6 +34,15 @@ export interface Cutter {
 export function countOf(readings: Readings): number {
   if (readings.stream === 'eeg') return readings.stretch.samplesPerChannel;
   return readings.stream === 'heart-rate' ? readings.readings.length : readings.events.length;
+}
+
+/** Readings `from` to `to` of a request as what the outbox compares with what it has. */
+export function claimOf(readings: Readings, from: number, to: number): CaptureClaim['readings'] {
+  if (readings.stream === 'heart-rate') return { stream: 'heart-rate', readings: readings.readings.slice(from, to) };
+  if (readings.stream === 'event') return { stream: 'event', events: readings.events.slice(from, to) };
+  const { channels, rate } = readings;
+  const { firstSample: _, ...part } = partOf({ ...readings.stretch, firstSample: 0 }, from, to - from, { channels, rate });
+  return { stream: 'eeg', rate, channels, ...part };
 }
 
 /** When the reading at `index` was measured. */

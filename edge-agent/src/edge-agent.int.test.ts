@@ -126,6 +126,25 @@ describe('EEG', () => {
     expect(await post('/v1/eeg', eeg(1_000, 256))).toMatchObject({ status: 200, body: { repeated: 256 } });
   });
 
+  test('a capture that begins anew is refused with what to do, counted and shown, and stored whole under a new captureId', async () => {
+    await post('/v1/eeg', eeg(0, 256));
+    const anew = { ...eeg(0, 128), measuredAtUs: startUs + 90_000_000 };
+    const refused = await post('/v1/eeg', anew);
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { error: { code: 'CAPTURE_RESTARTED', next: expect.stringContaining('new captureId') } },
+    });
+    const token = readFileSync(operatorTokenPath(dir), 'utf8').trim();
+    expect((await get('/v1/status', token)).body).toMatchObject({
+      problem: expect.stringMatching(/eeg-1: 1 requests were refused .*'c1'/),
+    });
+    const metrics = await (await request(`http://127.0.0.1:${agent.addresses()['probes']}/metrics`)).body.text();
+    expect(metrics).toMatch(/intake_readings_total\{path="\/v1\/eeg",outcome="refused"\} 128/);
+    expect(await post('/v1/eeg', { ...anew, captureId: 'c2' })).toMatchObject({ status: 201, body: { accepted: 128 } });
+    await agent.stop();
+    expect(eegChunks().reduce((sum, { samplesPerChannel }) => sum + samplesPerChannel, 0)).toBe(384);
+  });
+
   test('another montage, rate or width begins a new recording, and so do another capture and midnight', async () => {
     await post('/v1/eeg', eeg(0, 64));
     await post('/v1/eeg', { ...eeg(64, 64), channels: [{ ...channel, physicalMax: 400 }] });
@@ -187,6 +206,10 @@ describe('heart rate and events', () => {
     const event = { atUs: startUs, durationUs: 5e6, type: 'seizure', text: 'S001', source: 'bonn' };
     const events = { device: 'eeg-1', captureId: 'h', firstSample: 0, events: [event, { atUs: startUs, type: 'segment' }], end: true };
     expect(await post('/v1/events', events)).toMatchObject({ status: 201, body: { accepted: 2 } });
+    const anew = readings.map(({ atUs, bpm }) => ({ atUs: atUs + 3_600e6, bpm }));
+    expect(await post('/v1/heart-rate', { ...body, readings: anew })).toMatchObject({ status: 409 });
+    expect(await post('/v1/events', { ...events, events: [{ ...event, text: 'S002' }] })).toMatchObject({ status: 409 });
+    expect(await post('/v1/events', events)).toMatchObject({ status: 200, body: { repeated: 2 } });
     await agent.stop();
     expect(heartRates()).toEqual(readings.map((reading) => ({ ...reading, minBpm: null, maxBpm: null })));
     expect(broker.messages.find(({ stream }) => stream === 'event')).toMatchObject({

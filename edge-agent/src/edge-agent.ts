@@ -19,6 +19,7 @@ import type { EdgeConfig } from './config.ts';
 import { DeviceTokens, ensureOperatorToken } from './device-tokens.ts';
 import { EdgeError } from './errors.ts';
 import { Intake, operator } from './intake/intake.ts';
+import { Refusals } from './intake/refusals.ts';
 import { Sessions } from './sessions.ts';
 import { LocalWatch } from './watch/local-watch.ts';
 import { Watchdog } from './watchdog.ts';
@@ -30,6 +31,8 @@ const MB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 const SWEEP_MS = 5_000;
 const HUNG_MS = 30_000;
+/** Delivered chunks that are kept at least: a request that comes again after a lost answer is held against them. */
+const LEAST_RING_MS = 10 * 60_000;
 
 /** The agent on the gateway: intake → outbox → uplink. */
 export function createEdgeAgent(config: EdgeConfig, { log, clock }: EdgeEnv): EdgeAgent {
@@ -46,6 +49,7 @@ class Agent implements EdgeAgent {
   readonly #tokens: DeviceTokens;
   readonly #probes: Probes;
   readonly #intake: Intake;
+  readonly #refusals: Refusals;
   readonly #watchdog: Watchdog;
   readonly #watch: LocalWatch | null;
   readonly #dataDir: string;
@@ -70,7 +74,7 @@ class Agent implements EdgeAgent {
       owner: config.gatewayId,
       version,
       maxBytes: config.outboxMaxMb * MB,
-      ringMs: config.ringHours * HOUR_MS,
+      ringMs: Math.max(LEAST_RING_MS, config.ringHours * HOUR_MS),
       minFreeBytes: config.minFreeMb * MB,
       announce: true,
       log: log.child({ part: 'outbox' }),
@@ -101,7 +105,9 @@ class Agent implements EdgeAgent {
     this.#sessions = new Sessions({ gateway: config.gatewayId, outbox, clock, clockState: () => this.#uplink.clock });
     this.#tokens = new DeviceTokens(this.#tokensDir, clock, log);
     this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
+    this.#refusals = new Refusals(clock);
     this.#intake = new Intake({
+      refusals: this.#refusals,
       gateway: config.gatewayId,
       host: config.intakeHost,
       port: config.intakePort,
@@ -205,7 +211,7 @@ class Agent implements EdgeAgent {
   }
 
   #problemOf(state: OutboxState): string | null {
-    if (!state.diskFull) return null;
+    if (!state.diskFull) return this.#refusals.problem;
     return `the disk of ${this.#dataDir} is full: free some space; readings that do not fit are refused (503), and devices send them again`;
   }
 
@@ -257,7 +263,11 @@ class Agent implements EdgeAgent {
         degraded: watch.state !== 'running',
         detail: { state: watch.state, problem: watch.problem },
       }));
-    this.#probes.check('intake', () => ({ ok: true, degraded: this.#intake.draining, detail: { url: this.#intake.url } }));
+    this.#probes.check('intake', () => ({
+      ok: true,
+      degraded: this.#intake.draining || this.#refusals.problem !== null,
+      detail: { url: this.#intake.url, problem: this.#refusals.problem },
+    }));
   }
 
   #addMetrics(): void {
@@ -300,7 +310,7 @@ class Agent implements EdgeAgent {
 }
 
 /** The outbox for the sessions: the watch is handed what has been committed, and nothing waits for it. */
-function watched(outbox: Outbox, watch: LocalWatch): Pick<Outbox, 'append' | 'capturePosition' | 'unseen'> {
+function watched(outbox: Outbox, watch: LocalWatch): Pick<Outbox, 'append' | 'capturePosition' | 'compareCapture' | 'unseen'> {
   return {
     append: async (steps) => {
       const appended = await outbox.append(steps);
@@ -308,6 +318,7 @@ function watched(outbox: Outbox, watch: LocalWatch): Pick<Outbox, 'append' | 'ca
       return appended;
     },
     capturePosition: (...args) => outbox.capturePosition(...args),
+    compareCapture: (claim) => outbox.compareCapture(claim),
     unseen: (...args) => outbox.unseen(...args),
   };
 }

@@ -8,7 +8,7 @@ import { type StreamAnswer, type StreamRequest, StreamSession } from './stream-s
 
 export type SessionsOptions = {
   readonly gateway: string;
-  readonly outbox: Pick<Outbox, 'append' | 'capturePosition' | 'unseen'>;
+  readonly outbox: Pick<Outbox, 'append' | 'capturePosition' | 'compareCapture' | 'unseen'>;
   readonly clock: Clock;
   readonly clockState: () => ClockState;
 };

@@ -5,7 +5,7 @@ import { createLog, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EegCutter } from './cutter.ts';
-import { SkippedSamples, type StreamRequest, StreamSession } from './stream-session.ts';
+import { NoRepeat, SkippedSamples, type StreamRequest, StreamSession } from './stream-session.ts';
 
 const rate = { num: 256, den: 1 };
 const clockState: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
@@ -16,6 +16,7 @@ let outbox: Outbox;
 let fail: () => boolean;
 let lateFailure: () => boolean;
 let session: StreamSession;
+let newSession: () => StreamSession;
 
 beforeEach(async () => {
   dir = tempDir('vw-session-');
@@ -39,14 +40,20 @@ beforeEach(async () => {
     if (lateFailure()) throw new OutboxError('OUTBOX_FAILED', 'by the test');
     return appended;
   };
-  session = new StreamSession({
-    gateway: 'gateway-1',
-    device: 'eeg-1',
-    stream: 'eeg',
-    clock: systemClock,
-    clockState: () => clockState,
-    outbox: { append, capturePosition: (...args) => outbox.capturePosition(...args) },
-  });
+  newSession = () =>
+    new StreamSession({
+      gateway: 'gateway-1',
+      device: 'eeg-1',
+      stream: 'eeg',
+      clock: systemClock,
+      clockState: () => clockState,
+      outbox: {
+        append,
+        capturePosition: (...args) => outbox.capturePosition(...args),
+        compareCapture: (claim) => outbox.compareCapture(claim),
+      },
+    });
+  session = newSession();
 });
 afterEach(async () => {
   await outbox.stop();
@@ -144,6 +151,46 @@ test('a recording that began though its append was reported as failed is ended, 
   expect(await openRecordings()).toHaveLength(1);
 });
 
+test('a device that counts anew is refused by samples or by time, whatever the cut of its requests; the same samples are a repeat', async () => {
+  await session.submit(eeg(0, 200));
+  await session.submit(eeg(200, 56));
+  expect(await session.submit(eeg(100, 130))).toMatchObject({ accepted: 0, repeated: 130 }); // cut elsewhere, and over two chunks
+  expect(await session.submit(eeg(250, 10))).toMatchObject({ accepted: 4, repeated: 6 });
+  await expect(session.submit(later(eeg(0, 200), 3_600_000_000))).rejects.toThrow(NoRepeat); // the same samples, an hour later
+  await expect(session.submit(flat(eeg(0, 200)))).rejects.toThrow(/other readings at sample 1\b/); // sample 0 is 0 in both
+  await expect(session.submit(flat(eeg(240, 200)))).rejects.toThrow(NoRepeat); // also where most of it would be new
+  await session.submit(eeg(260, 4));
+  await session.end('stopped');
+  expect(await stored()).toEqual(Array.from({ length: 264 }, (_, index) => index));
+});
+
+test('a request that is sent again while its samples are still held back is a repeat, and another one is not', async () => {
+  const first = session.submit(eeg(0, 5));
+  const repeat = session.submit(eeg(0, 5));
+  const other = session.submit(flat(eeg(0, 5)));
+  await expect(other).rejects.toThrow(NoRepeat);
+  expect(await first).toMatchObject({ accepted: 5 });
+  expect(await repeat).toMatchObject({ accepted: 0, repeated: 5 });
+});
+
+test('what the outbox no longer has is not called a repeat', async () => {
+  await session.submit(eeg(0, 64));
+  const position = await outbox.capturePosition('eeg-1', 'eeg', 'c', 500); // as after a repair: answered, and gone
+  expect(position.nextSample).toBe(500);
+  session = newSession();
+  await expect(session.submit(eeg(0, 128))).rejects.toThrow(/no longer here/);
+  expect(await session.submit(eeg(0, 64))).toMatchObject({ accepted: 0, repeated: 64 });
+});
+
+test('a repeat is one in a new life of the agent, and so is a device that counts anew', async () => {
+  await session.submit(eeg(0, 256));
+  await session.end('stopped');
+  session = newSession();
+  expect(await session.submit(eeg(128, 128))).toMatchObject({ accepted: 0, repeated: 128 });
+  await expect(session.submit(flat(eeg(128, 128)))).rejects.toThrow(NoRepeat);
+  expect(await session.submit(flat(eeg(0, 128, 'd')))).toMatchObject({ accepted: 128 }); // as the refusal says
+});
+
 async function openRecordings(): Promise<string[]> {
   const records = (await messages()).flatMap((one) => (one.stream === 'recording' ? [one] : []));
   const ended = new Set(records.flatMap(({ kind, subject }) => (kind === 'end' ? [subject] : [])));
@@ -168,6 +215,19 @@ function eeg(firstSample: number, count: number, captureId = 'c'): StreamRequest
     makeCutter: () => new EegCutter({ channels: 1, sampleBits: 16, rate, montageHash: form.montageHash }, 250),
     end: false,
   };
+}
+
+function later(request: StreamRequest, us: number): StreamRequest {
+  if (request.readings.stream !== 'eeg') throw new TypeError('no EEG');
+  const { stretch } = request.readings;
+  return { ...request, readings: { ...request.readings, stretch: { ...stretch, measuredAtUs: stretch.measuredAtUs + us } } };
+}
+
+/** The same request with other samples: what an electrode that has come off gives. */
+function flat(request: StreamRequest): StreamRequest {
+  if (request.readings.stream !== 'eeg') throw new TypeError('no EEG');
+  const { stretch } = request.readings;
+  return { ...request, readings: { ...request.readings, stretch: { ...stretch, samples: new Int16Array(stretch.samples.length) } } };
 }
 
 async function messages(): Promise<Message[]> {

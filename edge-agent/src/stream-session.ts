@@ -8,10 +8,19 @@ import {
   type Rate,
   type ReplayMark,
 } from '@vitalwire/contract';
-import { type Appended, type AppendStep, type Hole, type Outbox, OutboxError, type Predecessor, type SeqRange } from '@vitalwire/outbox';
+import {
+  type Appended,
+  type AppendStep,
+  type CaptureMatch,
+  type Hole,
+  type Outbox,
+  OutboxError,
+  type Predecessor,
+  type SeqRange,
+} from '@vitalwire/outbox';
 import type { Clock, Timer } from '@vitalwire/runtime';
 import { WAIT_MS } from './chunker.ts';
-import { type ChunkStep, type CutContext, type Cutter, countOf, type Readings, timeOf } from './cutter.ts';
+import { type ChunkStep, type CutContext, type Cutter, claimOf, countOf, type Readings, timeOf } from './cutter.ts';
 import { gapBetween } from './device-gap.ts';
 
 /** What stays the same through a recording; a change begins a new one. */
@@ -45,7 +54,7 @@ export type SessionOptions = {
   readonly gateway: string;
   readonly device: string;
   readonly stream: DataStream;
-  readonly outbox: Pick<Outbox, 'append' | 'capturePosition'>;
+  readonly outbox: Pick<Outbox, 'append' | 'capturePosition' | 'compareCapture'>;
   readonly clock: Clock;
   readonly clockState: () => ClockState;
   readonly phone?: boolean;
@@ -73,6 +82,7 @@ const DAY_MS = 86_400_000;
 const MAX_HELD = 1_024;
 const MAX_TOLD = 16;
 const OVERTAKE_MS = 60_000;
+const COMPARED_AT_ONCE = 16_384; // readings: others ask the outbox in between
 
 /** Samples that come after later ones of the same capture: they were passed over, and a recording cannot go back. */
 export class SkippedSamples extends Error {
@@ -80,6 +90,21 @@ export class SkippedSamples extends Error {
 
   constructor(captureId: string, { from, to }: Hole) {
     super(`samples ${from} to ${to - 1} of capture '${captureId}' were passed over before; the request has some of them`);
+  }
+}
+
+/** Readings at a place that the capture has passed, and that are not, or cannot be shown to be, the ones it has there. */
+export class NoRepeat extends Error {
+  override readonly name = 'NoRepeat';
+  readonly why: 'other' | 'unknown';
+
+  constructor(captureId: string, match: Exclude<CaptureMatch, { kind: 'same' }>) {
+    super(
+      match.kind === 'other'
+        ? `capture '${captureId}' has other readings at sample ${match.sample}: what is stored there was measured at ${timeText(match.storedAtUs)}, what came now at ${timeText(match.claimedAtUs)}`
+        : `sample ${match.sample} of capture '${captureId}' was taken before, and is no longer here to tell a repeat from another reading`,
+    );
+    this.why = match.kind;
   }
 }
 
@@ -136,11 +161,12 @@ export class StreamSession {
       if (ending.length > 0) await this.#append(ending);
       this.#capture = null;
     }
-    const capture = await this.#positionOf(request.captureId);
     const count = countOf(request.readings);
+    let capture = await this.#positionOf(request.captureId);
     const firstSample = request.firstSample === 'next' ? capture.taken : request.firstSample;
     const hole = capture.holes.find((one) => firstSample < one.to && one.from < firstSample + count);
     if (hole !== undefined) throw new SkippedSamples(request.captureId, hole);
+    if (count > 0 && firstSample < capture.taken) capture = await this.#refuseOther(request, firstSample);
     this.#refuseOvertaking(request.captureId, firstSample, capture.taken);
     const steps: AppendStep[] = [...this.#unended.values()]; // behind every refusal, or they would be forgotten with it
     this.#unended.clear();
@@ -209,6 +235,24 @@ export class StreamSession {
     if (isOver || firstSample <= expected) this.#failed = null;
     else
       throw new OutboxError('CAPTURE_MOVED', `capture '${captureId}' goes on at sample ${expected}; the request begins at ${firstSample}`);
+  }
+
+  /**
+   * A device that counts anew under the same captureId must not be told that its readings are there. So a repeat is only what the outbox
+   * still has and finds the same; everything else is refused, and nothing of the request is taken.
+   */
+  async #refuseOther({ captureId, readings }: StreamRequest, firstSample: number): Promise<Capture> {
+    const { device, outbox } = this.#options;
+    this.#cutHeld(); // what is held back must lie where it can be compared
+    await Promise.allSettled(this.#underWay);
+    const capture = await this.#positionOf(captureId);
+    const end = Math.min(firstSample + countOf(readings), capture.taken);
+    for (let at = firstSample; at < end; at += COMPARED_AT_ONCE) {
+      const part = claimOf(readings, at - firstSample, Math.min(end, at + COMPARED_AT_ONCE) - firstSample);
+      const match = await outbox.compareCapture({ device, captureId, firstSample: at, readings: part });
+      if (match.kind !== 'same') throw new NoRepeat(captureId, match);
+    }
+    return capture;
   }
 
   #begin(request: StreamRequest, from: number, skipped: number, steps: AppendStep[]): Open {
@@ -355,15 +399,17 @@ export class StreamSession {
 
   async #flushHeld(): Promise<void> {
     this.#timer = null;
-    await this.#inTurn(async () => {
-      const open = this.#open;
-      const capture = this.#capture;
-      if (open === null || capture === null) return;
-      const steps: AppendStep[] = [];
-      const before = capture.cut;
-      this.#cut(open.cutter.flush(this.#context(open)), open, capture, steps);
-      if (steps.length > 0) this.#append([...steps, this.#captureStep(capture.id, before, capture.cut)]).catch(() => {});
-    });
+    await this.#inTurn(async () => this.#cutHeld());
+  }
+
+  #cutHeld(): void {
+    const open = this.#open;
+    const capture = this.#capture;
+    if (open === null || capture === null) return;
+    const steps: AppendStep[] = [];
+    const before = capture.cut;
+    this.#cut(open.cutter.flush(this.#context(open)), open, capture, steps);
+    if (steps.length > 0) this.#append([...steps, this.#captureStep(capture.id, before, capture.cut)]).catch(() => {});
   }
 
   #remember(captureId: string, cut: number): void {
@@ -389,6 +435,11 @@ export class StreamSession {
     this.#turn = mine.catch(() => {});
     return mine;
   }
+}
+
+function timeText(us: number): string {
+  const ms = Math.floor(us / 1000);
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${us} µs`;
 }
 
 function merge(ranges: readonly SeqRange[]): SeqRange[] {

@@ -4,11 +4,15 @@ import type {
   EegDraft,
   EndReason,
   EventChunk,
+  EventReading,
   Gap,
   HeartRateChunk,
+  HeartRateReading,
   Message,
   QualityChunk,
+  Rate,
   RecordingStart,
+  Samples,
 } from '@vitalwire/contract';
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never;
@@ -48,6 +52,29 @@ export type CapturePosition = { readonly nextSample: number; readonly holes: rea
 /** Samples `from` up to, but not including, `to`. */
 export type Hole = { readonly from: number; readonly to: number };
 export type Predecessor = { readonly recordingId: string; readonly lastUs: number | null; readonly endReason: EndReason | null };
+
+/** Readings at a place of a capture that has been taken before: a repeat, or other readings of a device that counts anew. */
+export type CaptureClaim = {
+  readonly device: string;
+  readonly captureId: string;
+  readonly firstSample: number;
+  readonly readings:
+    | {
+        readonly stream: 'eeg';
+        readonly measuredAtUs: number;
+        readonly rate: Rate;
+        readonly channels: number;
+        readonly samplesPerChannel: number;
+        readonly samples: Samples; // channel after channel
+      }
+    | { readonly stream: 'heart-rate'; readonly readings: readonly HeartRateReading[] }
+    | { readonly stream: 'event'; readonly events: readonly EventReading[] };
+};
+/** `sample`: the first one that differs, or that is no longer here to be compared. */
+export type CaptureMatch =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'other'; readonly sample: number; readonly storedAtUs: number; readonly claimedAtUs: number }
+  | { readonly kind: 'unknown'; readonly sample: number };
 
 /** A message on its way out. */
 export type OutboxRow = {

@@ -1,6 +1,8 @@
 export type {
   Appended,
   AppendStep,
+  CaptureClaim,
+  CaptureMatch,
   CapturePosition,
   ChunkDraft,
   GapDraft,

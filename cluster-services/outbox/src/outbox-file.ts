@@ -16,6 +16,8 @@ import type Database from 'better-sqlite3';
 import type {
   Appended,
   AppendStep,
+  CaptureClaim,
+  CaptureMatch,
   CapturePosition,
   ChunkDraft,
   GapDraft,
@@ -25,6 +27,7 @@ import type {
   SeenPoint,
   StartDraft,
 } from './append.ts';
+import { compareCapture } from './capture-compare.ts';
 import { finishReplacing, isDamage, isOutOfSpace, isRefusal } from './damage.ts';
 import { DiskReserve, diskBytes, freeBytes } from './disk-reserve.ts';
 import { OutboxError, type OutboxErrorCode } from './errors.ts';
@@ -66,7 +69,7 @@ const AUTOCHECKPOINT_PAGES = 1_000;
 const SHRINK_TO = 0.85;
 const SALVAGE_LEAVES_BYTES = 32 * 1024 * 1024; // of the disk: a copy of a damaged file stops there, and the rest is declared lost
 const MAX_CAPTURES = 50_000;
-const MAX_HOLES = 1_000; // per capture; what was passed over before the oldest of them counts as a repeat
+const MAX_HOLES = 1_000; // per capture; what was passed over before the oldest of them is refused all the same, as nothing there can be compared
 const MAX_SEEN_POINTS = 2_000_000;
 const MIN_USEFUL_BYTES = 16 * 1024 * 1024; // what a small disk is used for even when it has less free than it should
 const DAY_MS = 86_400_000;
@@ -351,6 +354,11 @@ export class OutboxFile {
       predecessor:
         last === undefined ? null : { recordingId: bytesToUuid(last.recording_id), lastUs: last.last_us, endReason: last.end_reason },
     };
+  }
+
+  /** Whether readings at a place of a capture that was taken before are the ones that were taken. */
+  compareCapture(claim: CaptureClaim): CaptureMatch {
+    return compareCapture(this.#sql, claim);
   }
 
   /** Of these points those that are new, or carry other values than when they were last seen. */

@@ -74,6 +74,8 @@ function serve(outbox: OutboxFile): void {
         return outbox.newGeneration(question.generation);
       case 'capture':
         return outbox.capturePosition(question.device, question.stream, question.captureId, question.atLeast);
+      case 'compare':
+        return outbox.compareCapture(question.claim);
       case 'unseen':
         return outbox.unseen(question.device, question.metric, question.points);
       case 'recent':

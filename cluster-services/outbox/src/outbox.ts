@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { type ClockState, type DataStream, newRecordingId } from '@vitalwire/contract';
 import { type Clock, type Lifecycle, type Log, sourceExecArgv, untilWorkerEnds, workerUrl } from '@vitalwire/runtime';
-import type { Appended, AppendStep, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
+import type { Appended, AppendStep, CaptureClaim, CaptureMatch, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
 import { OutboxError } from './errors.ts';
 import type { Replacement } from './outbox-file.ts';
 import type { FromWorker, QuestionName, Questions, WorkerOptions } from './worker-protocol.ts';
@@ -123,6 +123,11 @@ export class Outbox implements Lifecycle {
   /** Where a capture stands. `atLeast`: what its device has been told already, in case a repair has lost it. */
   capturePosition(device: string, stream: DataStream, captureId: string, atLeast = 0): Promise<CapturePosition> {
     return this.#ask('capture', { device, stream, captureId, atLeast });
+  }
+
+  /** Whether readings at a place of a capture that was taken before are the ones that were taken. */
+  compareCapture(claim: CaptureClaim): Promise<CaptureMatch> {
+    return this.#ask('compare', { claim });
   }
 
   /** Indexes of the points that are new or carry other values. */

@@ -59,6 +59,10 @@ export function prepareStatements(db: Database.Database) {
     endRecording: prepare('UPDATE recording SET ended_at_ms = ?, end_reason = ? WHERE recording_id = ?'),
     openRecordings: prepare('SELECT recording_id FROM recording WHERE ended_at_ms IS NULL ORDER BY rowid'),
     openStarts: prepare('SELECT device_id, started_at_ms, start_message FROM recording WHERE ended_at_ms IS NULL ORDER BY rowid'),
+    recordingsOfCapture: prepare(
+      'SELECT recording_id, next_seq, start_message FROM recording WHERE device_id = ? AND stream = ? AND capture_id = ? ORDER BY rowid DESC',
+    ),
+    chunkFrom: prepare('SELECT seq, crc32, message FROM outbox WHERE recording_id = ? AND seq >= ? ORDER BY seq LIMIT 1'),
     startsOfDevice: prepare('SELECT recording_id, start_message FROM recording WHERE device_id = ?'),
     lastRecording: prepare(
       'SELECT recording_id, last_us, end_reason FROM recording WHERE device_id = ? AND stream = ? ORDER BY rowid DESC LIMIT 1',

@@ -1,5 +1,5 @@
 import type { ClockState, DataStream } from '@vitalwire/contract';
-import type { AppendStep, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
+import type { AppendStep, CaptureClaim, CaptureMatch, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
 import type { OutboxErrorCode } from './errors.ts';
 import type { AppendResult, Begun, Replacement, Session } from './outbox-file.ts';
 
@@ -22,6 +22,7 @@ export type Questions = {
   read: { ask: { afterId: number; maxRows: number; maxBytes: number }; answer: readonly OutboxRow[] };
   generation: { ask: { generation: string }; answer: boolean };
   capture: { ask: { device: string; stream: DataStream; captureId: string; atLeast: number }; answer: CapturePosition };
+  compare: { ask: { claim: CaptureClaim }; answer: CaptureMatch };
   unseen: { ask: { device: string; metric: string; points: readonly SeenPoint[] }; answer: readonly number[] };
   recent: { ask: { sinceMs: number; maxRows: number }; answer: readonly OutboxRow[] };
   starts: { ask: object; answer: readonly OutboxRow[] };

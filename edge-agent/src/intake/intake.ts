@@ -16,11 +16,13 @@ import {
 } from '@vitalwire/runtime';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { countOf } from '../cutter.ts';
 import type { Sessions } from '../sessions.ts';
-import { SkippedSamples, type StreamAnswer } from '../stream-session.ts';
+import { NoRepeat, SkippedSamples, type StreamAnswer, type StreamRequest } from '../stream-session.ts';
 import type { LocalWatch } from '../watch/local-watch.ts';
 import { BodyBudget, tooBusy } from './body-budget.ts';
 import { readPhoneExport } from './health-auto-export.ts';
+import type { Refusals } from './refusals.ts';
 import { check, type DeviceRequest, invalid, mediaType, readEeg, readEvents, readHeartRate } from './requests.ts';
 
 export type IntakeOptions = {
@@ -31,6 +33,7 @@ export type IntakeOptions = {
   readonly tokens: TokenCheck;
   readonly sessions: Sessions;
   readonly chunkMs: number;
+  readonly refusals: Refusals;
   readonly log: Log;
   readonly registry: Registry;
   readonly status: () => Promise<AgentStatus>;
@@ -57,7 +60,7 @@ export class Intake implements Lifecycle {
     this.#options = options;
     this.#counted = new Counter({
       name: 'vitalwire_edge_intake_readings_total',
-      help: 'Readings that devices sent: accepted, repeated or rejected',
+      help: 'Readings that devices sent: accepted, repeated, rejected one by one, or refused because their capture has other readings there',
       labelNames: ['path', 'outcome'],
       registers: [options.registry],
     });
@@ -190,7 +193,9 @@ export class Intake implements Lifecycle {
           `this token belongs to another device than '${named}'`,
           'use the token made for this device',
         );
-      const answer = await this.#options.sessions.submit(device, readings);
+      const answer = await this.#options.sessions.submit(device, readings).catch((error: unknown) => {
+        throw this.#refusalOf(error, device, readings, request.routeOptions.url ?? '');
+      });
       this.#count(request.routeOptions.url ?? '', answer.accepted, answer.repeated, 0);
       reply.status(answer.accepted > 0 ? 201 : 200);
       return answer;
@@ -209,18 +214,32 @@ export class Intake implements Lifecycle {
     try {
       return await work(device);
     } catch (error) {
-      if (error instanceof SkippedSamples)
-        throw new ApiError(
-          409,
-          'SAMPLES_SKIPPED',
-          error.message,
-          'send them under a new captureId; within a capture samples go forward only',
-        );
       if (OutboxError.is(error, 'OUTBOX_BUSY')) throw tooBusy(error.message);
       throw error;
     } finally {
       this.#underWay -= 1;
     }
+  }
+
+  /** What the readings of a device were refused for, counted, and told to whoever looks after the gateway. */
+  #refusalOf(error: unknown, device: string, { captureId, readings }: StreamRequest, path: string): unknown {
+    if (!(error instanceof SkippedSamples || error instanceof NoRepeat)) return error;
+    this.#counted.inc({ path, outcome: 'refused' }, countOf(readings));
+    if (this.#options.refusals.note(device, captureId))
+      this.#options.log.warn({ device, captureId, why: error.message }, 'readings of a device are refused: it must begin a new captureId');
+    if (error instanceof SkippedSamples)
+      return new ApiError(
+        409,
+        'SAMPLES_SKIPPED',
+        error.message,
+        'send them under a new captureId; within a capture samples go forward only',
+      );
+    return new ApiError(
+      409,
+      error.why === 'other' ? 'CAPTURE_RESTARTED' : 'SAMPLES_UNKNOWN',
+      `${error.message}; nothing of this request was stored`,
+      'send it under a new captureId, as every run of a device has its own; there its samples count from any number on',
+    );
   }
 
   #count(path: string, accepted: number, repeated: number, rejected: number): void {
