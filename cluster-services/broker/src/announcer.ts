@@ -10,6 +10,7 @@ import {
 import { type Clock, fullJitter, type Log } from '@vitalwire/runtime';
 import type { PublishPacket } from 'aedes';
 import type { Connection } from './connection.ts';
+import { Rivals } from './rivals.ts';
 
 export type AnnouncerOptions = {
   readonly clock: Clock;
@@ -23,9 +24,11 @@ const NO_SESSION = '00000000-0000-0000-0000-000000000000';
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #lastStatus = new Map<string, Uint8Array>(); // by gateway, while it is present
+  readonly #rivals: Rivals;
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
+    this.#rivals = new Rivals(options.clock);
   }
 
   /** Tells a client the database generation and the time, as soon as the generation is known. */
@@ -42,12 +45,15 @@ export class Announcer {
   /** Keeps what a gateway last said about itself, for the day it goes without a word. */
   remember(gateway: string, status: Uint8Array): void {
     this.#lastStatus.set(gateway, Uint8Array.from(status)); // a copy: the payload is a view into a receive buffer
+    if (this.#rivals.heard(gateway, status))
+      this.#options.log.warn({ gateway }, 'two agents connect as this gateway, each in place of the other');
   }
 
   /** The live status that says a gateway is gone, with what was last known about it. */
   offline(gateway: string): PublishPacket {
     const last = this.#lastStatus.get(gateway);
     this.#lastStatus.delete(gateway);
+    this.#rivals.forget(gateway);
     const decoded = last === undefined ? null : decodeLiveStatus(last);
     const known = decoded?.ok === true ? decoded.value : null;
     const status: LiveStatus = {
@@ -75,7 +81,8 @@ export class Announcer {
     while (!gate.destroyed) {
       try {
         const hello = await this.#options.hello();
-        client?.publish(livePacket(commandTopic(identity.id), encodeHello(hello)), () => {});
+        const told: Hello = identity.kind === 'gateway' && this.#rivals.has(identity.id) ? { ...hello, rival: true } : hello;
+        client?.publish(livePacket(commandTopic(identity.id), encodeHello(told)), () => {});
         return;
       } catch {
         await this.#options.clock.sleep(backoff.nextMs()); // the generation is not known yet: whoever reads it has already said why

@@ -279,6 +279,15 @@ describe('a certificate decides who one is and what one may', () => {
     expect(on.openConnections).toBe(0);
   });
 
+  test('a connection ends with its certificate, and the expired one makes no other', async () => {
+    const on = await openDoor();
+    const identity = await pki.pki.issue('gw-short', { kind: 'gateway', days: 3_605 / 86_400 });
+    const client = await bus(on, identity, 'gw-short');
+    await new Promise<void>((resolve) => client.once('close', () => resolve()));
+    await until(() => on.openConnections === 0);
+    await expect(bus(on, identity, 'gw-short')).rejects.toThrow(/front door/i);
+  });
+
   test('a forbidden publish ends its connection and is neither committed nor routed', async () => {
     const commits = new Commits();
     const on = await openDoor({ accept: { durable: commits.durable, live: () => null } });
@@ -476,6 +485,36 @@ describe('what the front door says itself', () => {
     });
   });
 
+  test('two agents with one identity hear of their rival; one that was started again is none', async () => {
+    const hello = async () => ({ generation: '0198c0de-0000-7000-8000-000000000001', nowUs: systemClock.nowUs(), version: '0.1.0' });
+    const statuses: string[] = [];
+    const on = await openDoor({
+      hello,
+      accept: {
+        durable: async () => 'route',
+        live: ({ payload }) => {
+          statuses.push(Buffer.from(payload.subarray(0, 16)).toString('hex'));
+          return null;
+        },
+      },
+    });
+    const identity = await pki.gateway('gw-1');
+    /** Connects as one of the two, says who it is, and returns whether its greeting named a rival. */
+    const turn = async (session: string): Promise<boolean> => {
+      const client = await bus(on, identity, 'gw-1');
+      const greeting = new Promise<Buffer>((resolve) => client.once('message', (_at, payload) => resolve(payload)));
+      await client.subscribeAsync(commandTopic('gw-1'));
+      const greeted = decodeHello(await greeting);
+      const before = statuses.length;
+      await client.publishAsync(formatTopic('gw-1', 'gw-1', 'status', true), Buffer.from(encodeLiveStatus({ ...quietStatus, session })));
+      await until(() => statuses.length > before);
+      return greeted.ok && greeted.value.rival === true;
+    };
+    const [first = '', second = ''] = [1, 2].map((number) => newRecordingId('gw-1', systemClock.nowMs(), new Uint8Array(6).fill(number)));
+    expect([await turn(first), await turn(first), await turn(second), await turn(second)]).toEqual([false, false, false, false]);
+    expect([await turn(first), await turn(second)]).toEqual([false, true]);
+  });
+
   test('a will counts only when its gateway stays away', async () => {
     const commits = new Commits();
     const on = await openDoor({ accept: { durable: commits.durable, live: () => null }, limits: { minKeepaliveS: 2, maxKeepaliveS: 2 } });
@@ -528,6 +567,23 @@ test('mosquitto_pub with its own certificate: exit 0 after the commit, another e
   expect(commits.taken).toEqual(['chunk']);
   expect(await publish(formatTopic('gw-2', 'dev-1', 'eeg'))).not.toBe(0);
 });
+
+const quietStatus = {
+  stream: 'live-status',
+  gateway: 'gw-1',
+  online: true,
+  version: '0.1.0',
+  depthChunks: 0,
+  depthBytes: 0,
+  oldestAgeMs: null,
+  lastPubackUs: null,
+  chunksPerSecondIn: 0,
+  chunksPerSecondOut: 0,
+  secondsUntilFull: null,
+  certificateDaysLeft: null,
+  clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' },
+  measuredAtUs: 1_764_000_000_000_000,
+} as const;
 
 /** A service that listens with a keepalive no library offers, and keeps itself alive. */
 async function listenRaw(on: FrontDoor, filter: string): Promise<() => Buffer[]> {

@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { commandTopic, type Hello } from '@vitalwire/contract';
-import { type Clock, type Identity, identityOf, type Lifecycle, type Log, type PeerIdentity, type Registry } from '@vitalwire/runtime';
+import {
+  type Clock,
+  type Identity,
+  identityOf,
+  type Lifecycle,
+  type Log,
+  type PeerIdentity,
+  type Registry,
+  type Timer,
+} from '@vitalwire/runtime';
 import { Aedes, type Client, type Subscription } from 'aedes';
 import { Announcer } from './announcer.ts';
 import { Budget, RateLimit } from './bounds.ts';
@@ -183,7 +192,10 @@ export class FrontDoor implements Lifecycle {
       handshakeWithinMs: this.#limits.connectWithinMs,
       clock,
       log,
-      onSocket: (socket) => this.#admit(socket, identityOf(socket.getPeerCertificate())),
+      onSocket: (socket) => {
+        const certificate = socket.getPeerCertificate();
+        this.#admit(socket, identityOf(certificate), Date.parse(certificate.valid_to));
+      },
       onHandshakeFailed: (error) => {
         this.#metrics.connectsRefused.inc({ reason: 'tls' });
         log.debug({ err: error }, 'a TLS handshake failed');
@@ -192,7 +204,7 @@ export class FrontDoor implements Lifecycle {
     });
   }
 
-  #admit(socket: Socket, identity: PeerIdentity | null): void {
+  #admit(socket: Socket, identity: PeerIdentity | null, endsMs = Number.NaN): void {
     const open = identity === null ? 0 : this.#connections.openOf(identity);
     const limit = this.#limits.maxConnectionsPerCertificate;
     // Whoever has too many sessions hears so by CONNACK; a flood of connections is not answered.
@@ -219,8 +231,22 @@ export class FrontDoor implements Lifecycle {
     });
     const connection = this.#connections.add(gate, identity);
     this.#metrics.connections.inc({ kind: identity.kind });
-    gate.once('close', () => this.#left(connection));
+    const expiry = Number.isNaN(endsMs) ? null : this.#endAt(connection, endsMs);
+    gate.once('close', () => {
+      expiry?.cancel();
+      this.#left(connection);
+    });
     this.#broker?.handle(gate);
+  }
+
+  /** A certificate admits nobody beyond its end, however long the connection has been open by then. */
+  #endAt({ gate, identity }: Connection, endsMs: number): Timer {
+    const { clock, log } = this.#options;
+    return clock.setTimer(endsMs - clock.nowMs(), () => {
+      this.#metrics.clientsDropped.inc({ reason: 'certificate-expired' });
+      log.warn({ sender: identity }, 'connection closed: its certificate has expired');
+      gate.destroy();
+    });
   }
 
   async #decideConnect(connection: Connection, connect: Connect): Promise<ConnectVerdict> {
