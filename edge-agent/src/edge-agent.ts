@@ -89,6 +89,7 @@ class Agent implements EdgeAgent {
       log: log.child({ part: 'uplink' }),
       clock,
       drainMs: config.drainMs,
+      problems: (state) => this.#ownProblems(state),
     });
     this.#watch = config.detect
       ? new LocalWatch({
@@ -203,16 +204,18 @@ class Agent implements EdgeAgent {
     const state = await this.#outbox.state();
     return {
       ...this.#uplink.liveStatus(),
-      problem: this.#problemOf(state),
+      problem: this.#uplink.problems()[0] ?? null,
+      problems: this.#uplink.problems(),
       uplink: this.#uplink.status(),
       outbox: state,
       intake: { draining: this.#intake.draining, devices: this.#tokens.size, openRecordings: this.#sessions.openRecordings },
     };
   }
 
-  #problemOf(state: OutboxState): string | null {
-    if (!state.diskFull) return this.#refusals.problem;
-    return `the disk of ${this.#dataDir} is full: free some space; readings that do not fit are refused (503), and devices send them again`;
+  #ownProblems(state: OutboxState): string[] {
+    const full = `the disk of ${this.#dataDir} is full: free some space; readings that do not fit are refused (503), and devices send them again`;
+    const refused = this.#refusals.problem;
+    return [...(state.diskFull ? [full] : []), ...(refused === null ? [] : [refused])];
   }
 
   /** Takes nothing more in and ends the recordings, so that everything there is can be sent; or takes readings in again. */
@@ -251,11 +254,22 @@ class Agent implements EdgeAgent {
       return {
         ok: true,
         degraded: state.diskFull || (usedBytes > maxBytes * 0.9 && pendingBytes > maxBytes / 2),
-        detail: { problem: this.#problemOf(state), pendingChunks, pendingBytes, usedBytes, maxBytes, oldestPendingAtMs },
+        detail: {
+          problem: state.diskFull ? (this.#ownProblems(state)[0] ?? null) : null,
+          pendingChunks,
+          pendingBytes,
+          usedBytes,
+          maxBytes,
+          oldestPendingAtMs,
+        },
       };
     });
     // Without the cluster the agent still does its work: it is degraded, not unready.
-    this.#probes.check('uplink', () => ({ ok: true, degraded: !this.#uplink.connected, detail: this.#uplink.status() }));
+    this.#probes.check('uplink', async () => {
+      const own = this.#ownProblems(await this.#outbox.state());
+      const problem = this.#uplink.problems().find((one) => !own.includes(one)) ?? null;
+      return { ok: true, degraded: !this.#uplink.connected || problem !== null, detail: { problem, ...this.#uplink.status() } };
+    });
     const watch = this.#watch;
     if (watch !== null)
       this.#probes.check('detector', () => ({

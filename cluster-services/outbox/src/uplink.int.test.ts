@@ -216,6 +216,35 @@ test('the live status tells depth and certificate days while connected, and its 
   await until(() => broker.statuses.at(-1)?.online === false);
 });
 
+test('the live status says what is wrong: a clock minutes off, readings given up, a rival; a machine can add its own', async () => {
+  broker.skewUs = 600_000_000;
+  broker.hasRival = true;
+  let own: string[] = [];
+  const link = await uplink({ statusEveryMs: 100, announce: true, problems: () => own });
+  await until(() => link.problems().length === 2);
+  expect(link.problems()).toEqual([expect.stringMatching(/another agent connects as gateway-1/), expect.stringMatching(/10 min behind/)]);
+  await until(() => broker.statuses.at(-1)?.problem !== undefined);
+  expect(broker.statuses.at(-1)?.problem).toMatch(/another agent .*\(and 1 more: /);
+  own = ['the disk is full'];
+  await until(() => broker.statuses.at(-1)?.problem?.startsWith('the disk is full (and 2 more') === true);
+  await link.stop();
+  await until(() => broker.statuses.at(-1)?.online === false);
+  expect(broker.statuses.at(-1)).not.toHaveProperty('problem');
+});
+
+test('while readings are given up the outbox is full now, not in a while', async () => {
+  await outbox.stop();
+  const small = { path: join(dir, 'small.sqlite'), owner: 'gateway-1', version: '1', ringMs: 1e9, minFreeBytes: 0, announce: false };
+  outbox = new Outbox({ ...small, maxBytes: 1024 * 1024, log, clock: systemClock });
+  await outbox.start();
+  broker.hold();
+  const id = await begin();
+  const link = await uplink();
+  for (let seq = 0; (await outbox.state()).evictedChunks === 0; seq += 1) await outbox.append([chunk(id, seq, 4_096)]);
+  await until(() => link.problems().some((problem) => /outbox is full \(1 MB\) and gives up/.test(problem)));
+  expect(link.liveStatus().secondsUntilFull).toBe(0);
+});
+
 test('certificate files are read at every connect; one that is half written does not replace the good one', async () => {
   const certPath = join(dir, 'cert.pem');
   copyFileSync(gateway.certPath, certPath);
@@ -269,6 +298,7 @@ class Broker {
   readonly clients: string[] = [];
   generation = '00000000-0000-4000-8000-00000000000a';
   skewUs = 0;
+  hasRival = false;
   refusedLive = 0; // how many live connections are still to be refused
   readonly #aedes: Aedes;
   readonly #server: Server;
@@ -356,7 +386,8 @@ class Broker {
     aedes.on('clientDisconnect', (client) => this.#connected.delete(client));
     aedes.on('clientError', () => {});
     aedes.on('subscribe', (_subscriptions, client) => {
-      const hello = encodeHello({ generation: this.generation, nowUs: systemClock.nowUs() + this.skewUs, version: '1' });
+      const rival = this.hasRival ? { rival: true as const } : {};
+      const hello = encodeHello({ generation: this.generation, nowUs: systemClock.nowUs() + this.skewUs, version: '1', ...rival });
       client.publish(
         { cmd: 'publish', topic: commandTopic('gateway-1'), payload: Buffer.from(hello), qos: 0, dup: false, retain: false },
         () => {},
@@ -394,7 +425,7 @@ async function begin(): Promise<string> {
   return subject;
 }
 
-function chunk(recordingId: string, index: number): AppendStep {
+function chunk(recordingId: string, index: number, samples = 16): AppendStep {
   return {
     step: 'chunk',
     chunk: {
@@ -402,17 +433,22 @@ function chunk(recordingId: string, index: number): AppendStep {
       recordingId,
       measuredAtUs: 0,
       clock,
-      firstSample: index * 16,
+      firstSample: index * samples,
       channels: 1,
-      samplesPerChannel: 16,
+      samplesPerChannel: samples,
       rate: { num: 256, den: 1 },
       montageHash: '0000000000000000',
       sampleBits: 16,
-      samples: new Int16Array(16),
+      samples: noise(samples),
     },
-    readings: 16,
+    readings: samples,
     endUs: 0,
   };
+}
+
+/** What no codec makes smaller. */
+function noise(samples: number): Int16Array {
+  return samples === 16 ? new Int16Array(16) : Int16Array.from({ length: samples }, (_, index) => ((index * 40_503) % 65_536) - 32_768);
 }
 
 function pause(ms: number): Promise<void> {

@@ -18,6 +18,7 @@ import { ClockOffset } from './clock-offset.ts';
 import { LaneSwitch } from './lane-switch.ts';
 import { LiveLane } from './live-lane.ts';
 import type { Outbox } from './outbox.ts';
+import { isEvicting, problemOnWire, problemsOf, type UplinkFacts } from './problems.ts';
 import { Rate, secondsUntilFull } from './rates.ts';
 import { SendWindow } from './send-window.ts';
 
@@ -43,6 +44,8 @@ export type UplinkOptions = {
   readonly drainMs?: number;
   /** Whether this sender has a status of its own: gateways do. */
   readonly announce?: boolean;
+  /** What else is wrong on this machine; it is told with the uplink's own problems, before them. */
+  readonly problems?: (state: OutboxState) => readonly string[];
   readonly random?: () => number;
 };
 
@@ -111,9 +114,15 @@ export class Uplink implements Lifecycle {
   #connects = 0;
   #lastPubackUs: number | null = null;
   #lastProblem: string | null = null;
+  #rivalAtMs: number | null = null;
+  #evicted: { chunks: number; atMs: number } | null = null;
+  #disconnectedAtMs: number | null;
+  #answeredAtMs: number; // an acknowledgement, or nothing to acknowledge
 
   constructor(options: UplinkOptions) {
     this.#options = options;
+    this.#disconnectedAtMs = options.clock.monotonicMs();
+    this.#answeredAtMs = this.#disconnectedAtMs;
     this.#topicOwner = options.owner;
     this.#identity = new FreshIdentity(options.identity, options.log);
     this.#window = new SendWindow(options.windowPackets ?? limits.windowPackets, options.windowBytes ?? limits.windowBytes);
@@ -193,11 +202,18 @@ export class Uplink implements Lifecycle {
     };
   }
 
+  /** What a person must do something about, the worst first. */
+  problems(): string[] {
+    const state = this.#state;
+    return [...(state === null ? [] : (this.#options.problems?.(state) ?? [])), ...problemsOf(this.#facts())];
+  }
+
   liveStatus(online = this.connected || this.#lane.connected): LiveStatus {
     const { clock, outbox, owner, version } = this.#options;
     const state = this.#state;
     const nowMs = clock.nowMs();
     const certificate = this.#identity.lastGood;
+    const problem = online ? problemOnWire(this.problems()) : undefined; // a will would tell later what was wrong before
     return {
       stream: 'live-status',
       gateway: owner,
@@ -210,11 +226,37 @@ export class Uplink implements Lifecycle {
       lastPubackUs: this.#lastPubackUs,
       chunksPerSecondIn: round2(this.#rateIn.perSecond),
       chunksPerSecondOut: round2(this.#rateOut.perSecond),
-      secondsUntilFull: state === null ? null : secondsUntilFull(state.pendingBytes, state.maxBytes, this.#growth.perSecond),
+      secondsUntilFull: state === null ? null : this.#secondsUntilFull(state),
       certificateDaysLeft: certificate === null ? null : round2((certificate.notAfterMs - nowMs) / DAY_MS),
       clock: this.clock,
       measuredAtUs: clock.nowUs(),
+      ...(problem === undefined ? {} : { problem }),
     };
+  }
+
+  #facts(): UplinkFacts {
+    const { clock, owner, identity } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const certificate = this.#identity.lastGood;
+    const evicted = this.#evicted;
+    const since = (atMs: number | null): number | null => (atMs === null ? null : nowMs - atMs);
+    const offlineMs = since(this.#disconnectedAtMs);
+    return {
+      owner,
+      nowMs: clock.nowMs(),
+      certificate: certificate === null ? null : { path: identity.certPath, notAfterMs: certificate.notAfterMs },
+      rivalAgoMs: since(this.#rivalAtMs),
+      evicted: evicted === null ? null : { chunks: evicted.chunks, agoMs: nowMs - evicted.atMs },
+      maxBytes: this.#state?.maxBytes ?? 0,
+      offline: offlineMs === null ? null : { forMs: offlineMs, reason: this.#lastProblem },
+      unansweredMs: nowMs - this.#answeredAtMs,
+      clock: this.clock,
+    };
+  }
+
+  // While it gives up readings it is full, whatever the bytes that wait say: room goes to gap records and to what is left free.
+  #secondsUntilFull(state: OutboxState): number | null {
+    return isEvicting(this.#facts()) ? 0 : secondsUntilFull(state.pendingBytes, state.maxBytes, this.#growth.perSecond);
   }
 
   async #close(): Promise<void> {
@@ -268,6 +310,7 @@ export class Uplink implements Lifecycle {
       this.#client = client;
       this.#connects += 1;
       this.#lastProblem = null;
+      this.#disconnectedAtMs = null;
       backoff.healthy();
       this.#restart(this.#deliveredId);
       client.on('message', (topic, payload) => this.#onMessage(topic, payload));
@@ -279,6 +322,7 @@ export class Uplink implements Lifecycle {
     } finally {
       stop.removeEventListener('abort', onStop);
       this.#client = null;
+      this.#disconnectedAtMs ??= clock.monotonicMs();
       this.#ackTimer?.cancel();
       this.#ackTimer = null;
       this.#restart(this.#deliveredId);
@@ -347,6 +391,7 @@ export class Uplink implements Lifecycle {
 
   #acknowledge(client: MqttClient, id: number): void {
     this.#acknowledged += 1;
+    this.#answeredAtMs = this.#options.clock.monotonicMs();
     this.#lastPubackUs = this.#options.clock.nowUs();
     const upto = this.#window.acknowledge(id);
     if (upto !== null) {
@@ -392,6 +437,7 @@ export class Uplink implements Lifecycle {
       this.#helloSentUs = null;
       this.#options.outbox.setClock(this.clock);
     }
+    if (hello.value.rival === true) this.#rivalAtMs = this.#options.clock.monotonicMs();
     if (hello.value.generation !== this.#generation) void this.#onGeneration(hello.value.generation);
   }
 
@@ -442,6 +488,8 @@ export class Uplink implements Lifecycle {
     const state = await outbox.state();
     const nowMs = clock.monotonicMs();
     this.#state = state;
+    if (state.evictedChunks > (this.#evicted?.chunks ?? 0)) this.#evicted = { chunks: state.evictedChunks, atMs: nowMs };
+    if (state.pendingChunks === 0) this.#answeredAtMs = nowMs;
     this.#rateIn.add(outbox.appended, nowMs);
     this.#rateOut.add(this.#acknowledged, nowMs);
     this.#growth.add(state.pendingBytes, nowMs);

@@ -89,6 +89,7 @@ export const AgentStatus = z.looseObject({
   secondsUntilFull: z.number().nullable(),
   certificateDaysLeft: z.number().nullable(),
   problem: z.string().nullish(), // what a person must do something about, in one sentence
+  problems: z.array(z.string()).optional(), // all of them, the worst first
   clock: z.object({ offsetUs: z.number(), uncertaintyUs: z.number(), source: z.string() }),
   measuredAtUs: Micros,
 });
