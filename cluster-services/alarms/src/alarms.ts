@@ -20,7 +20,7 @@ import {
   type Timer,
   version,
 } from '@vitalwire/runtime';
-import { type AlarmRecord, SilenceWatch } from '@vitalwire/vitals';
+import { type AlarmRecord, ConflictWatch, SilenceWatch } from '@vitalwire/vitals';
 import { AlarmLog, type LogLine, logLineOf } from './alarm-log.ts';
 import { CatchUp } from './catch-up.ts';
 import type { AlarmsConfig } from './config.ts';
@@ -68,6 +68,7 @@ class AlarmsService implements Alarms {
   readonly #alarmLog: AlarmLog;
   readonly #own: LogLine[] = []; // written in this run
   readonly #silence: SilenceWatch;
+  readonly #conflicts: ConflictWatch;
   readonly #wards: Wards;
   readonly #shards: Shards;
   readonly #restore: Restore;
@@ -142,6 +143,7 @@ class AlarmsService implements Alarms {
       onLine: (alarm) => this.#remember(alarm),
     });
     this.#silence = new SilenceWatch(clock.monotonicMs());
+    this.#conflicts = new ConflictWatch(clock.monotonicMs());
     this.#wards = new Wards({
       clock,
       limitsOf: (device) => this.#keeper.limitsOf(device),
@@ -190,6 +192,8 @@ class AlarmsService implements Alarms {
       wards: this.#wards,
       recordings,
       silence: this.#silence,
+      owners: this.#keeper.owners,
+      conflicts: this.#conflicts,
       clock,
       onOwn: (alarm) => this.#pulse.heard(alarm),
       onUnknown: (recordingId) => this.#catchUp.look(recordingId),
@@ -259,6 +263,8 @@ class AlarmsService implements Alarms {
     try {
       this.#wards.tick();
       for (const spoken of this.#silence.check(nowMs)) this.#wards.statement(spoken);
+      for (const spoken of this.#conflicts.check(nowMs, (device) => this.#keeper.owners.ownerOf(device), this.#openConflicts()))
+        this.#wards.statement(spoken);
       if (nowMs - this.#lastPulseMs >= PULSE_MS) {
         this.#lastPulseMs = nowMs;
         this.#live.mayTry();
@@ -272,6 +278,10 @@ class AlarmsService implements Alarms {
       this.#log.error({ err: error }, 'the engine failed at its beat; without a pulse the alarm path is told to be down');
     }
     if (!this.#stopped) this.#timer = this.#clock.setTimer(TICK_MS, () => this.#tick());
+  }
+
+  #openConflicts(): string[] {
+    return this.#wards.now().alarms.flatMap(({ condition, device }) => (condition === 'device-conflict' ? [device] : []));
   }
 
   #write(records: readonly AlarmRecord[]): void {
@@ -298,7 +308,7 @@ class AlarmsService implements Alarms {
       waiting: this.#alarmLog.waiting,
       shards: this.#shards.held.size,
       due: this.#catchUp.due,
-      unwatched: this.#silence.unwatched,
+      unwatched: this.#silence.unwatched + this.#conflicts.unwatched,
       isHeard: this.#pulse.isHeard,
       alarms: this.#wards.now().alarms,
     };

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { AllLimits, defaultHeartRateLimits, type HeartRateLimits, Registry } from '@vitalwire/contract';
+import { AllLimits, DeviceOwners, defaultHeartRateLimits, type HeartRateLimits, Registry } from '@vitalwire/contract';
 import type { Clock, HttpClient, Lifecycle, Log, Timer } from '@vitalwire/runtime';
 import { z } from 'zod';
 import { readSmallFile, writeSmallFile } from './small-file.ts';
@@ -15,11 +15,20 @@ export type LimitsKeeperOptions = {
 };
 
 // Only what limits need: no label, no notes.
-const Known = z.object({ assignments: Registry.shape.assignments, limits: AllLimits.shape.limits });
+const Known = z.object({
+  assignments: Registry.shape.assignments,
+  devices: Registry.shape.devices.optional(), // absent in a file of an older release
+  owners: Registry.shape.owners,
+  limits: AllLimits.shape.limits,
+});
 type Known = z.infer<typeof Known>;
 
-/** The heart-rate limits of each device: those of the patient who wears it, kept on disk so that a dead database changes nothing. */
+/**
+ * What of the registry counts here: the heart-rate limits of each device (those of the patient who wears it), and whose each device is. Kept
+ * on disk, so that a dead database changes nothing.
+ */
 export class LimitsKeeper implements Lifecycle {
+  readonly owners = new DeviceOwners();
   readonly #options: LimitsKeeperOptions;
   readonly #path: string;
   #known: Known = { assignments: [], limits: [] };
@@ -41,6 +50,7 @@ export class LimitsKeeper implements Lifecycle {
 
   async start(): Promise<void> {
     this.#known = readSmallFile(this.#path, Known, this.#options.log) ?? this.#known;
+    this.#takeOwners();
     this.#look();
   }
 
@@ -64,15 +74,17 @@ export class LimitsKeeper implements Lifecycle {
   async #refresh(): Promise<void> {
     const { http, log } = this.#options;
     try {
-      const [{ assignments }, { limits }] = await Promise.all([
+      const [{ assignments, devices, owners }, { limits }] = await Promise.all([
         http.getJson('/v1/registry', Registry),
         http.getJson('/v1/alarm-limits', AllLimits),
       ]);
-      const text = JSON.stringify({ assignments, limits });
+      const known: Known = { assignments, devices: devices.map((device) => ({ ...device, label: null })), owners, limits };
+      const text = JSON.stringify(known);
       this.#isStale = false;
       if (text !== this.#text) {
         this.#text = text;
-        this.#known = { assignments, limits };
+        this.#known = known;
+        this.#takeOwners();
         writeSmallFile(this.#path, this.#known, log);
       }
     } catch (error) {
@@ -80,6 +92,11 @@ export class LimitsKeeper implements Lifecycle {
       this.#isStale = true;
     }
     this.#tell();
+  }
+
+  #takeOwners(): void {
+    const { devices = [], owners } = this.#known;
+    this.owners.take({ devices, owners }, this.#options.clock.nowUs());
   }
 
   #tell(): void {

@@ -1,6 +1,8 @@
 import {
   type Alarm,
+  checkTopic,
   type Detection,
+  type DeviceOwners,
   decodeLiveStatus,
   decodeMessage,
   type EegChunk,
@@ -9,10 +11,11 @@ import {
   type RecordingEnd,
   type RecordingStart,
   type Status,
+  speakerOf,
   type Topic,
 } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
-import { type AlarmRecord, detectionInputOf, recordOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
+import { type AlarmRecord, type ConflictWatch, detectionInputOf, recordOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
 import type { KnownRecording, KnownRecordings } from './recordings.ts';
 import type { Wards } from './wards.ts';
 
@@ -21,6 +24,9 @@ export type ReceptionOptions = {
   readonly wards: Wards;
   readonly recordings: KnownRecordings;
   readonly silence: SilenceWatch;
+  /** Whose each device is: nothing else may speak of it. */
+  readonly owners: DeviceOwners;
+  readonly conflicts: ConflictWatch;
   readonly clock: Clock;
   /** A line of this service itself came back. */
   readonly onOwn: (alarm: Alarm) => void;
@@ -51,11 +57,16 @@ export class Reception {
       return;
     }
     const decoded = decodeMessage(payload);
-    if (!decoded.ok) {
+    if (!decoded.ok || !checkTopic(decoded.value, topic.value).ok) {
       this.#options.onUnreadable();
       return;
     }
     const message = decoded.value;
+    const { owners, conflicts, clock } = this.#options;
+    if (!owners.admits(topic.value, message)) {
+      conflicts.heard(topic.value.device, speakerOf(topic.value, message), clock.monotonicMs());
+      return;
+    }
     switch (message.stream) {
       case 'eeg':
         this.#eeg(message, topic.value);
