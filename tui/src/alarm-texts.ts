@@ -1,4 +1,4 @@
-import type { AlarmInfo, AlarmPause, PatientState } from '@vitalwire/contract';
+import type { AlarmInfo, AlarmPause, PatientState, Problem } from '@vitalwire/contract';
 import {
   ageSince,
   alarmMeasure,
@@ -91,17 +91,18 @@ function alarmLine(alarm: AlarmInfo, pauses: readonly AlarmPause[], moment: Alar
 }
 
 /** What is wrong with the system, on one line: the worst in words, the others counted. Empty when nothing is. */
-export function systemLine(alarms: readonly AlarmInfo[], width: number, moment: AlarmMoment): Line {
+export function systemLine(alarms: readonly AlarmInfo[], problems: readonly Problem[], width: number, moment: AlarmMoment): Line {
   const [worst] = alarms;
-  if (worst === undefined) return [];
-  const more = alarms.length > 1 ? `  +${alarms.length - 1} more` : '';
-  const about = worst.condition === 'alarm-path' ? '' : `${clean(worst.device)}: `;
-  const ack = worst.state === 'acknowledged' ? `, ack ${clean(worst.acknowledgedBy ?? '')}` : '';
-  const since = worst.onsetUs > 0 ? `, since ${timeOfDay(worst.onsetUs)}` : '';
-  const room = width - more.length;
-  const left = cutLine(
-    [span(' '), badge(worst, [], moment), span(` ${about}${clean(worst.text)}${since}${ack}`, 'alarm-technical-text')],
-    room,
-  );
-  return [...left, span(more, 'alarm-technical-text')];
+  const [problem] = problems;
+  const others = Math.max(0, alarms.length - 1) + Math.max(0, problems.length - 1);
+  const more = others > 0 ? `  +${others} more` : '';
+  const spans: Span[] = [];
+  if (worst !== undefined) {
+    const about = worst.condition === 'alarm-path' ? '' : `${clean(worst.device)}: `;
+    const ack = worst.state === 'acknowledged' ? `, ack ${clean(worst.acknowledgedBy ?? '')}` : '';
+    const since = worst.onsetUs > 0 ? `, since ${timeOfDay(worst.onsetUs)}` : '';
+    spans.push(span(' '), badge(worst, [], moment), span(` ${about}${clean(worst.text)}${since}${ack}`, 'alarm-technical-text'));
+  }
+  if (problem !== undefined) spans.push(span(` PROBLEM ${clean(problem.about)}: ${clean(problem.text)}`, 'bad'));
+  return [...cutLine(spans, width - more.length), ...(more === '' ? [] : [span(more, 'alarm-technical-text')])];
 }

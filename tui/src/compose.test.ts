@@ -389,3 +389,22 @@ test('a detection says which channels were highest and that a population baselin
   expect(text).toContain('NEWS2 pulse component 3 · highest: channel 2 93 %, channel 4 40 %, channel 1 10 %');
   expect(text).not.toMatch(/NEWS2 score/i);
 });
+
+test('what is wrong with a gateway or a database stands in the header and below it, cleaned, beside an alarm too', () => {
+  const model = wall([]);
+  const problems = [
+    { about: 'readings', text: 'readings.sqlite is damaged: restore a backup' },
+    { about: 'gateway-1', text: '\u001b[2Jthe outbox is full' },
+  ];
+  model.takeState({ whole: false, links: { ...links, problems }, systemAlarms: [], patients: [] });
+  const rows = (): string[] => drawFrame(model, 160, 24, nowUs, look);
+  expect(rows()[0]).toContain('● live, 2 problems');
+  expect(rows()[1]).toMatch(/^ PROBLEM readings: readings\.sqlite is damaged: restore a backup {2}\+1 more/);
+  model.takeState({ whole: false, links: { ...links, problems: problems.slice(1) }, systemAlarms: [], patients: [] });
+  expect(rows()[1]).toMatch(/^ PROBLEM gateway-1: \[2Jthe outbox is full *$/);
+  const offline = alarm({ condition: 'gateway-offline', category: 'technical', device: 'gateway-1', text: 'silent' });
+  model.takeState({ whole: false, links: { ...links, problems: problems.slice(1) }, systemAlarms: [offline], patients: [] });
+  expect(rows()[1]).toMatch(/gateway-1: silent.* PROBLEM gateway-1: .*the outbox is full/);
+  model.takeState({ whole: false, links, systemAlarms: [], patients: [] });
+  expect(rows()[0]).not.toContain('problem');
+});

@@ -34,7 +34,7 @@ export function composeTexts(model: WallModel, layout: Layout, nowUs: number, lo
   const patient = model.selected();
   return {
     header: composeHeader(model, layout.header.width, nowUs, look),
-    system: systemLine(model.systemAlarms(), layout.system.width, moment),
+    system: systemLine(model.systemAlarms(), model.links?.problems ?? [], layout.system.width, moment),
     list: composeList(model, layout.list.width, layout.list.height, nowUs, look),
     stripTitle: composeStripTitle(model, layout.stripTitle.width, nowUs, look),
     alarms: patient === null ? [] : alarmLines(patient, layout.alarms.width, layout.alarms.height, moment),
@@ -70,8 +70,10 @@ function linkSpans(model: WallModel, nowUs: number, look: Look): Span[] {
   const behind = model.behind(nowUs / 1000);
   if (behind > 0) return [span(`${dot} behind, ${behind} chunks not shown`, 'warning')];
   if (model.links?.frontDoor === 'down') return [span(`${dot} no live values: front door lost`, 'bad')];
-  if (model.links?.storage === 'down') return [span(`${dot} live`, 'good'), span(', database down', 'warning')];
-  return [span(`${dot} live`, 'good')];
+  const wrong = model.links?.problems?.length ?? 0;
+  const problems = wrong === 0 ? [] : [span(`, ${wrong} problem${wrong === 1 ? '' : 's'}`, 'bad')];
+  if (model.links?.storage === 'down') return [span(`${dot} live`, 'good'), span(', database down', 'warning'), ...problems];
+  return [span(`${dot} live`, wrong === 0 ? 'good' : 'warning'), ...problems];
 }
 
 /** Digits for the large display: a live heart rate, or `--`. */

@@ -1,5 +1,5 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
-import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState } from '@vitalwire/contract';
+import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState, Problem } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
 import { ageMs, alarmMeasure, alarmWord, categoryOf, everyText, formatAge, freshnessOf, shownState } from '@vitalwire/vitals';
 import { nameOf } from './patient-words.ts';
@@ -57,6 +57,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
   const silent = new Set<string>();
   const gateways = new Map<string, string>();
   const toldOpen = new Set<string>();
+  const toldProblems = new Map<string, string>(); // what was told about a gateway or service, its numbers apart
   let watched: boolean | null = null;
   const say = (text: string): void => write(`${new Date(nowUs() / 1000).toISOString()} ${text}`);
   write(labelShort);
@@ -109,6 +110,20 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
     say(isWatched ? 'alarms: watched' : 'alarms: !!! ALARMS NOT WATCHED, the alarm path is silent: alarms may be missing');
   };
 
+  const tellProblems = (problems: readonly Problem[]): void => {
+    for (const { about, text } of problems) {
+      const kind = text.replace(/\d+/g, '#');
+      if (toldProblems.get(about) === kind) continue;
+      toldProblems.set(about, kind);
+      say(`PROBLEM ${clean(about)}: ${clean(text)}`);
+    }
+    for (const about of toldProblems.keys()) {
+      if (problems.some((one) => one.about === about)) continue;
+      toldProblems.delete(about);
+      say(`no problem any more: ${clean(about)}`);
+    }
+  };
+
   return {
     takeAlarm(line) {
       toldOpen.add(line.alarmId);
@@ -130,6 +145,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
     },
     takeState({ whole, links, systemAlarms, patients: changed }) {
       if (links !== undefined) tellWatched(links.alarms);
+      if (links !== undefined && only !== 'alarms') tellProblems(links.problems ?? []);
       if (whole) for (const alarm of systemAlarms ?? []) if (alarm.condition !== 'alarm-path') tellOpen(clean(alarm.device), alarm);
       if (whole) patients.clear();
       for (const patient of changed) {
@@ -146,7 +162,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
     takeGateway({ gateway, state, version }) {
       if (gateways.get(gateway) === state || only === 'alarms') return;
       gateways.set(gateway, state);
-      say(`gateway ${gateway}: ${state}${version === null ? '' : `, version ${version}`}`);
+      say(`gateway ${clean(gateway)}: ${state}${version === null ? '' : `, version ${clean(version)}`}`);
     },
     tick() {
       for (const patient of patients.values()) {

@@ -7,6 +7,7 @@ export type GatewayLive = {
   birth: Status | null;
   death: Status | null;
   clock: ClockState | null;
+  certificateEndsUs: number | null; // by the cluster's clock
 };
 
 /** One gateway for one moment; without a live status for `silentMs` it is no longer called online. */
@@ -28,9 +29,24 @@ export function gatewayState(gateway: string, live: GatewayLive, nowUs: number, 
     chunksPerSecondOut: status?.chunksPerSecondOut ?? null,
     secondsUntilFull: status?.secondsUntilFull ?? null,
     certificateDaysLeft: status?.certificateDaysLeft ?? null,
-    problem: status?.problem ?? null,
+    problem: problemOf(live, nowUs),
     clock: status?.clock ?? live.clock,
   };
+}
+
+/** What a gateway has told of itself, and what can be known of one that can no longer tell: its certificate's end. */
+function problemOf({ status, certificateEndsUs }: GatewayLive, nowUs: number): string | null {
+  if (certificateEndsUs !== null && certificateEndsUs <= nowUs) {
+    const on = new Date(certificateEndsUs / 1000).toISOString().slice(0, 16).replace('T', ' ');
+    return `its certificate expired on ${on} UTC and is refused: put a new one at the gateway, which reads it by itself`;
+  }
+  return status?.problem ?? null;
+}
+
+/** Notes the end of the certificate that a status tells; what the front door says for a gateway that is gone is no news of it. */
+export function certificateEndsUs(live: GatewayLive, status: LiveStatus, receivedAtUs: number): number | null {
+  if (!status.online || status.certificateDaysLeft === null) return live.certificateEndsUs;
+  return receivedAtUs + status.certificateDaysLeft * 86_400e6;
 }
 
 function gatewayCondition(live: GatewayLive, nowUs: number, silentMs: number): GatewayState['state'] {

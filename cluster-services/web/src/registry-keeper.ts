@@ -1,4 +1,4 @@
-import { Registry } from '@vitalwire/contract';
+import { type Problem, Registry } from '@vitalwire/contract';
 import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
 import type { Montages } from './montages.ts';
 import { wardRegistry } from './registry.ts';
@@ -28,6 +28,7 @@ export class RegistryKeeper implements Lifecycle {
   #saveTimer: Timer | null = null;
   #polling: Promise<void> | null = null;
   #stopped = false;
+  #problems: readonly Problem[] = [];
 
   constructor(options: RegistryKeeperOptions) {
     this.#options = options;
@@ -36,6 +37,11 @@ export class RegistryKeeper implements Lifecycle {
   /** What is known, however old; null before the first answer ever. */
   get registry(): Registry | null {
     return this.#registry;
+  }
+
+  /** What is wrong with the databases, as storage said last. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
   }
 
   async start(): Promise<void> {
@@ -85,6 +91,7 @@ export class RegistryKeeper implements Lifecycle {
       this.#options.log.debug({ err }, 'the registry was not answered'); // the link says so once, aloud
       return;
     }
+    this.#problems = registry.problems ?? [];
     if (registry.revision === this.#registry?.revision) {
       this.#useAssignmentsOfNow(registry);
       return;

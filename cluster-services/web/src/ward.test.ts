@@ -279,6 +279,19 @@ test('gateways: online while they are heard, then silent, and offline when they 
   expect(ward.gateways(nowUs)[0]).toMatchObject({ depthChunks: 5, certificateDaysLeft: 10 });
 });
 
+test('a gateway says what is wrong with it; of one whose certificate is over the cluster knows it, also when it can say nothing any more', () => {
+  const ward = new Ward();
+  ward.applyLiveStatus({ ...status(measured), problem: 'the outbox is full' }, nowUs);
+  expect(ward.problems(nowUs)).toEqual([{ about: 'g1', text: 'the outbox is full' }]);
+  expect(ward.gateways(nowUs)[0]?.problem).toBe('the outbox is full');
+  ward.applyLiveStatus({ ...status(measured), certificateDaysLeft: 1 / 86_400 }, nowUs);
+  expect(ward.problems(nowUs)).toEqual([]);
+  ward.applyLiveStatus({ ...status(measured, false), certificateDaysLeft: 1 / 86_400 }, nowUs + second / 2); // the front door, for a gateway that is gone
+  expect(ward.problems(nowUs + 2 * second)[0]?.text).toMatch(/its certificate expired on .*: put a new one at the gateway/);
+  ward.applyLiveStatus({ ...status(measured), certificateDaysLeft: 10 }, nowUs + 3 * second);
+  expect(ward.problems(nowUs + 3 * second)).toEqual([]);
+});
+
 test('the number of devices is bounded, and those beyond it are counted', () => {
   const ward = new Ward({ ...wardLimits, maxDevices: 2 });
   for (const device of ['a', 'b', 'c']) ward.apply(topic(false, device), eeg(nowUs), nowUs);

@@ -10,6 +10,7 @@ import {
   type LiveStatus,
   type Message,
   type PatientState,
+  type Problem,
   type RecordingStart,
   type Registry,
   type ReplayMark,
@@ -19,7 +20,7 @@ import {
 } from '@vitalwire/contract';
 import { compareAlarms, recentProbability, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
 import { ALARMS_SERVICE, AlarmBoard } from './alarm-board.ts';
-import { type GatewayLive, gatewayState } from './gateway-live.ts';
+import { certificateEndsUs, type GatewayLive, gatewayState } from './gateway-live.ts';
 
 export type WardLimits = {
   readonly maxDevices: number;
@@ -140,6 +141,7 @@ export class Ward {
   applyLiveStatus(status: LiveStatus, receivedAtUs: number): void {
     const gateway = this.#gateway(status.gateway);
     if (gateway === null) return;
+    gateway.certificateEndsUs = certificateEndsUs(gateway, status, receivedAtUs);
     gateway.status = status;
     gateway.statusReceivedAtUs = receivedAtUs;
     if (status.clock.source !== 'none') gateway.clock = status.clock;
@@ -207,6 +209,13 @@ export class Ward {
 
   gateways(nowUs: number): GatewayState[] {
     return [...this.#gateways].map(([gateway, live]) => gatewayState(gateway, live, nowUs, this.#limits.gatewaySilentMs));
+  }
+
+  /** What is wrong with gateways, in the order of their ids. */
+  problems(nowUs: number): Problem[] {
+    return this.gateways(nowUs)
+      .flatMap(({ gateway, problem }) => (problem === null ? [] : [{ about: gateway, text: problem }]))
+      .sort((a, b) => (a.about < b.about ? -1 : 1));
   }
 
   /** The clock offset of a value: measured when it was cut, or else what the gateway has measured since. */
@@ -327,7 +336,7 @@ export class Ward {
     const known = this.#gateways.get(id);
     if (known !== undefined) return known;
     if (this.#gateways.size >= this.#limits.maxGateways) return null;
-    const live: GatewayLive = { status: null, statusReceivedAtUs: null, birth: null, death: null, clock: null };
+    const live: GatewayLive = { status: null, statusReceivedAtUs: null, birth: null, death: null, clock: null, certificateEndsUs: null };
     this.#gateways.set(id, live);
     return live;
   }

@@ -7,6 +7,7 @@ import {
   LIVE_PROTOCOL,
   labelShort,
   Montage,
+  type Problem,
   Registry,
   StoredGateways,
   TimeAnswer,
@@ -59,6 +60,8 @@ const STATE_MS = 200;
 /** Also without any change: the beat by which a screen knows that its connection lives, and the cluster's time. */
 const BEAT_MS = 2_000;
 const CLOSE_WAIT_MS = 1_000;
+/** What a header can show and a person take in; the rest is in GET /v1/gateways. */
+const MAX_PROBLEMS = 8;
 
 /** The service that screens talk to: live stream, latest values, stored readings, the page. It lives on while the database does not. */
 export function createWeb(config: WebConfig, deps: WebDeps): Web {
@@ -242,12 +245,19 @@ class WebService implements Web {
   }
 
   #linkState(): WallState['links'] {
+    const problems = this.#problems();
     return {
       storage: this.#storage.health,
       frontDoor: this.#subscriber.connected ? 'ok' : 'down',
       alarms: this.#alarmPath.state(this.#clock.monotonicMs()),
       registryRevision: this.#ward.registry().revision,
+      ...(problems.length === 0 ? {} : { problems }),
     };
+  }
+
+  // A database that is damaged is worse than any one gateway's trouble.
+  #problems(): Problem[] {
+    return [...this.#keeper.problems, ...this.#ward.problems(this.#clock.nowUs())].slice(0, MAX_PROBLEMS);
   }
 
   // Fresh from storage if it answers; else the last known, so that a screen can always name its patients.
