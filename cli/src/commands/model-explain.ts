@@ -57,7 +57,7 @@ async function explain(io: Io, options: Options): Promise<void> {
 }
 
 async function explainWindow(client: Client, { recording, window, channel: wanted }: Options, signal: AbortSignal) {
-  const [{ loadStreamDetector }, { readStoredWindow }] = await Promise.all([
+  const [{ loadStreamDetector }, { baselinesIn, readStoredWindow }] = await Promise.all([
     import('@vitalwire/detector'),
     import('@vitalwire/prediction'),
   ]);
@@ -72,6 +72,8 @@ async function explainWindow(client: Client, { recording, window, channel: wante
           const decoded = decodeMessage(message);
           return decoded.ok && decoded.value.stream === 'eeg' ? [decoded.value] : [];
         }),
+      baselines: async (id: string, hash: string, range: { fromWindow: number; toWindow: number }, limit: number) =>
+        baselinesIn((await client.detections(id, { model: hash, ...range, limit })).detections),
     };
     const prepared = await readStoredWindow(storage, detector, info, window, signal);
     const [score] = prepared === null ? [] : detector.score([prepared]);

@@ -1,4 +1,5 @@
 export { type BackendName, type DetectorLog, openBackend } from './backend.ts';
+export { channelsThatSpeak } from './channels-that-speak.ts';
 export { featureNames, featuresOf } from './features.ts';
 export {
   type Before,
@@ -7,12 +8,13 @@ export {
   lookbackSamples,
   type PreparedChannel,
   type PreparedWindow,
+  RECALL_HOPS,
+  type RecalledBaselines,
   type RefusalReason,
   type StreamSamples,
   streamRatesHz,
 } from './stream.ts';
 export {
-  channelsThatSpeak,
   type Explanation,
   loadStreamDetector,
   type StreamDetector,

@@ -1,8 +1,10 @@
 import { bonnRate, bonnScale, bonnSegments, readBonnSegment } from '@vitalwire/datasets';
+import { recentRule } from '@vitalwire/vitals';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { channelsThatSpeak } from './channels-that-speak.ts';
 import { featureNames } from './features.ts';
 import type { PreparedWindow } from './stream.ts';
-import { channelsThatSpeak, loadStreamDetector, type StreamDetector, type WindowScore } from './stream-detector.ts';
+import { loadStreamDetector, type StreamDetector, type WindowScore } from './stream-detector.ts';
 import { readStreamGolden, readStreamModel } from './stream-model.ts';
 import { probes } from './training/disturbances.ts';
 import { seededRandom } from './training/seeded-random.ts';
@@ -126,13 +128,20 @@ describe('channels', () => {
     expect(two).toMatchObject({ probability: alone.probability, channel: 1 });
   });
 
-  test('of many channels the strongest few speak: one alone raises nothing, three do', () => {
-    const many = (seizing: number) => scoreOf(Array.from({ length: 19 }, (_, index) => (index < seizing ? ictal : calm)));
-    expect([1, 3, 4, 7, 8, 64].map(channelsThatSpeak)).toEqual([1, 1, 2, 2, 3, 3]);
-    expect(many(0).verdict).toBe('quiet');
-    expect(many(1).verdict).not.toBe('seizure');
-    expect(many(3).verdict).toBe('seizure');
-  });
+  test.each(Array.from({ length: 64 }, (_, index) => index + 1))(
+    'of %i channels, whether 1, 2, 3 or all seize, it can alarm',
+    (channels) => {
+      const certain = ictal; // its probability is above every threshold
+      expect(scoreOf([certain]).probability).toBeGreaterThan(recentRule.on);
+      for (const seizing of [1, 2, 3, channels].filter((count) => count <= channels)) {
+        const score = scoreOf(Array.from({ length: channels }, (_, index) => (index < seizing ? certain : calm)));
+        expect(score.probability).toBeGreaterThanOrEqual(recentRule.on);
+        expect(score.verdict).toBe(seizing >= channelsThatSpeak(channels) ? 'seizure' : 'focal');
+        expect(score.channelProbabilities.filter((value) => (value ?? 0) >= recentRule.on)).toHaveLength(seizing);
+      }
+      expect(scoreOf(Array.from({ length: channels }, () => calm)).verdict).toBe('quiet');
+    },
+  );
 
   test('a recording most of whose channels cannot be scored is not called quiet', () => {
     const flat: PreparedWindow = { ...calm, channels: [{ input: null, reason: 'flat' }] };

@@ -1,14 +1,19 @@
 import type { Baseline, ChannelScale, Rate, Verdict } from '@vitalwire/contract';
+import { type BaselineLevel, recentRule } from '@vitalwire/vitals';
 import { type BackendName, type DetectorLog, openBackend } from './backend.ts';
 import { sigmoid } from './calibration.ts';
+import { channelsThatSpeak } from './channels-that-speak.ts';
 import { featureNames } from './features.ts';
 import { buildNetwork, type Network } from './network.ts';
 import { clipped, standardise } from './standardise.ts';
-import { EegStream, type PreparedChannel, type PreparedWindow, type RefusalReason } from './stream.ts';
+import { EegStream, type PreparedChannel, type PreparedWindow, type RecalledBaselines, type RefusalReason } from './stream.ts';
 import { readStreamGolden, readStreamModel, type StreamGolden, type StreamModel } from './stream-model.ts';
 
-/** Why a window has no probability, or a verdict that its probability alone would not give. */
-export type WindowReason = RefusalReason | 'few-channels';
+/**
+ * Why a window has no probability, or a verdict that its probability alone would not give. `amplitude-jump`: only its amplitude speaks against
+ * quiet, not its shape; it is far above the channel's own baseline, which it does not move. A gain that was changed, or a seizure.
+ */
+export type WindowReason = RefusalReason | 'few-channels' | 'amplitude-jump';
 
 /** What the detector says about one window. Nothing in it depends on the other windows of a call. */
 export type WindowScore = {
@@ -23,6 +28,7 @@ export type WindowScore = {
   readonly baseline: Baseline | null; // of that channel; null = nothing was scored
   readonly channelProbabilities: readonly (number | null)[]; // one per channel of the montage, to 1e-4
   readonly channelReasons: readonly (RefusalReason | null)[];
+  readonly channelBaselines: readonly BaselineLevel[]; // what each channel was compared with; null = the population's
 };
 
 /** How a feature moved one channel's probability. */
@@ -41,7 +47,7 @@ export type StreamDetector = {
   readonly seizureAt: number;
   readonly quietBelow: number;
   /** One recording's stream; the same as `new EegStream(detector.model, …)`, which needs no backend and can live elsewhere. */
-  openStream(rate: Rate, montage: readonly ChannelScale[]): EegStream;
+  openStream(rate: Rate, montage: readonly ChannelScale[], recalled?: readonly RecalledBaselines[]): EegStream;
   /** One score per window, in the same order. All channels of all windows go through the network at once. */
   score(windows: readonly PreparedWindow[]): WindowScore[];
   /** Which features moved a channel's probability, strongest first; empty when it has none. */
@@ -58,6 +64,9 @@ export type StreamDetectorOptions = {
 
 /** How far a backend's probabilities may be from the golden ones. */
 const GOLDEN_TOLERANCE = 1e-5;
+
+/** From here on a channel alone is told of: the threshold of the alarm, so that what is told can alarm. */
+const FOCAL_AT = recentRule.on;
 
 /** Below this share of scored channels among the usable ones no window is called quiet. */
 const QUIET_NEEDS_SHARE = 0.5;
@@ -112,7 +121,7 @@ function detectorOf(model: StreamModel, network: Network, backend: BackendName):
     backend,
     seizureAt: file.seizureAt,
     quietBelow: file.quietBelow,
-    openStream: (rate, montage) => new EegStream(model, rate, montage),
+    openStream: (rate, montage, recalled = []) => new EegStream(model, rate, montage, recalled),
     score(windows) {
       const inputs = windows.flatMap(({ channels }) => channels.flatMap(({ input }) => (input === null ? [] : [input])));
       const probabilities = probabilitiesOf(model, network, inputs);
@@ -145,26 +154,34 @@ function detectorOf(model: StreamModel, network: Network, backend: BackendName):
 
 /** One window's score from its channels' probabilities, which are exact here and rounded on the way out. */
 function judge(model: StreamModel, window: PreparedWindow, exact: readonly (number | null)[]): WindowScore {
-  const { channels, ...place } = window;
+  const { channels, baselines: channelBaselines, ...place } = window;
   const scored = exact.flatMap((probability, channel) => (probability === null ? [] : [{ probability, channel }]));
   scored.sort((a, b) => b.probability - a.probability || a.channel - b.channel);
   const reasons = channels.map((channel) => (channel.input === null ? channel.reason : null));
-  const each = { channelProbabilities: exact.map((value) => (value === null ? null : rounded(value))), channelReasons: reasons };
+  const each = {
+    channelProbabilities: exact.map((value) => (value === null ? null : rounded(value))),
+    channelReasons: reasons,
+    channelBaselines,
+  };
   const [top] = scored;
   if (top === undefined) return { ...place, ...each, ...withoutProbability(reasons) };
 
+  const { seizureAt, quietBelow } = model.file;
   const strongest = scored.slice(0, channelsThatSpeak(scored.length));
-  const probability = rounded(strongest.reduce((sum, item) => sum + item.probability, 0) / strongest.length);
+  const isFocal = top.probability >= FOCAL_AT && scored.filter((item) => item.probability >= seizureAt).length < strongest.length;
+  // A mean over channels that see nothing can never reach an alarm: where few are certain, theirs is what is told.
+  const probability = rounded(isFocal ? top.probability : strongest.reduce((sum, item) => sum + item.probability, 0) / strongest.length);
   const usable = reasons.filter((reason) => reason !== 'unit').length;
   const few = scored.length < QUIET_NEEDS_SHARE * usable;
-  const verdict = probability >= model.file.seizureAt ? 'seizure' : probability < model.file.quietBelow && !few ? 'quiet' : 'unsure';
-  const reason = few && probability < model.file.quietBelow ? 'few-channels' : null;
-  return { ...place, ...each, probability, verdict, reason, channel: top.channel, baseline: baselineOf(channels[top.channel]) };
+  const verdict = isFocal ? 'focal' : probability >= seizureAt ? 'seizure' : probability < quietBelow && !few ? 'quiet' : 'unsure';
+  const told = { ...place, ...each, probability, verdict, channel: top.channel, baseline: baselineOf(channels[top.channel]) } as const;
+  if (few && probability < quietBelow) return { ...told, reason: 'few-channels' };
+  const hasJumped = verdict !== 'quiet' && strongest.every(({ channel }) => jumpedAt(channels[channel]));
+  return { ...told, reason: hasJumped ? 'amplitude-jump' : null };
 }
 
-/** Of how many channels the mean speaks for the recording: a focal seizure is in few, an artefact often in one. */
-export function channelsThatSpeak(scored: number): number {
-  return scored < 4 ? 1 : scored < 8 ? 2 : 3;
+function jumpedAt(channel: PreparedChannel | undefined): boolean {
+  return channel !== undefined && channel.input !== null && channel.jumped;
 }
 
 function withoutProbability(

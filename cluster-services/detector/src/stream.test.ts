@@ -1,7 +1,7 @@
-import { bonnRate, bonnScale, readBonnSegment } from '@vitalwire/datasets';
+import { bonnRate, bonnScale, openSyntheticPatient, readBonnSegment } from '@vitalwire/datasets';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { EegStream, LOOKBACK_HOPS, lookbackSamples, type PreparedWindow } from './stream.ts';
+import { EegStream, lookbackSamples, type PreparedWindow, RECALL_HOPS, type RecalledBaselines } from './stream.ts';
 import { readStreamModel } from './stream-model.ts';
 
 const model = readStreamModel();
@@ -30,6 +30,18 @@ const part = (all: Int32Array, from: number, to: number) => {
 };
 const open = () => new EegStream(model, rate256, [scale, { ...scale, label: 'EEG 2' }]);
 
+/** A synthetic patient who is calm for 200 s and then has a seizure of 500 s. */
+const SEIZURE = { onsetS: 200, durationS: 500 } as const;
+const rate128 = { num: 128, den: 1 };
+const patient = openSyntheticPatient({ seed: 5, channels: 1, rate: rate128, durationS: 900, seizures: [SEIZURE], artefacts: 'none' });
+const synthetic = patient.groups[0]?.channels[0] ?? scale;
+const [seizing = new Int32Array(0)] = await patient.read(0, 0, 900 * 128);
+const seizingFrom = (sample: number) => ({
+  firstSample: sample,
+  samplesPerChannel: seizing.length - sample,
+  samples: seizing.subarray(sample),
+});
+
 test('the same samples give the same windows, bit by bit, however they are cut into chunks', () => {
   const all = twoChannels(20);
   const whole = open().push(part(all, 0, 20 * 256));
@@ -49,18 +61,31 @@ test('the same samples give the same windows, bit by bit, however they are cut i
   );
 });
 
-test('joined anywhere, a stream gives the same windows as one that saw everything, from the published look-back on', () => {
-  const seconds = LOOKBACK_HOPS + 40;
-  const one = twoChannels(seconds).subarray(0, seconds * 256);
-  const from = (sample: number) => ({ firstSample: sample, samplesPerChannel: one.length - sample, samples: one.subarray(sample) });
-  const whole = new EegStream(model, rate256, [scale]).push(from(0));
-  const joinAt = 256 * 13 + 77;
-  const windows = new EegStream(model, rate256, [scale]).push(from(joinAt), 'unseen');
-  const complete = windows.filter((window) => window.complete);
-  expect(complete[0]?.firstSample).toBe(Math.ceil((joinAt + lookbackSamples(rate256)) / 256) * 256);
-  expect(complete.length).toBeGreaterThan(20);
-  expect(complete).toEqual(whole.slice(-complete.length));
-  expect(windows.filter((window) => !window.complete).length).toBeGreaterThan(290);
+test('joined anywhere, a stream that recalls what was recorded gives the same windows, bit by bit, as one that saw everything', () => {
+  const open = (recalled: readonly RecalledBaselines[] = []) => new EegStream(model, rate128, [synthetic], recalled);
+  const whole = open().push(seizingFrom(0));
+  for (const window of [330, 395, 700]) {
+    const recorded = whole.slice(window - RECALL_HOPS, window).map((each) => ({ window: each.window, levels: each.baselines }));
+    const joinAt = window * 128 - lookbackSamples(rate128) - 17;
+    const windows = open(recorded).push(seizingFrom(joinAt), 'unseen');
+    const complete = windows.filter((each) => each.complete);
+    expect(complete[0]?.window).toBe(window);
+    expect(complete).toEqual(whole.slice(window));
+  }
+});
+
+test('a window is judged against what its own record says, whatever came before', () => {
+  const recorded = { window: 400, levels: [1234] };
+  const windows = new EegStream(model, rate128, [synthetic], [recorded]).push(seizingFrom(90 * 128), 'unseen');
+  expect(windows.find((each) => each.window === 400)?.baselines).toEqual([1234]);
+});
+
+test('a seizure of minutes neither ages nor moves the baseline of the calm before it', () => {
+  const windows = new EegStream(model, rate128, [synthetic]).push(seizingFrom(0));
+  const levelAt = (window: number) => windows[window]?.baselines[0] ?? Number.NaN;
+  const before = levelAt(SEIZURE.onsetS - 10);
+  for (let window = SEIZURE.onsetS; window < SEIZURE.onsetS + SEIZURE.durationS; window++)
+    expect(Math.abs(levelAt(window) - before)).toBeLessThan(25); // 2.5 %
 });
 
 test('a copy goes on as its original does, and neither sees what is pushed to the other', () => {

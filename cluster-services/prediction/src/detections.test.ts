@@ -41,6 +41,7 @@ function timed(window: number): TimedWindow {
     channel: 1,
     baseline: 'own',
     channelProbabilities: [null, 0.25],
+    channelBaselines: [3799],
   };
 }
 

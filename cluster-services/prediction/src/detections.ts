@@ -83,6 +83,7 @@ export class Detections {
       reason: found.reason,
       baseline: found.baseline,
       channelProbabilities: found.channelProbabilities,
+      channelBaselines: found.channelBaselines,
       fence: 0, // one service, no leases: there is nothing to fence off
     };
   }

@@ -45,6 +45,7 @@ function fakePool() {
           channel: 0,
           baseline: 'own',
           channelProbabilities: [0.1],
+          channelBaselines: [3799],
         } as const;
         const scored = { ...found, window, firstSample: window * 100, samples: 400, complete: !state.unseen };
         return Promise.resolve(window < 0 ? [] : [scored]);

@@ -31,7 +31,15 @@ function pool(): Pick<ScoringPool, 'open'> {
 }
 
 function scored(window: number): ScoredWindow {
-  const found = { probability: 0.1, verdict: 'quiet', reason: null, channel: 0, baseline: 'own', channelProbabilities: [0.1] } as const;
+  const found = {
+    probability: 0.1,
+    verdict: 'quiet',
+    reason: null,
+    channel: 0,
+    baseline: 'own',
+    channelProbabilities: [0.1],
+    channelBaselines: [3799],
+  } as const;
   return { ...found, window, firstSample: window * 174, samples: 696, complete: true };
 }
 

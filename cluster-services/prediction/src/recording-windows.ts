@@ -1,5 +1,5 @@
 import type { ChannelScale, ClockState, EegChunk } from '@vitalwire/contract';
-import type { Before } from '@vitalwire/detector';
+import type { Before, RecalledBaselines } from '@vitalwire/detector';
 import { type WindowShape, windowShapeFor, windowsInside } from '@vitalwire/vitals';
 import type { ScoringPool, ScoringSession } from './scoring/pool.ts';
 import type { ScoredWindow } from './scoring/protocol.ts';
@@ -50,8 +50,9 @@ export class RecordingWindows {
     recordingId: string,
     rate: EegChunk['rate'],
     montage: readonly ChannelScale[],
+    recalled: readonly RecalledBaselines[] = [],
   ): RecordingWindows {
-    const session = pool.open(recordingId, rate, montage);
+    const session = pool.open(recordingId, rate, montage, recalled);
     return new RecordingWindows(session, windowShapeFor(rate), { anchors: [], startedAt: null, nextSample: 0 });
   }
 

@@ -1,6 +1,19 @@
-import { decodeMessage, type EegChunk, type RecordingInfo, Recordings, RecordingWithLedger, Unscored } from '@vitalwire/contract';
+import {
+  type DetectionInfo,
+  Detections,
+  decodeMessage,
+  type EegChunk,
+  type RecordingInfo,
+  Recordings,
+  RecordingWithLedger,
+  Unscored,
+} from '@vitalwire/contract';
+import type { RecalledBaselines } from '@vitalwire/detector';
 import type { HttpClient } from '@vitalwire/runtime';
 import { z } from 'zod';
+
+export type WindowRange = { readonly fromWindow: number; readonly toWindow: number };
+export type RecordedBaselines = RecalledBaselines & { readonly firstSample: number };
 
 /** What catching up asks of storage. */
 export interface StorageQueries {
@@ -13,6 +26,8 @@ export interface StorageQueries {
     shape: { windowSamples: number; hopSamples: number },
     signal: AbortSignal,
   ): Promise<Unscored['ranges']>;
+  /** What the records of these windows, at most `limit` from the first on, say that their channels were compared with. */
+  baselines(id: string, model: string, range: WindowRange, limit: number, signal: AbortSignal): Promise<RecordedBaselines[]>;
   /** Stored EEG chunks from seq `fromSeq` on, in order. */
   chunks(id: string, fromSeq: number, limit: number, signal: AbortSignal): Promise<EegChunk[]>;
 }
@@ -32,6 +47,11 @@ export function storageQueries(http: Pick<HttpClient, 'getJson' | 'getBytes'>): 
       const query = { model, window: windowSamples, hop: hopSamples, limit: RANGES_PER_ANSWER };
       return (await http.getJson(path(id, '/unscored'), Unscored, { signal, query })).ranges;
     },
+    baselines: async (id, model, range, limit, signal) => {
+      const query = { model, ...range, limit };
+      const { detections } = await http.getJson(path(id, '/detections'), Detections, { signal, query });
+      return baselinesIn(detections);
+    },
     chunks: async (id, fromSeq, limit, signal) => {
       const { bytes } = await http.getBytes(path(id, '/chunks'), { signal, query: { fromSeq, limit } });
       return splitMessages(bytes).flatMap((message) => {
@@ -40,6 +60,13 @@ export function storageQueries(http: Pick<HttpClient, 'getJson' | 'getBytes'>): 
       });
     },
   };
+}
+
+/** What detections say that their channels were compared with. */
+export function baselinesIn(detections: readonly DetectionInfo[]): RecordedBaselines[] {
+  return detections.flatMap(({ window, firstSample, channelBaselines }) =>
+    channelBaselines === undefined ? [] : [{ window, firstSample, levels: channelBaselines }],
+  );
 }
 
 /** Takes apart `[u32 big-endian length][message]` repeated; a cut tail is left out. */

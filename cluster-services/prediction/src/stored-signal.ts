@@ -1,20 +1,25 @@
 import type { EegChunk, RecordingInfo } from '@vitalwire/contract';
-import { type Before, LOOKBACK_HOPS } from '@vitalwire/detector';
+import { type Before, LOOKBACK_HOPS, RECALL_HOPS, type RecalledBaselines } from '@vitalwire/detector';
 import { windowShapeFor } from '@vitalwire/vitals';
 import type { Montages } from './montages.ts';
 import { RecordingWindows, type TimedWindow } from './recording-windows.ts';
 import type { ScoringPool } from './scoring/pool.ts';
-import type { StorageQueries } from './storage-queries.ts';
+import type { RecordedBaselines, StorageQueries } from './storage-queries.ts';
 
 /** Chunks read from storage at once: half a minute. */
 export const CHUNKS_PER_PAGE = 120;
 /** An agent that restarts again and again leaves short recordings; so many of them are followed back. */
 const MAX_PREDECESSORS = 16;
+/** A recording that began so soon after the end of its predecessor, with the same montage, goes on with its baselines: an agent that restarted. */
+const SAME_ELECTRODES_US = 600_000_000;
+/** Before every window. */
+const BEFORE_ALL = Number.MIN_SAFE_INTEGER;
 /** Windows that are not wanted at all: what is pushed only feeds filters and baseline. */
 const NONE = Number.MAX_SAFE_INTEGER;
 
 export type StoredSignalOptions = {
-  readonly storage: Pick<StorageQueries, 'recording' | 'chunks'>;
+  readonly storage: Pick<StorageQueries, 'recording' | 'chunks' | 'baselines'>;
+  readonly modelHash: string;
   readonly pool: Pick<ScoringPool, 'open'>;
   readonly montages: Montages;
 };
@@ -34,7 +39,8 @@ export class StoredSignal {
 
   /**
    * Begins at `window`: what its score looks back on is read and pushed, over the border to the predecessor where that joins without a
-   * gap. null: the recording's scale is not known yet.
+   * gap, and what channels were compared with is taken from the records of the windows before it, and its own. null: the recording's
+   * scale is not known yet.
    */
   async open(info: RecordingInfo, window: number, signal: AbortSignal): Promise<Reading | null> {
     const first = await this.#firstChunk(info, signal);
@@ -44,7 +50,8 @@ export class StoredSignal {
     const { hopSamples } = windowShapeFor(first.rate);
     const { own, earlier } = await this.#lookBack(info, (window - LOOKBACK_HOPS) * hopSamples, signal);
     const scales = montage.length === first.channels ? montage : [];
-    const windows = RecordingWindows.open(this.#options.pool, info.recordingId, first.rate, scales);
+    const recalled = await this.#recalled(info, window, hopSamples, earlier, signal);
+    const windows = RecordingWindows.open(this.#options.pool, info.recordingId, first.rate, scales, recalled);
     const oldest = earlier[0] ?? own;
     const reading: Reading = { windows, nextSeq: own.fromSeq, before: oldest.fromSeq > (oldest.info.firstSeq ?? 0) ? 'unseen' : 'nothing' };
     try {
@@ -110,6 +117,71 @@ export class StoredSignal {
     return { own, earlier };
   }
 
+  /** What is recorded near a window, else the newest that is recorded before it, in the recording or its predecessors. */
+  async #recalled(
+    info: RecordingInfo,
+    window: number,
+    hopSamples: number,
+    earlier: readonly Stretch[],
+    signal: AbortSignal,
+  ): Promise<readonly RecalledBaselines[]> {
+    const own = await this.#recordedNear(info.recordingId, window, signal);
+    if (own[0] !== undefined && own[0].window <= Math.max(0, window - RECALL_HOPS)) return own;
+    const before = own.length > 0 ? null : await this.#newestBefore(info.recordingId, window, signal);
+    if (before !== null) return [before];
+    const last = earlier.at(-1);
+    if (last === undefined) return own.length > 0 ? own : this.#ofPredecessor(info, signal);
+    const lastWindow = Math.floor(last.earlierBy / hopSamples);
+    const recorded = await this.#recordedNear(last.info.recordingId, lastWindow, signal);
+    const found = recorded.length > 0 ? recorded : [await this.#newestBefore(last.info.recordingId, lastWindow, signal)];
+    // The predecessor's windows lie elsewhere between samples: the nearest that begins no later.
+    const moved = found.flatMap((one) =>
+      one === null ? [] : [{ ...one, window: Math.floor((one.firstSample - last.earlierBy) / hopSamples) }],
+    );
+    return [...moved, ...own];
+  }
+
+  #recordedNear(recordingId: string, window: number, signal: AbortSignal): Promise<RecordedBaselines[]> {
+    const { storage, modelHash } = this.#options;
+    const range = { fromWindow: Math.max(0, window - RECALL_HOPS), toWindow: Math.max(0, window) };
+    return storage.baselines(recordingId, modelHash, range, RECALL_HOPS + 1, signal);
+  }
+
+  /** The newest record before a window, however old: farther and farther back, then by halving. */
+  async #newestBefore(recordingId: string, window: number, signal: AbortSignal): Promise<RecordedBaselines | null> {
+    const { storage, modelHash } = this.#options;
+    const firstIn = async (fromWindow: number, toWindow: number) =>
+      (await storage.baselines(recordingId, modelHash, { fromWindow, toWindow }, 1, signal))[0];
+    for (let toWindow = window - 1, reach = LOOKBACK_HOPS; toWindow >= 0; reach *= 4) {
+      const fromWindow = Math.max(0, toWindow - reach);
+      let newest = await firstIn(fromWindow, toWindow);
+      for (let high = toWindow; newest !== undefined && newest.window < high; ) {
+        const middle = Math.ceil((newest.window + high) / 2);
+        const later = await firstIn(middle, high);
+        if (later === undefined) high = middle - 1;
+        else newest = later;
+      }
+      if (newest !== undefined) return newest;
+      toWindow = fromWindow - 1;
+    }
+    return null;
+  }
+
+  /** Its electrodes are those of a predecessor that has just ended, although samples between them are missing. */
+  async #ofPredecessor(info: RecordingInfo, signal: AbortSignal): Promise<readonly RecalledBaselines[]> {
+    if (info.predecessor === null) return [];
+    const before = await this.#options.storage.recording(info.predecessor, signal);
+    const last = await this.#lastChunk(before, signal);
+    const { rate } = info;
+    if (last === null || rate === null || last.montageHash !== info.montageHash) return [];
+    if (last.rate.num !== rate.num || last.rate.den !== rate.den) return [];
+    const endedUs = last.measuredAtUs + (last.samplesPerChannel * 1e6 * rate.den) / rate.num;
+    if (Math.abs(info.startedAtUs - endedUs) > SAME_ELECTRODES_US) return [];
+    const lastWindow = Math.floor((last.firstSample + last.samplesPerChannel) / windowShapeFor(rate).hopSamples);
+    const newest = await this.#newestBefore(before.recordingId, lastWindow, signal);
+    return newest === null ? [] : [{ window: BEFORE_ALL, levels: newest.levels }];
+  }
+
   /** Pages of stored chunks; the next is asked for while one is looked at. */
   async *#pages(recordingId: string, fromSeq: number, signal: AbortSignal): AsyncGenerator<EegChunk[]> {
     const { storage } = this.#options;
@@ -130,9 +202,14 @@ export class StoredSignal {
   }
 
   /** Samples per channel up to the end of the last stored chunk. */
-  async #samplesOf({ recordingId, maxSeq }: RecordingInfo, signal: AbortSignal): Promise<number> {
+  async #samplesOf(info: RecordingInfo, signal: AbortSignal): Promise<number> {
+    const last = await this.#lastChunk(info, signal);
+    return last === null ? 0 : last.firstSample + last.samplesPerChannel;
+  }
+
+  async #lastChunk({ recordingId, maxSeq }: RecordingInfo, signal: AbortSignal): Promise<EegChunk | null> {
     const [last] = maxSeq === null ? [] : await this.#options.storage.chunks(recordingId, maxSeq, 1, signal);
-    return last === undefined ? 0 : last.firstSample + last.samplesPerChannel;
+    return last ?? null;
   }
 
   /** A seq at or before the chunk that holds `sample`: by halving, as chunks may be of any length. */

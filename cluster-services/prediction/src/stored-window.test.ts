@@ -1,8 +1,9 @@
 import type { EegChunk, RecordingInfo } from '@vitalwire/contract';
 import { assembleBonnPatients, samplesAt } from '@vitalwire/datasets';
-import { loadStreamDetector, type StreamDetector } from '@vitalwire/detector';
+import { loadStreamDetector, type RecalledBaselines, type StreamDetector, type WindowScore } from '@vitalwire/detector';
 import { defaultChunkSamples, gatewayId, montage, rate, startUs, type Take, take } from '@vitalwire/testkit/prediction-world';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RecordedBaselines, WindowRange } from './storage-queries.ts';
 import { readStoredWindow } from './stored-window.ts';
 
 const signal = new AbortController().signal;
@@ -23,25 +24,52 @@ afterAll(() => detector.dispose());
 const storage = {
   recording: async (id: string) => infoOf(taken(id)),
   chunks: async (id: string, fromSeq: number, limit: number): Promise<EegChunk[]> => taken(id).chunks.slice(fromSeq, fromSeq + limit),
+  baselines: async (id: string, _: string, { fromWindow, toWindow }: WindowRange, limit: number) =>
+    (recorded.get(id) ?? []).filter(({ window }) => window >= fromWindow && window <= toWindow).slice(0, limit),
 };
+
+/** What was recorded as the takes came in. */
+const recorded = new Map<string, RecordedBaselines[]>();
 
 const score = async (id: string, window: number) => {
   const prepared = await readStoredWindow(storage, detector, infoOf(taken(id)), window, signal);
   return prepared === null ? null : detector.score([prepared])[0];
 };
 
+const recordedOf = (scores: readonly WindowScore[]): RecordedBaselines[] =>
+  scores.map(({ window, firstSample, channelBaselines }) => ({ window, firstSample, levels: channelBaselines }));
+const scoresOf = (taken: ReturnType<typeof whole>, recalled: readonly RecalledBaselines[] = []) =>
+  detector.score(detector.openStream(rate, montage, recalled).push(taken));
+
 test.each([0, 5, 190])('window %i read back alone has the score it has among all', async (window) => {
-  const all = detector.openStream(rate, montage).push(whole(0, samples));
-  expect(await score(first.recordingId, window)).toEqual(detector.score(all)[window]);
+  const all = scoresOf(whole(0, samples));
+  recorded.set(first.recordingId, recordedOf(all).slice(0, window + 1));
+  expect(await score(first.recordingId, window)).toEqual(all[window]);
 });
 
-test('a window that looks back into the predecessor has the score it got as it was received', async () => {
-  const stream = detector.openStream(rate, montage);
-  const all = [...stream.push({ ...whole(0, samples), firstSample: -samples }), ...stream.push(whole(samples, 60 * defaultChunkSamples))];
-  const expected = detector.score(all).find(({ window }) => window === 2);
-  expect(expected?.baseline).toBe('own');
-  expect(await score(second.recordingId, 2)).toEqual(expected);
-  expect((await score(apart.recordingId, 0))?.verdict).toBe('calibrating'); // a chunk between them is missing
+test('a window is judged against what its record says, or the records before it, however far back they are', async () => {
+  recorded.set(first.recordingId, [{ window: 3, firstSample: 3 * 174, levels: [2500] }]);
+  expect((await score(first.recordingId, 3))?.channelBaselines).toEqual([2500]);
+  expect((await score(first.recordingId, 9))?.baseline).toBe('own');
+  const settled = (await score(first.recordingId, 190))?.channelBaselines[0] ?? 0;
+  expect(Math.abs(settled - 2500)).toBeLessThan(190 * 2.4);
+});
+
+test('a window that looks back into the predecessor goes on from the records of that', async () => {
+  const earlier = recordedOf(scoresOf(whole(0, samples)));
+  recorded.set(first.recordingId, earlier);
+  const last = earlier.at(-1)?.levels[0] ?? null;
+  expect(last).not.toBeNull();
+  const score2 = await score(second.recordingId, 2);
+  expect(score2?.baseline).toBe('own');
+  expect(Math.abs((score2?.channelBaselines[0] ?? 0) - (last ?? 0))).toBeLessThan(20);
+  const apart0 = await score(apart.recordingId, 0);
+  expect(apart0?.verdict).toBe('calibrating'); // a chunk between them is missing
+});
+
+test('a recording whose predecessor ended a moment ago, with the same montage, keeps its baseline although samples are missing between', async () => {
+  recorded.set(second.recordingId, [{ window: 20, firstSample: 20 * 174, levels: [2600] }]);
+  expect((await score(apart.recordingId, 2))?.channelBaselines).toEqual([2600]);
 });
 
 test('a window that is not wholly stored is none', async () => {

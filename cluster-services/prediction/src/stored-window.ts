@@ -11,7 +11,7 @@ import { StoredSignal, type StoredSignalOptions } from './stored-signal.ts';
  */
 export async function readStoredWindow(
   storage: StoredSignalOptions['storage'],
-  detector: Pick<StreamDetector, 'openStream' | 'score'>,
+  detector: Pick<StreamDetector, 'openStream' | 'score' | 'modelHash'>,
   info: RecordingInfo,
   window: number,
   signal: AbortSignal,
@@ -20,8 +20,8 @@ export async function readStoredWindow(
   if (info.channels.length > 0) montages.add(info.channels);
   let found: PreparedWindow | null = null;
   const pool: Pick<ScoringPool, 'open'> = {
-    open: (_, rate, channels) => {
-      const stream = detector.openStream(rate, channels);
+    open: (_, rate, channels, recalled) => {
+      const stream = detector.openStream(rate, channels, recalled);
       return sessionOf((push) => {
         const prepared = stream.push(push, push.before);
         found = prepared.find((one) => one.window === window) ?? found;
@@ -29,7 +29,7 @@ export async function readStoredWindow(
       });
     },
   };
-  const stored = new StoredSignal({ storage, pool, montages });
+  const stored = new StoredSignal({ storage, pool, montages, modelHash: detector.modelHash });
   const reading = await stored.open(info, window, signal);
   if (reading === null || info.rate === null) return null;
   const { hopSamples, windowSamples } = windowShapeFor(info.rate);

@@ -169,6 +169,12 @@ export class World {
       const { window, hop } = query as { window: string; hop: string };
       return this.#unscored((params as { id: string }).id, { windowSamples: Number(window), hopSamples: Number(hop) });
     });
+    api.get('/v1/recordings/:id/detections', ({ params, query }) => {
+      const { fromWindow, toWindow, limit } = query as { fromWindow: string; toWindow: string; limit: string };
+      const rows = this.detections((params as { id: string }).id);
+      const chosen = rows.filter(({ seq }) => seq >= Number(fromWindow) && seq <= Number(toWindow)).slice(0, Number(limit));
+      return { detections: chosen.map((detection) => ({ ...detection, window: detection.seq, committedAtUs: startUs })) };
+    });
     api.get('/v1/recordings/:id/chunks', ({ params, query }, reply) => {
       const { fromSeq, limit } = query as { fromSeq: string; limit: string };
       const rows = this.rows.get((params as { id: string }).id) ?? new Map<number, { bytes: Uint8Array }>();

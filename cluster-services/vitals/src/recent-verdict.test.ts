@@ -29,6 +29,16 @@ test('a pattern once shown stays until the windows fall below the lower threshol
   expect(recentVerdict(scored(0.4, 0.4, 0.4, 0.6, 0.6), 'seizure')).toBe('unsure');
 });
 
+test('a pattern that stays in one channel is focal; one here and one there among many channels is not; it continues a seizure', () => {
+  const focal = (...channels: readonly number[][]): ScoredWindow[] =>
+    channels.map((list, window) => ({ window, probability: 0.99, verdict: 'focal', channels: list }));
+  expect(recentVerdict(focal([3], [3], [2, 3]))).toBe('focal');
+  expect(recentProbability(focal([3], [3], [2, 3]), 'focal')).toBe(0.99);
+  expect(recentVerdict(focal([1], [2], [3], [4]))).toBe('unsure');
+  expect(recentProbability(focal([1], [2], [3], [4]), 'unsure')).toBe(null);
+  expect(recentVerdict(focal([3], [3], [3]), 'seizure')).toBe('seizure');
+});
+
 test('judged every few seconds, the last five that were judged decide, whatever was judged more often before', () => {
   const every = (everyS: number, ...windows: ScoredWindow[]) => windows.map((one) => ({ ...one, window: one.window * everyS, everyS }));
   expect(recentVerdict(every(4, ...scored(0.01, 0.01, 0.9, 0.9, 0.9)))).toBe('seizure');

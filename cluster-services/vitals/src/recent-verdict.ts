@@ -5,6 +5,7 @@ export type ScoredWindow = {
   readonly window: number;
   readonly probability: number | null;
   readonly verdict: Verdict;
+  readonly channels?: readonly number[]; // those that show a pattern by themselves; absent = not told
   readonly everyS?: number | undefined; // under overload: windows from one that is judged to the next; absent = every one is
 };
 
@@ -16,7 +17,8 @@ export const recentRule = { windows: 5, needed: 3, on: 0.8, off: 0.5 } as const;
 
 /**
  * The one state of a patient's latest windows, in any order; null without any. A seizure pattern, once shown, stays until fewer than
- * `needed` windows reach `off`. Too few windows is "calibrating"; disagreement is "unsure"; never "quiet" by default.
+ * `needed` windows reach `off`. A pattern in too few channels to be the recording's is "focal" if it stays in one of them. Too few windows
+ * is "calibrating"; disagreement is "unsure"; never "quiet" by default.
  */
 export function recentVerdict(recent: readonly ScoredWindow[], before: Verdict | null = null): Verdict | null {
   const windows = votersOf(recent);
@@ -25,11 +27,23 @@ export function recentVerdict(recent: readonly ScoredWindow[], before: Verdict |
   const threshold = before === 'seizure' ? recentRule.off : recentRule.on;
   const atLeast = (matches: (scored: ScoredWindow) => boolean) => windows.filter(matches).length >= recentRule.needed;
   // A window the detector refused to judge has no probability, and no vote.
-  if (atLeast(({ probability }) => probability !== null && probability >= threshold)) return 'seizure';
+  const reaches = ({ probability, verdict }: ScoredWindow) =>
+    probability !== null && probability >= threshold && (verdict !== 'focal' || before === 'seizure');
+  if (atLeast(reaches)) return 'seizure';
+  if (isFocal(windows)) return 'focal';
   if (windows.length < recentRule.needed)
     return windows.every(({ verdict }) => verdict === 'not-scorable') ? 'not-scorable' : 'calibrating';
   if (atLeast(({ verdict }) => verdict === 'not-scorable')) return 'not-scorable';
   return atLeast(({ verdict }) => verdict === 'quiet') ? 'quiet' : 'unsure';
+}
+
+/** As many windows as a vote needs show a pattern in the same channel: one here and one there, among many channels, is chance. */
+function isFocal(windows: readonly ScoredWindow[]): boolean {
+  const patterned = windows.filter(({ probability }) => probability !== null && probability >= recentRule.on);
+  if (patterned.length < recentRule.needed) return false;
+  const votes = new Map<number, number>();
+  for (const { channels } of patterned) for (const channel of channels ?? [-1]) votes.set(channel, (votes.get(channel) ?? 0) + 1);
+  return Math.max(0, ...votes.values()) >= recentRule.needed;
 }
 
 /**
@@ -42,7 +56,8 @@ export function recentProbability(recent: readonly ScoredWindow[], state: Verdic
   if (state === 'quiet') return scored.find(({ verdict }) => verdict === 'quiet')?.probability ?? null;
   if (state === 'calibrating' || state === 'not-scorable') return null;
   const reached = scored[recentRule.needed - 1]; // the level that as many windows reach as a vote needs
-  return reached === undefined || (state === 'unsure' && reached.verdict === 'quiet') ? null : reached.probability;
+  if (reached === undefined) return null;
+  return state === 'unsure' && (reached.verdict === 'quiet' || reached.probability >= recentRule.on) ? null : reached.probability;
 }
 
 /** The newest window of each of the last places, which lie as far apart as windows are judged now. */

@@ -356,10 +356,12 @@ function isLater(stamp: Stamp, than: Stamp | undefined): boolean {
 }
 
 /** The windows that decide the state word, the new one among them; another recording or model begins anew. */
-function recentWindows(live: DeviceLive, { subject, modelHash, seq, probability, verdict, everyS }: Detection): readonly ScoredWindow[] {
+function recentWindows(live: DeviceLive, detection: Detection): readonly ScoredWindow[] {
+  const { subject, modelHash, seq, probability, verdict, channelProbabilities, everyS } = detection;
+  const channels = channelProbabilities.flatMap((value, channel) => (value !== null && value >= recentRule.on ? [channel] : []));
   if (live.windows.subject !== subject || live.windows.modelHash !== modelHash) live.windows = { subject, modelHash, scored: [] };
   const others = live.windows.scored.filter((scored) => scored.window !== seq);
-  live.windows.scored = [...others, { window: seq, probability, verdict, everyS }].slice(-2 * recentRule.windows);
+  live.windows.scored = [...others, { window: seq, probability, verdict, channels, everyS }].slice(-2 * recentRule.windows);
   return live.windows.scored;
 }
 

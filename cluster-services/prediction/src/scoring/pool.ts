@@ -1,4 +1,5 @@
 import type { ChannelScale, Rate } from '@vitalwire/contract';
+import type { RecalledBaselines } from '@vitalwire/detector';
 import type { Lifecycle } from '@vitalwire/runtime';
 import { PredictionError } from '../errors.ts';
 import type { ModelFacts, ScoredWindow } from './protocol.ts';
@@ -80,9 +81,9 @@ export class ScoringPool implements Lifecycle {
   }
 
   /** A new session. All sessions of one recording are held by the same worker, others by the one that holds fewest. */
-  open(recordingId: string, rate: Rate, channels: readonly ChannelScale[]): ScoringSession {
+  open(recordingId: string, rate: Rate, channels: readonly ChannelScale[], recalled: readonly RecalledBaselines[] = []): ScoringSession {
     const home = this.#homeOf(recordingId);
-    return this.#held(recordingId, home, home.worker.open({ rate, channels }));
+    return this.#held(recordingId, home, home.worker.open({ rate, channels, recalled }));
   }
 
   #held(recordingId: string, home: { worker: ScoringWorker; sessions: number }, id: number): ScoringSession {

@@ -1,5 +1,5 @@
 import type { ChannelScale, Rate, Samples } from '@vitalwire/contract';
-import type { Before, WindowScore } from '@vitalwire/detector';
+import type { Before, RecalledBaselines, WindowScore } from '@vitalwire/detector';
 
 /** What a worker says of itself when its detector has passed the self-test. All workers of a pool must say the same model. */
 export type ModelFacts = {
@@ -29,7 +29,13 @@ export type Task = Push | Fork;
 export type ScoredWindow = Omit<WindowScore, 'channelReasons'>;
 
 export type ToWorker =
-  | { readonly kind: 'open'; readonly session: number; readonly rate: Rate; readonly channels: readonly ChannelScale[] }
+  | {
+      readonly kind: 'open';
+      readonly session: number;
+      readonly rate: Rate;
+      readonly channels: readonly ChannelScale[];
+      readonly recalled: readonly RecalledBaselines[]; // what records say that channels were compared with
+    }
   | { readonly kind: 'close'; readonly session: number }
   | { readonly kind: 'score'; readonly tasks: readonly Task[] };
 

@@ -1,4 +1,5 @@
 import type { ChannelScale, Rate } from '@vitalwire/contract';
+import type { RecalledBaselines } from '@vitalwire/detector';
 import { type Backoff, fullJitter } from '@vitalwire/runtime';
 import { PredictionError } from '../errors.ts';
 import type { ModelFacts, Push, PushResult, ScoredWindow, Task, ToWorker } from './protocol.ts';
@@ -8,8 +9,9 @@ import { WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
 export type Lane = 'live' | 'catch-up';
 
 export type PushedSamples = Omit<Push, 'kind' | 'session'>;
-type Opening = { readonly rate: Rate; readonly channels: readonly ChannelScale[] };
-type Session = Opening & { readonly hertz: number; pending: number; closing: boolean };
+type Opening = Held & { readonly recalled: readonly RecalledBaselines[] };
+type Held = { readonly rate: Rate; readonly channels: readonly ChannelScale[] };
+type Session = Held & { readonly hertz: number; pending: number; closing: boolean };
 type Waiting = {
   readonly task: Task;
   readonly cost: number; // channel seconds
@@ -94,9 +96,9 @@ export class ScoringWorker {
     return this.#sessions.get(session)?.closing === false;
   }
 
-  open({ rate, channels }: Opening): number {
+  open({ rate, channels, recalled }: Opening): number {
     const session = this.#remember(rate, channels);
-    this.#tell({ kind: 'open', session, rate, channels });
+    this.#tell({ kind: 'open', session, rate, channels, recalled });
     return session;
   }
 

@@ -31,7 +31,15 @@ if (mode === 'broken') {
         for (const endMs = performance.now() + told - 1000; performance.now() < endMs; ) Math.random();
         const sum = (sums.get(task.session) ?? Number.NaN) + told;
         sums.set(task.session, sum);
-        const scored = { verdict: 'quiet', reason: null, baseline: null, channel: 0, channelProbabilities: [], complete: true } as const;
+        const scored = {
+          verdict: 'quiet',
+          reason: null,
+          baseline: null,
+          channel: 0,
+          channelProbabilities: [],
+          channelBaselines: [],
+          complete: true,
+        } as const;
         return [{ ...scored, window: task.firstSample, firstSample: task.firstSample, samples: message.tasks.length, probability: sum }];
       });
       tell({ kind: 'scored', results, busyMs: 1 });

@@ -21,7 +21,7 @@ function serve(detector: StreamDetector): void {
   const streams = new Map<number, EegStream>();
   process.on('message', (received) => {
     const message = received as ToWorker;
-    if (message.kind === 'open') streams.set(message.session, detector.openStream(message.rate, message.channels));
+    if (message.kind === 'open') streams.set(message.session, detector.openStream(message.rate, message.channels, message.recalled));
     else if (message.kind === 'close') streams.delete(message.session);
     else tell(score(detector, streams, message.tasks));
   });
