@@ -79,3 +79,29 @@ test('six recorded windows have the features that NumPy and SciPy compute from t
     for (const [name, value] of Object.entries(features)) expect(feature(samples, name), name).toBeCloseTo(value, 7);
   }
 });
+
+test('median deviation and rhythm are, bit for bit, what sorting and one lag after the other give', () => {
+  const windows = fc.array(fc.oneof(fc.double({ min: -500, max: 500, noNaN: true }), fc.constantFrom(-20, 0, 20)), {
+    minLength: 178,
+    maxLength: 260,
+  });
+  fc.assert(
+    fc.property(windows, (window) => {
+      const features = featuresOf(window, 173.61);
+      const feature = (name: string) => features[featureNames.indexOf(name)] ?? Number.NaN;
+      const mean = window.reduce((sum, value) => sum + value, 0) / window.length;
+      const centred = window.map((value) => value - mean);
+      const sd = Math.max(1e-3, Math.sqrt(centred.reduce((sum, value) => sum + value * value, 0) / window.length));
+      const median = Float64Array.from(centred, Math.abs).sort()[window.length >> 1] ?? Number.NaN;
+      expect(feature('log median deviation, scaled')).toBe(Math.log(Math.max(median / sd, 1e-6)));
+      const energy = centred.reduce((sum, value) => sum + value ** 2, 0);
+      const lags = Array.from({ length: 56 }, (_, index) => {
+        const lag = 14 + index;
+        const products = centred.slice(lag).reduce((sum, value, at) => sum + value * (centred[at] ?? Number.NaN), 0);
+        return (products * window.length) / (window.length - lag) / Math.max(energy, 1e-3 ** 2 * window.length);
+      });
+      expect(feature('rhythm')).toBe(Math.max(-1, ...lags));
+    }),
+    { numRuns: 50 },
+  );
+});

@@ -42,12 +42,17 @@ export const featureCount = featureNames.length;
 /** The first so many do not depend on the amplitude; of the others a gain moves those of power twice as far. */
 export const shapeFeatures = shapeNames.length;
 
+/** How far each feature moves with the logarithm of a gain: power twice as far as amplitude, a shape not at all. */
+const gainShares: readonly number[] = featureNames.map((name, index) => (index < shapeFeatures ? 0 : name.startsWith('log power') ? 2 : 1));
+
 /** The same features as if the signal had been `logGain` (natural logarithm) larger. */
 export function withGain(features: ArrayLike<number>, logGain: number): Float64Array {
-  return Float64Array.from({ length: featureCount }, (_, index) => {
+  const moved = new Float64Array(featureCount);
+  for (let index = 0; index < featureCount; index++) {
     const value = features[index] ?? Number.NaN;
-    return index < shapeFeatures ? value : value + (featureNames[index]?.startsWith('log power') === true ? 2 : 1) * logGain;
-  });
+    moved[index] = index < shapeFeatures ? value : value + (gainShares[index] as number) * logGain;
+  }
+  return moved;
 }
 
 /** The feature that says how large a signal is: the log of its SD in µV. */
@@ -59,7 +64,10 @@ const FLOOR_RATIO = 1e-6;
 
 /** The numbers of one window in microvolts. Any finite window gives finite numbers. */
 export function featuresOf(windowUv: ArrayLike<number>, rateHz: number, spectrum?: Spectrum): Float64Array {
-  const { mean, sd, skewness, kurtosis, crossings, peakToPeak, lineLength, mobility, complexity } = shapeOf(windowUv);
+  const mean = meanOf(windowUv);
+  const centred = new Float64Array(windowUv.length);
+  for (let index = 0; index < centred.length; index++) centred[index] = (windowUv[index] ?? Number.NaN) - mean;
+  const { sd, skewness, kurtosis, crossings, peakToPeak, lineLength, mobility, complexity } = shapeOf(centred);
   const { entropy, powers, total } = bandsOf(spectrum ?? powerSpectrum(windowUv, rateHz), windowUv.length);
   const parts = partsOf(windowUv, rateHz);
   const safeSd = Math.max(sd, FLOOR_UV);
@@ -74,8 +82,8 @@ export function featuresOf(windowUv: ArrayLike<number>, rateHz: number, spectrum
     ...powers.map((power) => Math.log(Math.max(power / total, FLOOR_RATIO))),
     Math.log(parts.quietest / parts.loudest),
     Math.log(parts.middle / safeSd),
-    Math.log(Math.max(medianDeviation(windowUv, mean) / safeSd, FLOOR_RATIO)),
-    rhythmOf(windowUv, mean, rateHz),
+    Math.log(Math.max(medianDeviation(centred) / safeSd, FLOOR_RATIO)),
+    rhythmOf(centred, rateHz),
     Math.log(safeSd),
     Math.log(Math.max(lineLength, FLOOR_UV)),
     Math.log(Math.max(peakToPeak, FLOOR_UV)),
@@ -84,8 +92,13 @@ export function featuresOf(windowUv: ArrayLike<number>, rateHz: number, spectrum
   );
 }
 
+function meanOf(window: ArrayLike<number>): number {
+  let sum = 0;
+  for (let index = 0; index < window.length; index++) sum += window[index] ?? Number.NaN;
+  return sum / window.length;
+}
+
 type Shape = {
-  readonly mean: number;
   readonly sd: number;
   readonly skewness: number;
   readonly kurtosis: number;
@@ -96,13 +109,8 @@ type Shape = {
   readonly complexity: number;
 };
 
-function shapeOf(window: ArrayLike<number>): Shape {
-  const length = window.length;
-  const at = (index: number) => window[index] ?? Number.NaN;
-  let sum = 0;
-  for (let index = 0; index < length; index++) sum += at(index);
-  const mean = sum / length;
-
+function shapeOf(centred: Float64Array): Shape {
+  const length = centred.length;
   let second = 0;
   let third = 0;
   let fourth = 0;
@@ -114,25 +122,30 @@ function shapeOf(window: ArrayLike<number>): Shape {
   let changeSquares = 0;
   let curveSum = 0;
   let curveSquares = 0;
+  let before = 0;
+  let changeBefore = 0;
   for (let index = 0; index < length; index++) {
-    const value = at(index) - mean;
+    const value = centred[index] as number;
     const square = value * value;
     second += square;
     third += square * value;
     fourth += square * square;
     lowest = Math.min(lowest, value);
     highest = Math.max(highest, value);
-    if (index === 0) continue;
-    const before = at(index - 1) - mean;
-    const change = value - before;
-    if (value < 0 !== before < 0) crossings++;
-    changes += Math.abs(change);
-    changeSum += change;
-    changeSquares += change * change;
-    if (index === 1) continue;
-    const curve = change - (before - (at(index - 2) - mean));
-    curveSum += curve;
-    curveSquares += curve * curve;
+    if (index > 0) {
+      const change = value - before;
+      if (value < 0 !== before < 0) crossings++;
+      changes += Math.abs(change);
+      changeSum += change;
+      changeSquares += change * change;
+      if (index > 1) {
+        const curve = change - changeBefore;
+        curveSum += curve;
+        curveSquares += curve * curve;
+      }
+      changeBefore = change;
+    }
+    before = value;
   }
 
   const variance = second / length;
@@ -142,7 +155,6 @@ function shapeOf(window: ArrayLike<number>): Shape {
   const changeMobility = Math.sqrt(curveVariance / Math.max(changeVariance, FLOOR_UV ** 2));
   const safeVariance = Math.max(variance, FLOOR_UV ** 2);
   return {
-    mean,
     sd: Math.sqrt(variance),
     skewness: third / length / safeVariance ** 1.5,
     kurtosis: fourth / length / safeVariance ** 2,
@@ -172,25 +184,72 @@ function partsOf(window: ArrayLike<number>, rateHz: number): { quietest: number;
   return { quietest: sds[0] as number, middle: sds[count / 2] as number, loudest: sds[count - 1] as number };
 }
 
-function medianDeviation(window: ArrayLike<number>, mean: number): number {
-  const deviations = Float64Array.from(window, (value) => Math.abs(value - mean)).sort();
-  return deviations[deviations.length >> 1] ?? 0;
+function medianDeviation(centred: Float64Array): number {
+  const deviations = new Float64Array(centred.length);
+  for (let index = 0; index < centred.length; index++) deviations[index] = Math.abs(centred[index] as number);
+  return smallest(deviations, deviations.length >> 1) ?? 0;
+}
+
+/** The value that would be at `rank` if the values, none of them NaN, were sorted. Moves them about (Hoare 1961, Communications of the ACM 4, 321). */
+function smallest(values: Float64Array, rank: number): number | undefined {
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const pivot = values[rank] as number;
+    let left = low;
+    let right = high;
+    while (left <= right) {
+      while ((values[left] as number) < pivot) left++;
+      while ((values[right] as number) > pivot) right--;
+      if (left > right) break;
+      const moved = values[left] as number;
+      values[left++] = values[right] as number;
+      values[right--] = moved;
+    }
+    if (right < rank) low = left;
+    if (left > rank) high = right;
+  }
+  return values[rank];
 }
 
 /** The largest autocorrelation at the lags of 2.5 to 12.4 Hz that leave at least 40 samples, 1 for a perfect repeat. */
-function rhythmOf(window: ArrayLike<number>, mean: number, rateHz: number): number {
-  const centred = Float64Array.from(window, (value) => value - mean);
+function rhythmOf(centred: Float64Array, rateHz: number): number {
   const length = centred.length;
   let energy = 0;
   for (let index = 0; index < length; index++) energy += (centred[index] as number) ** 2;
+  const floored = Math.max(energy, FLOOR_UV ** 2 * length);
+  const sums = new Float64Array(4);
   let best = -1;
   const longest = Math.min(Math.round(rateHz / 2.5), length - 40);
-  for (let lag = Math.round(rateHz / 12.4); lag <= longest; lag++) {
-    let sum = 0;
-    for (let index = lag; index < length; index++) sum += (centred[index] as number) * (centred[index - lag] as number);
-    best = Math.max(best, (sum * length) / (length - lag) / Math.max(energy, FLOOR_UV ** 2 * length));
+  for (let lag = Math.round(rateHz / 12.4); lag <= longest; lag += 4) {
+    fourLags(centred, lag, sums);
+    for (let more = 0; more < 4 && lag + more <= longest; more++)
+      best = Math.max(best, ((sums[more] as number) * length) / (length - lag - more) / floored);
   }
   return best;
+}
+
+/** The sums of products at four lags in a row, side by side: each adds up in the order of its samples, and does not wait for the others. */
+function fourLags(centred: Float64Array, lag: number, sums: Float64Array): void {
+  const product = (index: number, by: number) => (centred[index] as number) * (centred[index - by] as number);
+  let first = 0;
+  let second = 0;
+  let third = 0;
+  let fourth = 0;
+  for (let index = lag; index < lag + 3; index++) first += product(index, lag);
+  for (let index = lag + 1; index < lag + 3; index++) second += product(index, lag + 1);
+  third += product(lag + 2, lag + 2);
+  for (let index = lag + 3; index < centred.length; index++) {
+    const value = centred[index] as number;
+    first += value * (centred[index - lag] as number);
+    second += value * (centred[index - lag - 1] as number);
+    third += value * (centred[index - lag - 2] as number);
+    fourth += value * (centred[index - lag - 3] as number);
+  }
+  sums[0] = first;
+  sums[1] = second;
+  sums[2] = third;
+  sums[3] = fourth;
 }
 
 function spread(squares: number, sum: number, count: number): number {

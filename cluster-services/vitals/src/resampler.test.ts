@@ -80,3 +80,15 @@ test('output instants do not drift: the last one of a month lies where its numbe
   resampler.restart(-256 * 100);
   expect(resampler.nextOutput).toBe(-17361);
 });
+
+test('channels that share their weights give the same bits as each alone, at whatever rates they take turns', () => {
+  const input = Float64Array.from({ length: 3000 }, (_, index) => ((index * 7919) % 401) - 200);
+  const alone = rates.map((rate) => new Resampler(rate, chain).push(input).samples);
+  const together = rates.map((rate) => ({ resampler: new Resampler(rate, chain), outputs: [] as number[] }));
+  for (let from = 0; from < input.length; from += 50)
+    for (const one of together) {
+      if (from === 1500) one.resampler = one.resampler.clone();
+      one.outputs.push(...one.resampler.push(input.slice(from, from + 50)).samples);
+    }
+  for (const [index, { outputs }] of together.entries()) expect(Float64Array.from(outputs)).toEqual(alone[index]);
+});

@@ -20,11 +20,12 @@ export class Resampler {
   readonly #step: { readonly whole: number; readonly rest: number };
   readonly #bigStep: bigint;
   readonly #parts: number; // an output instant is a whole number of 1/parts input samples
-  readonly #scale: number; // samples of the slower rate per input sample
   readonly #reach: number; // input samples needed on either side
   readonly #same: boolean;
+  readonly #weights: Weights;
   readonly #rates: readonly [Rate, Rate];
-  #held: Float64Array = new Float64Array(0);
+  #held = new Float64Array(0); // room; what is held are its first #count samples
+  #count = 0;
   #heldFrom = 0;
   #next = 0; // the next output's number
   #base = 0; // floor of its instant, in input samples
@@ -37,14 +38,16 @@ export class Resampler {
     this.#bigStep = BigInt(step);
     this.#step = { whole: Math.floor(step / parts), rest: step % parts };
     this.#same = step === parts;
-    this.#scale = Math.min(1, parts / step);
-    this.#reach = this.#same ? 0 : Math.ceil(HALF_SPAN / this.#scale);
+    const scale = Math.min(1, parts / step);
+    this.#reach = this.#same ? 0 : Math.ceil(HALF_SPAN / scale);
+    this.#weights = weightsFor(parts, scale, this.#reach);
     this.restart(0);
   }
 
   clone(): Resampler {
     const copy = new Resampler(...this.#rates);
-    copy.#held = this.#held; // never changed in place
+    copy.#held = this.#held.slice();
+    copy.#count = this.#count;
     copy.#heldFrom = this.#heldFrom;
     copy.#next = this.#next;
     copy.#base = this.#base;
@@ -64,7 +67,7 @@ export class Resampler {
 
   /** Forgets everything: the next sample is number `sample`, and nothing is known before it. */
   restart(sample: number): void {
-    this.#held = new Float64Array(0);
+    this.#count = 0;
     this.#heldFrom = sample;
     const next = this.#outputsBefore(BigInt(sample));
     const instant = next * this.#bigStep;
@@ -89,40 +92,34 @@ export class Resampler {
     const first = this.#next;
     if (this.#same) {
       this.#next += samples.length;
-      return { first, samples: Float64Array.from(samples) };
+      return { first, samples: samples.slice() };
     }
     this.#hold(samples);
-    const end = this.#heldFrom + this.#held.length;
-    const known: number[] = [];
+    const end = this.#heldFrom + this.#count;
+    const perOutput = this.#step.whole + this.#step.rest / this.#parts;
+    const known = new Float64Array(Math.max(0, Math.ceil((end - this.#reach - this.#base) / perOutput) + 1)); // never too few
+    let count = 0;
     while (this.#base + this.#reach < end) {
-      known.push(this.#output());
+      known[count++] = this.#output();
       this.#advance();
     }
     this.#forget();
-    return { first, samples: Float64Array.from(known) };
+    return { first, samples: known.subarray(0, count) };
   }
 
   #output(): number {
-    const fraction = this.#rest / this.#parts;
+    const { values, sums, firstTaps, endTaps, span } = this.#weights;
+    const slot = slotOf(this.#weights, this.#rest);
     const held = this.#held;
-    const last = held.length - 1;
     const from = this.#base - this.#reach + 1 - this.#heldFrom;
-    const span = 2 * this.#reach;
-    const perSample = this.#scale * POINTS;
+    const endTap = endTaps[slot] as number; // its input is held: outputs wait for it
+    const weightsAt = slot * span;
+    let tap = firstTaps[slot] as number;
     let sum = 0;
-    let weights = 0;
-    for (let tap = 0; tap < span; tap++) {
-      const at = from + tap;
-      const distance = Math.abs(tap - this.#reach + 1 - fraction) * perSample;
-      const point = Math.floor(distance);
-      if (point >= impulse.length - 1) continue;
-      const low = impulse[point] as number;
-      const weight = low + ((impulse[point + 1] as number) - low) * (distance - point);
-      weights += weight;
-      sum += weight * (held[at < 0 ? 0 : at > last ? last : at] as number);
-    }
+    for (; tap < endTap && from + tap < 0; tap++) sum += (values[weightsAt + tap] as number) * (held[0] as number);
+    for (; tap < endTap; tap++) sum += (values[weightsAt + tap] as number) * (held[from + tap] as number);
     // Divided by the sum of the weights, so that a constant stays exactly what it is.
-    return sum / weights;
+    return sum / (sums[slot] as number);
   }
 
   #advance(): void {
@@ -136,19 +133,98 @@ export class Resampler {
   }
 
   #hold(samples: Float64Array): void {
-    const both = new Float64Array(this.#held.length + samples.length);
-    both.set(this.#held);
-    both.set(samples, this.#held.length);
-    this.#held = both;
+    const count = this.#count + samples.length;
+    if (count > this.#held.length) {
+      const grown = new Float64Array(2 * count);
+      grown.set(this.#held.subarray(0, this.#count));
+      this.#held = grown;
+    }
+    this.#held.set(samples, this.#count);
+    this.#count = count;
   }
 
   /** Keeps the first sample after a start for as long as outputs may reach before it. */
   #forget(): void {
-    const drop = Math.min(this.#base - this.#reach + 1 - this.#heldFrom, this.#held.length - 1);
+    const drop = Math.min(this.#base - this.#reach + 1 - this.#heldFrom, this.#count - 1);
     if (drop <= 0) return;
-    this.#held = this.#held.slice(drop);
+    this.#held.copyWithin(0, drop, this.#count);
+    this.#count -= drop;
     this.#heldFrom += drop;
   }
+}
+
+/**
+ * The weights of output instants, by what is left of the instant in parts. All channels of a recording, and all recordings of a rate, ask for the
+ * same ones one after the other: the latest are kept.
+ */
+type Weights = {
+  readonly parts: number;
+  readonly scale: number; // samples of the slower rate per input sample
+  readonly reach: number;
+  readonly span: number; // taps of an output
+  readonly rests: Float64Array; // of each slot; -1 = empty
+  readonly values: Float64Array; // slot after slot
+  readonly sums: Float64Array; // of each slot's weights, in their order
+  readonly firstTaps: Int32Array; // taps outside the impulse response have no weight
+  readonly endTaps: Int32Array;
+};
+
+/** Instants kept per pair of rates: a push of a second at any rate asks for fewer. */
+const SLOTS = 512;
+/** Pairs of rates in use at once; with more the oldest are computed anew. */
+const MAX_WEIGHTS = 16;
+const weightsInUse = new Map<string, Weights>();
+
+function weightsFor(parts: number, scale: number, reach: number): Weights {
+  const key = `${parts}/${scale}`;
+  const known = weightsInUse.get(key);
+  if (known !== undefined) return known;
+  for (const oldest of weightsInUse.keys()) {
+    if (weightsInUse.size < MAX_WEIGHTS) break;
+    weightsInUse.delete(oldest);
+  }
+  const span = 2 * reach;
+  const weights: Weights = {
+    parts,
+    scale,
+    reach,
+    span,
+    rests: new Float64Array(SLOTS).fill(-1),
+    values: new Float64Array(SLOTS * span),
+    sums: new Float64Array(SLOTS),
+    firstTaps: new Int32Array(SLOTS),
+    endTaps: new Int32Array(SLOTS),
+  };
+  weightsInUse.set(key, weights);
+  return weights;
+}
+
+/** Where the weights of an instant are, computed if they are not kept. */
+function slotOf(weights: Weights, rest: number): number {
+  const slot = rest % SLOTS;
+  if (weights.rests[slot] === rest) return slot;
+  const { parts, scale, reach, span, rests, values, sums, firstTaps, endTaps } = weights;
+  const fraction = rest / parts;
+  const perSample = scale * POINTS;
+  let sum = 0;
+  let firstTap = span;
+  let endTap = 0;
+  for (let tap = 0; tap < span; tap++) {
+    const distance = Math.abs(tap - reach + 1 - fraction) * perSample;
+    const point = Math.floor(distance);
+    if (point >= impulse.length - 1) continue;
+    const low = impulse[point] as number;
+    const weight = low + ((impulse[point + 1] as number) - low) * (distance - point);
+    values[slot * span + tap] = weight;
+    sum += weight;
+    firstTap = Math.min(firstTap, tap);
+    endTap = tap + 1;
+  }
+  rests[slot] = rest;
+  sums[slot] = sum;
+  firstTaps[slot] = firstTap;
+  endTaps[slot] = endTap;
+  return slot;
 }
 
 const impulse = impulseResponse();

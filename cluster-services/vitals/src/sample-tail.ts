@@ -36,10 +36,10 @@ export class SampleTail {
     this.#count += samples.length;
   }
 
-  /** A copy of samples from..to (the last not included); throws for samples that are not held. */
-  slice(from: number, to: number): Float64Array {
+  /** Samples from..to (the last not included), valid until something is pushed or forgotten; throws for samples that are not held. */
+  view(from: number, to: number): Float64Array {
     if (from < this.#from || to > this.end) throw new RangeError(`samples ${from} to ${to} asked for, ${this.#from} to ${this.end} held`);
-    return this.#values.slice(from - this.#from, to - this.#from);
+    return this.#values.subarray(from - this.#from, to - this.#from);
   }
 
   forgetBefore(sample: number): void {

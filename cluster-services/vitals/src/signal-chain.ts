@@ -23,7 +23,7 @@ export const MASKED_HOPS = 2;
 /** Samples at the chain's rate of one hop. */
 const HOP_SAMPLES = chainWindowSamples / 4;
 
-/** One channel's part of a window. */
+/** One channel's part of a window: views of what the chain holds, valid until the next push. */
 export type ChainChannel = {
   readonly raw: Float64Array; // as pushed, in microvolts, at the recording's own rate: what the quality gate looks at
   readonly recent: Float64Array; // at the chain's rate, unfiltered; the window is its last 696 samples, before them the warm-up
@@ -49,6 +49,7 @@ export class SignalChain {
   #resampled: readonly SampleTail[];
   #started = false;
   #startedAt = 0;
+  #neededFrom = { raw: 0, resampled: 0 }; // what lies before is of windows that were handed out
 
   constructor(rate: Rate, channels: number) {
     this.#rate = rate;
@@ -66,6 +67,7 @@ export class SignalChain {
     copy.#resampled = this.#resampled.map((tail) => tail.clone());
     copy.#started = this.#started;
     copy.#startedAt = this.#startedAt;
+    copy.#neededFrom = this.#neededFrom;
     return copy;
   }
 
@@ -87,6 +89,7 @@ export class SignalChain {
     const seen = this.#started ? Math.min(count, Math.max(0, this.nextSample - firstSample)) : 0;
     if (seen === count) return [];
     if (!this.#started || firstSample > this.nextSample) this.#restart(firstSample);
+    else this.#forget();
     const cutFrom = this.nextSample;
     for (const [index, samples] of channels.entries()) {
       const fresh = seen === 0 ? samples : samples.subarray(seen);
@@ -115,9 +118,13 @@ export class SignalChain {
     for (let window = first; window <= lastBefore(this.nextSample); window++) windows.push(this.#windowAt(window));
     const next = (first + windows.length) * hopSamples;
     const recentFrom = (this.#resamplers[0]?.firstNeeding(next + windowSamples) ?? 0) - chainWindowSamples - WARM_UP_HOPS * HOP_SAMPLES;
-    for (const tail of this.#raw) tail.forgetBefore(next);
-    for (const tail of this.#resampled) tail.forgetBefore(recentFrom);
+    this.#neededFrom = { raw: next, resampled: recentFrom };
     return windows;
+  }
+
+  #forget(): void {
+    for (const tail of this.#raw) tail.forgetBefore(this.#neededFrom.raw);
+    for (const tail of this.#resampled) tail.forgetBefore(this.#neededFrom.resampled);
   }
 
   #windowAt(window: number): ChainWindow {
@@ -131,7 +138,7 @@ export class SignalChain {
       channels: this.#raw.map((raw, index) => {
         const resampled = this.#resampled[index] as SampleTail;
         const from = Math.max(resampled.from, end - chainWindowSamples - WARM_UP_HOPS * HOP_SAMPLES);
-        return { raw: raw.slice(firstSample, firstSample + windowSamples), recent: resampled.slice(from, end) };
+        return { raw: raw.view(firstSample, firstSample + windowSamples), recent: resampled.view(from, end) };
       }),
     };
   }
@@ -146,6 +153,6 @@ const notches = new Map<number, readonly Section[]>([50, 60].map((hertz) => [her
  */
 export function conditioned(recent: Float64Array, length: number, humHz: 50 | 60 | null = null): Float64Array {
   const sections = humHz === null ? conditioning : [...conditioning, ...(notches.get(humHz) ?? [])];
-  const filtered = filterInPlace(sections, Float64Array.from(recent));
+  const filtered = filterInPlace(sections, recent.slice());
   return filtered.subarray(Math.max(0, filtered.length - length));
 }

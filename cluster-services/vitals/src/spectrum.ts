@@ -6,7 +6,7 @@ export type Spectrum = {
   readonly binHz: number;
 };
 
-const hannByLength = new Map<number, Float64Array>();
+const hannByLength = new Map<number, { readonly hann: Float64Array; readonly room: Float64Array }>();
 
 /** The lengths in use are few (one per window length); more than this many means a bug in the caller. */
 const MAX_LENGTHS = 16;
@@ -14,9 +14,8 @@ const MAX_LENGTHS = 16;
 /** Hann-windowed power spectrum of a window of any length, mean removed. */
 export function powerSpectrum(window: ArrayLike<number>, rateHz: number): Spectrum {
   const length = window.length;
-  const hann = hannFor(length);
+  const { hann, room: tapered } = hannFor(length);
   const mean = meanOf(window);
-  const tapered = new Float64Array(length);
   for (let index = 0; index < length; index++) tapered[index] = ((window[index] ?? 0) - mean) * (hann[index] as number);
   return { power: squaredMagnitudes(tapered), binHz: rateHz / length };
 }
@@ -30,13 +29,14 @@ export function bandPower(spectrum: Spectrum, fromHz: number, toHz: number): num
   return sum;
 }
 
-function hannFor(length: number): Float64Array {
+function hannFor(length: number): { readonly hann: Float64Array; readonly room: Float64Array } {
   const known = hannByLength.get(length);
   if (known !== undefined) return known;
   if (hannByLength.size >= MAX_LENGTHS) hannByLength.clear();
   const hann = Float64Array.from({ length }, (_, n) => 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / length));
-  hannByLength.set(length, hann);
-  return hann;
+  const made = { hann, room: new Float64Array(length) };
+  hannByLength.set(length, made);
+  return made;
 }
 
 function meanOf(values: ArrayLike<number>): number {
