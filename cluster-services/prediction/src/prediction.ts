@@ -17,6 +17,7 @@ import { CatchUp } from './catch-up.ts';
 import type { PredictionConfig } from './config.ts';
 import { Detections } from './detections.ts';
 import { Montages } from './montages.ts';
+import { OwnersKeeper } from './owners-keeper.ts';
 import { MAX_WAITING_LIVE, Reception } from './reception.ts';
 import { BEHIND_MS, type PoolState, ScoringPool } from './scoring/pool.ts';
 import type { ModelFacts } from './scoring/protocol.ts';
@@ -36,6 +37,7 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
   const probes = new Probes({ host: config.probeHost, port: config.probePort, log, clock });
   const montages = new Montages(config.dataDir, log);
   const http = new HttpClient({ baseUrl: config.storageUrl, token: config.storageToken, caPath: config.caPath });
+  const keeper = new OwnersKeeper({ http, dataDir: config.dataDir, clock, log });
   const publisher = new DurablePublisher({ ...bus, clientId: 'prediction-pub' });
   const pool = new ScoringPool({
     workers: config.workers === 0 ? Math.max(1, availableParallelism() - 1) : config.workers,
@@ -67,7 +69,9 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
         metrics.missed.inc({ why });
         catchUp.look(recordingId);
       },
+      owners: keeper.owners,
       onUnreadable: () => metrics.unreadable.inc(),
+      onForeign: () => metrics.foreign.inc(),
       onFailed: (error) => log.warn({ err: error }, 'windows could not be scored; they are looked for in storage'),
     });
     const catchUp = new CatchUp({
@@ -112,7 +116,7 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
       degraded: catchUp.problem !== null,
       detail: catchUp.problem ?? { recordingsDue: catchUp.due },
     }));
-    running = await startAll([probes, publisher, catchUp, subscriber], signal);
+    running = await startAll([probes, publisher, keeper, catchUp, subscriber], signal);
     const { workers } = pool.state;
     log.info({ ...facts, workers, probePort: probes.port }, 'prediction running');
   };
@@ -179,6 +183,11 @@ function makeMetrics({ registry }: Probes, { backend, modelHash, modelVersion }:
     unreadable: new Counter({
       name: 'vitalwire_prediction_unreadable_total',
       help: 'Received messages that could not be decoded',
+      registers,
+    }),
+    foreign: new Counter({
+      name: 'vitalwire_prediction_foreign_total',
+      help: 'Received messages of a gateway about a device of another one: not judged',
       registers,
     }),
     dropped: new Counter({

@@ -1,5 +1,6 @@
 import {
   type ChannelScale,
+  DeviceOwners,
   derivedId,
   type EegChunk,
   encodeMessage,
@@ -8,6 +9,7 @@ import {
   type MessageDraft,
   newRecordingId,
 } from '@vitalwire/contract';
+import { gatewayMessages } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
 import { Montages } from './montages.ts';
 import { MAX_WAITING_LIVE, Reception } from './reception.ts';
@@ -65,7 +67,7 @@ function fakePool() {
   return { pool, waiting, opened };
 }
 
-function reception() {
+function reception(owners = new DeviceOwners()) {
   const fake = fakePool();
   const published: [number, 'stored' | 'provisional'][] = [];
   const missed: string[] = [];
@@ -80,6 +82,8 @@ function reception() {
       publishProvisional: (_subject, { window }) => void published.push([window, 'provisional']),
     },
     clock: { monotonicMs: () => 0 },
+    owners,
+    onForeign: () => missed.push('foreign'),
     onMissed: (_recordingId, why) => missed.push(why),
     onUnreadable: () => missed.push('unreadable'),
     onFailed: () => missed.push('failed'),
@@ -255,4 +259,20 @@ test('what comes faster than it can be scored is left to storage, and memory sta
   expect(receiver.follow(recordingId, missing.windows, 5)).toBe(true);
   await take(chunk(10));
   expect(published.slice(2)).toEqual(stored(2, 3, 4, 5, 6, 7));
+});
+
+test.each(['recording', 'eeg'] as const)("another gateway's %s of a device is not judged, on either lane", async (stream) => {
+  const owners = new DeviceOwners();
+  owners.take({ devices: [], owners: [{ device: 'dev', gateway: 'gw', fromUs: null, by: 'registry', atUs: 0 }] }, 0);
+  const { receiver, missed, opened, take } = reception(owners);
+  await take(start());
+  for (const live of [false, true]) {
+    const foreign = gatewayMessages({ gateway: 'gw-2', device: 'dev', atUs: 1 }).find((one) => one.stream === stream);
+    if (foreign === undefined) throw new Error('no such message');
+    receiver.receive(foreign.topic(live), foreign.bytes);
+  }
+  expect(missed).toEqual(['foreign', 'foreign']);
+  expect(receiver.recordings).toBe(1);
+  await take(chunk(0));
+  expect(opened).toHaveLength(1);
 });

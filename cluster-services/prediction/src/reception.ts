@@ -1,4 +1,12 @@
-import { type ChannelScale, decodeMessage, type EegChunk, parseTopic, type RecordingStart } from '@vitalwire/contract';
+import {
+  type ChannelScale,
+  checkTopic,
+  type DeviceOwners,
+  decodeMessage,
+  type EegChunk,
+  parseTopic,
+  type RecordingStart,
+} from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import type { Detections, Subject } from './detections.ts';
 import type { Montages } from './montages.ts';
@@ -20,9 +28,13 @@ export type ReceptionOptions = {
   readonly montages: Montages;
   readonly detections: Pick<Detections, 'publish' | 'publishProvisional'>;
   readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** Whose each device is: nothing else is judged. */
+  readonly owners: Pick<DeviceOwners, 'admits'>;
   /** Some window of this recording cannot come from what was received: it has to be read from storage. */
   readonly onMissed: (recordingId: string, why: MissedWhy) => void;
   readonly onUnreadable: () => void;
+  /** A message of another gateway than the device's own. */
+  readonly onForeign: () => void;
   readonly onFailed: (error: unknown) => void;
 };
 
@@ -74,8 +86,12 @@ export class Reception implements Followed {
   receive(topicText: string, payload: Uint8Array): void {
     const topic = parseTopic(topicText);
     const decoded = decodeMessage(payload);
-    if (!topic.ok || !decoded.ok) {
+    if (!topic.ok || !decoded.ok || !checkTopic(decoded.value, topic.value).ok) {
       this.#options.onUnreadable();
+      return;
+    }
+    if (!this.#options.owners.admits(topic.value, decoded.value)) {
+      this.#options.onForeign();
       return;
     }
     const message = decoded.value;
