@@ -6,6 +6,7 @@ export * from './alarms/index.ts';
 export * from './amplitude-baseline.ts';
 export * from './decimate.ts';
 export { EegTrace, PAGE_SECONDS } from './eeg-trace.ts';
+export { alarmText, episodesText, isUnseen, pastWord } from './episode-words.ts';
 export * from './filters.ts';
 export * from './freshness.ts';
 export { news2Pulse } from './news2-pulse.ts';

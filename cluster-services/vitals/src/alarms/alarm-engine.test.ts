@@ -1,4 +1,4 @@
-import type { AlarmInfo } from '@vitalwire/contract';
+import { type AlarmInfo, limits } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { AlarmEngine } from './alarm-engine.ts';
 import { alarmIdOf } from './alarm-id.ts';
@@ -158,7 +158,7 @@ test('a seizure across an agent restart of half a minute gives one alarm', () =>
   const { feed, said } = newEngine();
   feed(windowsOf([...quiet(10), ...seizure(20)], { recording: 'before' }));
   feed(windowsOf([...seizure(20), ...quiet(10)], { recording: 'after', fromS: 63 }));
-  expect(said()).toEqual(['raised:active', 'condition-ended:latched']);
+  expect(said()).toEqual(['raised:active', 'updated:active', 'condition-ended:latched']); // a minute more of it
 });
 
 test('a seizure across a restart of the engine gives one alarm, that ends when the windows say so', () => {
@@ -169,8 +169,130 @@ test('a seizure across a restart of the engine gives one alarm, that ends when t
   expect(after.only()).toEqual(before.only());
   // The new engine has none of the windows before, and sees the seizure five minutes later only.
   after.feed(windowsOf([...seizure(20), ...quiet(10)], { recording: 'r2', fromS: 330 }));
-  expect(after.said()).toEqual(['condition-ended:latched']);
+  expect(after.said()).toEqual(['updated:active', 'condition-ended:latched']);
   expect(after.only()).toMatchObject({ alarmId: before.only().alarmId, onsetUs: 10 * second, endedUs: 353 * second });
+  expect(after.only().episodes).toMatchObject([
+    { onsetUs: 10 * second, end: 'not-known', endUs: 330 * second },
+    { onsetUs: 330 * second, seenUntilUs: 353 * second, end: 'over' },
+  ]);
+  expect(after.only().text).toContain('not known between');
+});
+
+test('seizures a minute apart are told one by one, and the quiet between is no seizure', () => {
+  const { feed, only } = newEngine();
+  feed(windowsOf([...seizure(21), ...quiet(60), ...seizure(24), ...quiet(60), ...seizure(18), ...quiet(10)]));
+  expect(only()).toMatchObject({ state: 'latched', onsetUs: 0, endedUs: 186 * second });
+  expect(only().episodes?.map(({ onsetUs, seenUntilUs, end }) => [onsetUs / second, seenUntilUs / second, end])).toEqual([
+    [0, 24, 'over'],
+    [81, 108, 'over'],
+    [165, 186, 'over'],
+  ]);
+  expect(only().text).toBe('3 seizures since 00:00:00 UTC, longest 27 s: the last over, 21 s');
+});
+
+test('what late data says of an earlier seizure does not end one that goes on', () => {
+  const { feed, only } = newEngine();
+  feed(windowsOf([...seizure(20), ...quiet(30), ...seizure(20)]));
+  feed(windowsOf(seizure(3), { fromS: 20, recording: 'late' }));
+  expect(only()).toMatchObject({ state: 'active', endedUs: null });
+  expect(only().episodes?.map(({ end }) => end)).toEqual(['over', 'goes-on']);
+});
+
+test('late quiet that moves the end of one seizure away does not take the next out of their alarm', () => {
+  const { feed, only } = newEngine();
+  feed(windowsOf([...seizure(3), ...lasting(12, null), ...seizure(1)]));
+  feed(windowsOf(seizure(3), { fromS: 96, recording: 'next' }));
+  feed(windowsOf(quiet(12), { fromS: 3, recording: 'late' }));
+  expect(only()).toMatchObject({ state: 'active', onsetUs: 0, endedUs: null });
+  expect(only().episodes?.map(({ end }) => end)).toEqual(['over', 'goes-on']);
+});
+
+test('a recording that ends during a seizure stops it, whether its end or its last windows come first', () => {
+  const windows = windowsOf([...quiet(10), ...seizure(20)]);
+  const orders = [
+    (one: ReturnType<typeof newEngine>) => {
+      one.feed(windows);
+      one.keep(one.engine.recordingEnded({ device: 'eeg-1', atUs: 33.5 * second }, 40 * second));
+    },
+    (one: ReturnType<typeof newEngine>) => {
+      one.keep(one.engine.recordingEnded({ device: 'eeg-1', atUs: 33.5 * second }, 40 * second));
+      one.feed(windows);
+    },
+  ];
+  for (const order of orders) {
+    const one = newEngine();
+    order(one);
+    expect(one.only()).toMatchObject({ state: 'latched', onsetUs: 10 * second, endedUs: 33 * second });
+    expect(one.only().text).toContain('recording ended 00:00:33 UTC during a seizure pattern, 23 s after its onset');
+    one.feed(windowsOf(seizure(10), { fromS: 60, recording: 'next' }));
+    expect(one.only()).toMatchObject({ state: 'active' });
+    expect(one.only().episodes?.map(({ end }) => end)).toEqual(['recording-ended', 'goes-on']);
+  }
+});
+
+test('what was not seen is not over: a lead that comes off hides the rest of a seizure', () => {
+  const { feed, engine } = newEngine();
+  const alarm = () => engine.now().alarms.find(({ condition }) => condition === 'seizure');
+  feed(windowsOf([...seizure(9), ...lasting(30, null)], { reason: 'flat' }));
+  expect(alarm()).toMatchObject({
+    state: 'active',
+    text: 'seizure pattern last seen 00:00:12 UTC, 12 s after its onset; not observable since',
+  });
+  feed(windowsOf([...lasting(21, null), ...quiet(10)], { fromS: 39, recording: 'next', reason: 'flat' }));
+  expect(alarm()).toMatchObject({ state: 'latched' });
+  expect(alarm()?.text).toBe('seizure pattern last seen 00:00:12 UTC, 12 s after its onset, then not observable for 48 s');
+  expect(alarm()?.episodes).toMatchObject([{ seenUntilUs: 12 * second, end: 'not-known', endUs: 60 * second }]);
+});
+
+test('a hole of more than 90 s gives two episodes, and nobody says what was between', () => {
+  const { feed, engine } = newEngine();
+  feed(windowsOf(seizure(20)));
+  feed(windowsOf(seizure(20), { fromS: 150, recording: 'later' }));
+  const [before, after] = engine.now().alarms;
+  expect(before?.episodes).toMatchObject([{ onsetUs: 0, seenUntilUs: 23 * second, end: 'not-known', endUs: 150 * second }]);
+  expect(after?.episodes).toMatchObject([{ onsetUs: 150 * second, end: 'goes-on' }]);
+});
+
+test('EEG that falls silent during a seizure leaves an alarm that says since when nobody sees it, also after a restart', () => {
+  const before = newEngine();
+  before.feed(windowsOf(seizure(20)));
+  const after = newEngine();
+  after.engine.replay(before.log);
+  for (const { engine } of [before, after]) {
+    const said = engine.statement('eeg-1', noData('eeg'), 40 * second).filter(({ condition }) => condition === 'seizure');
+    expect(said).toMatchObject([{ transition: 'updated', state: 'active', endedUs: null }]);
+    expect(said[0]?.text).toContain('not observable since');
+    expect(engine.statement('eeg-1', noData('eeg', 'high'), 90 * second).filter(({ condition }) => condition === 'seizure')).toEqual([]);
+  }
+});
+
+test('a second replay of a file has its own seizures, also where their times cross', () => {
+  const { engine, feed } = newEngine();
+  const replay = { speed: 60, source: 'file' };
+  const take = (name: string, fromS: number) =>
+    windowsOf([...quiet(5), ...seizure(20), ...quiet(10)], { fromS, recording: name }).map((one) => ({ ...one, replay, take: name }));
+  feed(take('first', 0), 1 * second);
+  feed(take('second', 10), 11 * second);
+  expect(engine.now().alarms.map(({ onsetUs, state }) => [onsetUs / second, state])).toEqual([
+    [5, 'latched'],
+    [15, 'latched'],
+  ]);
+});
+
+test('a replay that was broken off in a seizure does not go on when another begins', () => {
+  const { engine, feed } = newEngine();
+  feed(windowsOf([...quiet(5), ...seizure(20)], { fromS: 5_000, recording: 'first' }).map((one) => ({ ...one, take: 'first' })));
+  expect(engine.now().alarms).toMatchObject([{ state: 'active' }]);
+  feed(windowsOf(quiet(5), { fromS: 60, recording: 'second' }).map((one) => ({ ...one, take: 'second' })));
+  expect(engine.now().alarms).toMatchObject([{ state: 'latched', episodes: [{ end: 'not-known' }] }]);
+});
+
+test('an alarm names only so many seizures, and never leaves out the longest', () => {
+  const { feed, only } = newEngine();
+  const short = [...quiet(40), ...seizure(8)];
+  feed(windowsOf([...seizure(60), ...Array.from({ length: 70 }, () => short).flat(), ...quiet(10)]));
+  expect(only().episodes).toHaveLength(limits.maxEpisodesPerAlarm);
+  expect(only().text).toContain('at least 64 seizures since 00:00:00 UTC, longest 63 s');
 });
 
 test('a seizure that was over before the engine came back ends without a new one', () => {

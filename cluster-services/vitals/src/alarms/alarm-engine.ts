@@ -15,6 +15,12 @@ export type EngineOptions = {
   readonly rule?: SeizureRule;
 };
 
+export type RecordingEnding = {
+  readonly device: string;
+  readonly atUs: number /* data time, end of its last reading */;
+  readonly take?: string;
+};
+
 /** What somebody asked for was done, or why not. */
 export type Asked =
   | { readonly ok: true; readonly records: readonly AlarmRecord[] }
@@ -74,6 +80,12 @@ export class AlarmEngine {
     return this.#writer.take();
   }
 
+  /** A recording of EEG ended at this data time, and none goes on at once: a seizure in it is not seen any more. In any order with its windows. */
+  recordingEnded({ device, atUs, take = '' }: RecordingEnding, nowUs: number): readonly AlarmRecord[] {
+    this.#seizures.recordingEnded(device, take, atUs, nowUs);
+    return this.#writer.take();
+  }
+
   /** A heart rate that is measured now; a phone's export is history and is not given here. */
   heartRate(input: HeartRateInput, nowUs: number): readonly AlarmRecord[] {
     for (const statement of watchOf(this.#heartRates, input.device, () => new HeartRateWatch()).read(input))
@@ -84,6 +96,7 @@ export class AlarmEngine {
   /** A condition that somebody else watches: silence, gateways, storage, the model. */
   statement(device: string, statement: Statement, nowUs: number): readonly AlarmRecord[] {
     this.#conditions.judge(device, statement, nowUs);
+    if (statement.condition === 'no-data' && statement.aspect === 'eeg' && statement.holds) this.#seizures.silent(device, nowUs);
     if (statement.condition === 'no-data' && statement.aspect === 'heart-rate' && statement.holds)
       for (const lost of this.#heartRates.get(device)?.lost() ?? []) this.#conditions.judge(device, lost, nowUs);
     return this.#writer.take();

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { AlarmEngine } from './alarm-engine.ts';
 import { isAudible } from './audible.ts';
 import { type AlarmRecord, isLatching, rankOfPriority } from './record.ts';
-import { maxPauseUs, seizureRule } from './rules.ts';
+import { goesOnAgainUs, maxPauseUs, seizureRule } from './rules.ts';
 import { SeizureTimeline } from './seizure-timeline.ts';
 import { lasting, windowsOf } from './test-windows.ts';
 
@@ -219,7 +219,10 @@ test('in whatever order the windows come, every episode has exactly one alarm', 
       const engine = new AlarmEngine({ sender: 'alarms' });
       for (const window of shuffled) engine.detection(window, 0);
       const timeline = new SeizureTimeline(seizureRule);
-      for (const window of windows) if (window.probability !== null) timeline.add({ ...window, probability: window.probability });
+      for (const window of windows) {
+        if (window.probability === null) timeline.unseen(window.toUs);
+        else timeline.add({ ...window, probability: window.probability });
+      }
       const alarms = engine.now().alarms.filter(({ condition }) => condition === 'seizure');
       const covers = timeline.episodes.map(
         ({ onsetUs, endUs }) =>
@@ -227,6 +230,14 @@ test('in whatever order the windows come, every episode has exactly one alarm', 
       );
       expect(covers).toEqual(timeline.episodes.map(() => 1));
       expect(alarms.length).toBeLessThanOrEqual(timeline.episodes.length);
+      // And each is told once, as it was seen: the last may still be told as a little shorter than it is by now.
+      const told = alarms.flatMap(({ episodes = [] }) => episodes).sort((a, b) => a.onsetUs - b.onsetUs);
+      expect(told.map(({ onsetUs, end }) => [onsetUs, end])).toEqual(timeline.episodes.map(({ onsetUs, end }) => [onsetUs, end]));
+      for (const [index, { seenUntilUs, end }] of told.entries()) {
+        const seenUs = timeline.episodes[index]?.endUs ?? 0;
+        expect(seenUs - seenUntilUs).toBeGreaterThanOrEqual(0);
+        expect(seenUs - seenUntilUs).toBeLessThan(end === 'goes-on' ? goesOnAgainUs : 1);
+      }
     }),
     { numRuns: 40 },
   );

@@ -10,12 +10,13 @@ export type SeizureRule = {
   readonly needed: number; // of the last `windows` positions, one hop apart
   readonly windows: number;
   readonly minDurationUs: number; // evidence must span this before anything is raised
-  readonly refractoryUs: number; // episodes nearer than this are one
+  readonly separateUs: number; // quiet that was seen for at least this parts two episodes
+  readonly refractoryUs: number; // nothing judged for this parts two episodes; nearer ones belong to one alarm
 };
 
 /**
  * (n) on .8, off .5, 3 of 5, 90 s as the scorer merges. (t) the minimum duration: 6 s is what 3 windows of 4 s, one second apart, span;
- * the notes' 10 s would spend the whole of the 10 s that the median latency may be.
+ * the notes' 10 s would spend the whole of the 10 s that the median latency may be. (t) 10 s of quiet: less is the detector's hesitation.
  */
 export const seizureRule: SeizureRule = {
   on: 0.8,
@@ -23,6 +24,7 @@ export const seizureRule: SeizureRule = {
   needed: 3,
   windows: 5,
   minDurationUs: 6_000_000,
+  separateUs: 10_000_000,
   refractoryUs: 90_000_000,
 };
 
@@ -38,6 +40,10 @@ export const heartRateStaleUs = 60_000_000;
 export const badSignalUs = 10_000_000;
 /** (n) A lead that stays off becomes urgent after this, on data time. */
 export const leadOffEscalatesUs = 60_000_000;
+/** A hole longer than this between two windows was not observed: what was being counted begins anew, and a seizure may have ended in it. */
+export const holeUs = 5_000_000;
+/** A seizure that goes on is written into the log again after so much more of it: how long it was must not be lost with the engine. */
+export const goesOnAgainUs = 60_000_000;
 
 /** (n) An acknowledged alarm whose condition still holds signals again after this, on the wall clock. */
 export const reAlarmUs = 180_000_000;
@@ -47,8 +53,10 @@ export const maxPauseUs = 120_000_000;
 /** Bounds of memory; reaching one has the effect named beside it. */
 export const alarmLimits = {
   windowsPerDevice: 4_096, // voting windows, an hour at one a second: beyond it those received longest ago are forgotten, never an alarm
-  timelines: 4_096, // devices (and models): what is counted for the one unheard for longest starts anew beyond it
+  timelines: 4_096, // devices: what is counted for the one unheard for longest starts anew beyond it
+  timelinesPerDevice: 8, // models and takes of replays: the same
   endedPerCondition: 32, // of a device: ended alarms remembered so that late data extends them; beyond it late data would raise a new one
   openPerDevice: 200, // seizures of a device nobody has acknowledged: beyond it a new episode extends the newest
+  recordingEnds: 64, // of a device, for each model: the latest are remembered
   aliases: 4_096, // ids of alarms that were merged into others
 } as const;

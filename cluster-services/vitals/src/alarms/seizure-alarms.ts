@@ -1,19 +1,23 @@
-import type { AlarmInfo } from '@vitalwire/contract';
+import type { AlarmEpisode, AlarmInfo } from '@vitalwire/contract';
+import { episodesText } from '../episode-words.ts';
 import { alarmIdOf } from './alarm-id.ts';
 import { foreignAspect, isOwnModel, ownModel, RESTORED } from './aspects.ts';
+import { closed, episodesOf, isNews } from './episodes.ts';
 import type { AlarmRecord } from './record.ts';
 import type { RecordWriter } from './record-writer.ts';
-import { alarmLimits, type SeizureRule } from './rules.ts';
+import { alarmLimits, goesOnAgainUs, type SeizureRule } from './rules.ts';
 import type { Episode } from './seizure-timeline.ts';
-import { SeizureTracks } from './seizure-tracks.ts';
+import { type News, SeizureTracks, type Track } from './seizure-tracks.ts';
 import type { DetectionInput } from './signal-watch.ts';
 
 type Stretch = { readonly onsetUs: number; readonly endUs: number };
 type Finding = { readonly peak: number; readonly channel: number };
+type Told = { readonly stretch: Stretch; readonly finding: Finding | null; readonly episodes: readonly AlarmEpisode[] };
 
 /**
- * Seizure alarms: every episode has exactly one. An episode that touches a known alarm of its device (overlapping, or within the
- * refractory time) extends it; one that touches several joins them.
+ * Seizure alarms: every episode has exactly one, and an alarm tells of one or more. An episode that touches a known alarm of its device and
+ * take (overlapping, or within the refractory time) belongs to it; one that touches several joins them. What lies between episodes, and
+ * what nobody saw, is told as that.
  */
 export class SeizureAlarms {
   readonly #writer: RecordWriter;
@@ -21,6 +25,7 @@ export class SeizureAlarms {
   readonly #tracks: SeizureTracks;
   readonly #holders = new Map<string, Set<string>>(); // by alarm: models and gateways that say it goes on
   readonly #seenUntilUs = new Map<string, number>(); // by alarm that goes on: the end of our own evidence so far
+  readonly #takes = new Map<string, string>(); // by alarm: the take of our own windows
 
   constructor(writer: RecordWriter, rule: SeizureRule) {
     this.#writer = writer;
@@ -35,8 +40,24 @@ export class SeizureAlarms {
   }
 
   detection(input: DetectionInput, nowUs: number): void {
-    for (const episode of this.#tracks.add(input)) this.#followEpisode(input, episode, nowUs);
-    this.#followQuiet(input.device, input.model, nowUs);
+    for (const news of this.#tracks.add(input)) this.#follow(news, input.replay, nowUs);
+    this.#followQuiet(input, nowUs);
+  }
+
+  /** A recording of the device ended at this data time, and none goes on at once: what went on in it was not seen to end. */
+  recordingEnded(device: string, take: string, atUs: number, nowUs: number): void {
+    for (const news of this.#tracks.ended(device, take, atUs)) this.#follow(news, null, nowUs);
+  }
+
+  /** Nothing arrives from the device any more: an alarm goes on, and says since when nobody sees it. */
+  silent(device: string, nowUs: number): void {
+    for (const news of this.#tracks.silent(device)) this.#follow(news, null, nowUs);
+    for (const alarm of this.#writer.book.of(device, 'seizure')) {
+      if (alarm.endedUs !== null) continue;
+      const episodes = closed(alarm.episodes ?? [], null);
+      if (isNews(alarm.episodes ?? [], episodes, goesOnAgainUs))
+        this.#writer.change(alarm, 'updated', nowUs, { episodes, text: textOf(episodes) });
+    }
   }
 
   /** The alarm that tells of the same event as another engine's line. */
@@ -47,7 +68,7 @@ export class SeizureAlarms {
 
   /** Takes over an alarm of another engine that nobody here knows of, as it stands. */
   adopt(record: AlarmRecord, nowUs: number): void {
-    const { sender, alarmId, device, priority, state, onsetUs, endedUs, value, limit, channel, replay, text } = record;
+    const { sender, alarmId, device, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, episodes } = record;
     if (endedUs === null) this.#holdersOf(alarmId).add(foreignAspect(sender));
     this.#writer.emit({
       ...this.#writer.about(device, nowUs),
@@ -61,6 +82,7 @@ export class SeizureAlarms {
       channel,
       replay,
       text,
+      ...(episodes === undefined ? {} : { episodes }),
       condition: 'seizure',
       transition: 'raised',
       by: sender,
@@ -68,22 +90,31 @@ export class SeizureAlarms {
   }
 
   /** The next line of an alarm that both tell of. */
-  follow({ sender, onsetUs, endedUs }: AlarmRecord, alarm: AlarmInfo, nowUs: number): void {
+  follow(record: AlarmRecord, alarm: AlarmInfo, nowUs: number): void {
+    const { sender, onsetUs, endedUs, episodes = [] } = record;
     const holders = this.#holdersOf(alarm.alarmId);
     if (endedUs === null) holders.add(foreignAspect(sender));
     else holders.delete(foreignAspect(sender));
     const fromUs = onsetUs ?? alarm.onsetUs;
-    this.#settle(alarm, [], { onsetUs: fromUs, endUs: endedUs ?? fromUs }, null, nowUs);
+    const told = this.#episodesOf(alarm, [], episodesOf(episodes, [{ sinceUs: Number.POSITIVE_INFINITY, episodes: [] }]));
+    this.#settle(alarm, [], { stretch: { onsetUs: fromUs, endUs: endedUs ?? fromUs }, finding: null, episodes: told }, nowUs);
   }
 
   /** Another engine has found that two of its alarms are one. */
   join(first: AlarmInfo, other: AlarmInfo, nowUs: number): void {
+    const episodes = this.#episodesOf(first, [other], []);
     this.#absorb(first, [other], nowUs);
-    this.#settle(first, [other], { onsetUs: other.onsetUs, endUs: other.endedUs ?? other.onsetUs }, null, nowUs);
+    const stretch = { onsetUs: other.onsetUs, endUs: other.endedUs ?? other.onsetUs };
+    this.#settle(first, [other], { stretch, finding: null, episodes }, nowUs);
   }
 
-  #followEpisode(input: DetectionInput, episode: Episode, nowUs: number): void {
-    const all = this.#writer.book.of(input.device, 'seizure');
+  #follow({ track, episodes }: News, replay: DetectionInput['replay'], nowUs: number): void {
+    for (const episode of episodes) this.#followEpisode(track, episode, replay, nowUs);
+  }
+
+  #followEpisode(track: Track, episode: Episode, replay: DetectionInput['replay'], nowUs: number): void {
+    const { device, model, take } = track;
+    const all = this.#writer.book.of(device, 'seizure').filter(({ alarmId }) => (this.#takes.get(alarmId) ?? take) === take);
     const found = all.filter((alarm) => this.#touches(alarm, episode));
     const open = all.filter(({ state }) => state !== 'ended');
     const newest = open.at(-1);
@@ -91,27 +122,45 @@ export class SeizureAlarms {
     if (found.length === 0 && newest !== undefined && open.length >= alarmLimits.openPerDevice) found.push(newest);
     const [first, ...others] = found.sort((a, b) => a.raisedAtUs - b.raisedAtUs || (a.alarmId < b.alarmId ? -1 : 1));
     if (first === undefined) {
-      this.#raise(input, episode, nowUs);
+      this.#raise(track, episode, replay, nowUs);
       return;
     }
+    const episodes = this.#episodesOf(first, others, []);
     this.#absorb(first, others, nowUs);
+    this.#takes.set(first.alarmId, take);
     const holders = this.#holdersOf(first.alarmId);
     holders.delete(RESTORED);
     // Windows read again after a restart pass through states that are over: only evidence beyond its end makes an alarm return.
-    const isKnownToBeOver = first.endedUs !== null && episode.endUs <= first.endedUs;
-    if (episode.holds && !isKnownToBeOver) holders.add(ownModel(input.model));
-    else holders.delete(ownModel(input.model));
-    this.#settle(first, others, episode, episode, nowUs);
+    const goesOn = track.timeline.episodes.some(
+      (one) =>
+        one.holds && !(first.endedUs !== null && one.endUs <= first.endedUs) && (this.#touches(first, one) || this.#isNear(one, episode)),
+    );
+    if (goesOn) holders.add(ownModel(model));
+    else holders.delete(ownModel(model));
+    this.#settle(first, others, { stretch: episode, finding: episode, episodes }, nowUs);
   }
 
-  #raise({ device, model, replay }: DetectionInput, episode: Episode, nowUs: number): void {
+  /** What an alarm and those it absorbs were told to be, and what our own windows of that time say now. */
+  #episodesOf(alarm: AlarmInfo, others: readonly AlarmInfo[], foreign: readonly AlarmEpisode[]): AlarmEpisode[] {
+    const told = [alarm, ...others].flatMap(({ episodes = [] }) => episodes);
+    const seen = this.#tracks.of(alarm.device).flatMap(({ take, timeline: { episodes, oldestUs } }) => {
+      const isOf = (this.#takes.get(alarm.alarmId) ?? take) === take && oldestUs !== null;
+      const near = isOf ? episodes.filter((one) => [alarm, ...others].some((each) => this.#touches(each, one))) : [];
+      return near.length === 0 ? [] : [{ sinceUs: oldestUs ?? 0, episodes: near }];
+    });
+    return episodesOf([...told, ...foreign], seen);
+  }
+
+  #raise({ device, model, take }: Track, episode: Episode, replay: DetectionInput['replay'], nowUs: number): void {
     const { onsetUs, endUs, holds, peak, channel } = episode;
     const alarmId = alarmIdOf(device, 'seizure', onsetUs);
+    this.#takes.set(alarmId, take);
     if (holds) {
       this.#holdersOf(alarmId).add(ownModel(model));
       this.#seenUntilUs.set(alarmId, endUs);
     }
-    const late = `seizure pattern found in data that came late: over, ${secondsOf(episode)} s from first to last window`;
+    const episodes = episodesOf([], [{ sinceUs: onsetUs, episodes: [episode] }]);
+    const text = textOf(episodes);
     this.#writer.emit({
       ...this.#writer.about(device, nowUs),
       alarmId,
@@ -125,7 +174,8 @@ export class SeizureAlarms {
       endedUs: holds ? null : endUs,
       value: peak,
       limit: this.#rule.on,
-      text: holds ? 'seizure pattern detected' : late,
+      text: holds ? text : `found in data that came late: ${text}`,
+      episodes,
     });
   }
 
@@ -139,8 +189,8 @@ export class SeizureAlarms {
     }
   }
 
-  /** Brings an alarm, and those it has absorbed, to what is known of their stretch and of who says that it goes on. */
-  #settle(alarm: AlarmInfo, others: readonly AlarmInfo[], stretch: Stretch, finding: Finding | null, nowUs: number): void {
+  /** Brings an alarm, and those it has absorbed, to what is known of their episodes and of who says that one goes on. */
+  #settle(alarm: AlarmInfo, others: readonly AlarmInfo[], { stretch, finding, episodes: told }: Told, nowUs: number): void {
     const { alarmId } = alarm;
     const holds = this.#holdersOf(alarmId).size > 0;
     const isUnseen = [alarm, ...others].some(({ state }) => state === 'active' || state === 'latched');
@@ -151,39 +201,44 @@ export class SeizureAlarms {
       this.#seenUntilUs.delete(alarmId);
       this.#holders.delete(alarmId);
     }
+    const episodes = holds ? told : closed(told, null);
     const endedUs = holds ? null : untilUs;
     const state = holds ? (isUnseen || alarm.state === 'ended' ? 'active' : 'acknowledged') : isUnseen ? 'latched' : 'ended';
-    if (state === alarm.state && onsetUs === alarm.onsetUs && endedUs === alarm.endedUs) return;
+    const isSame = state === alarm.state && onsetUs === alarm.onsetUs && endedUs === alarm.endedUs;
+    if (isSame && !isNews(alarm.episodes ?? [], episodes, goesOnAgainUs)) return;
     const values = finding === null ? {} : { value: finding.peak, channel: finding.channel };
-    const patch = { state, onsetUs, endedUs, ...values } as const;
-    const over = `seizure pattern over, ${secondsOf({ onsetUs, endUs: untilUs })} s from first to last window`;
-    if (holds && alarm.endedUs !== null)
-      this.#writer.change(alarm, 'condition-returned', nowUs, { ...patch, text: 'seizure pattern detected again' });
-    else if (holds) this.#writer.change(alarm, 'updated', nowUs, { ...patch, text: 'seizure pattern detected' });
-    else if (alarm.endedUs !== null) this.#writer.change(alarm, 'updated', nowUs, { ...patch, text: over });
-    else this.#writer.change(alarm, state === 'ended' ? 'ended' : 'condition-ended', nowUs, { ...patch, text: over });
+    const kept = episodes.length === 0 ? {} : { episodes };
+    const text = episodes.length > 0 ? textOf(episodes) : holds ? 'seizure pattern detected' : 'seizure pattern over';
+    const patch = { state, onsetUs, endedUs, ...values, ...kept, text } as const;
+    if (holds && alarm.endedUs !== null) this.#writer.change(alarm, 'condition-returned', nowUs, patch);
+    else if (holds || alarm.endedUs !== null) this.#writer.change(alarm, 'updated', nowUs, patch);
+    else this.#writer.change(alarm, state === 'ended' ? 'ended' : 'condition-ended', nowUs, patch);
   }
 
   /** The newest windows speak against a seizure: then nothing older says any more that one goes on. */
-  #followQuiet(device: string, model: string, nowUs: number): void {
-    const quietUs = this.#tracks.quietSinceUs(device, model);
+  #followQuiet({ device, model, take = '' }: DetectionInput, nowUs: number): void {
+    const quietUs = this.#tracks.get(device, model, take)?.timeline.quietSinceUs ?? null;
     if (quietUs === null) return;
     for (const alarm of this.#writer.book.of(device, 'seizure')) {
-      if (alarm.endedUs !== null || quietUs <= alarm.onsetUs) continue;
+      if (alarm.endedUs !== null || quietUs <= alarm.onsetUs || (this.#takes.get(alarm.alarmId) ?? take) !== take) continue;
       const holders = this.#holdersOf(alarm.alarmId);
       for (const holder of holders) {
-        const newestUs = this.#tracks.newestUs(device, holder.slice(ownModel('').length));
+        const newestUs = this.#tracks.get(device, holder.slice(ownModel('').length), take)?.timeline.newestUs ?? null;
         if (!isOwnModel(holder) || newestUs === null || newestUs < quietUs) holders.delete(holder);
       }
       if (holders.size > 0) continue;
       const endUs = this.#seenUntilUs.get(alarm.alarmId) ?? quietUs;
-      this.#settle(alarm, [], { onsetUs: alarm.onsetUs, endUs }, null, nowUs);
+      const episodes = closed(this.#episodesOf(alarm, [], []), quietUs);
+      this.#settle(alarm, [], { stretch: { onsetUs: alarm.onsetUs, endUs }, finding: null, episodes }, nowUs);
     }
   }
 
   #touches(alarm: AlarmInfo, { onsetUs, endUs }: Stretch): boolean {
-    const untilUs = alarm.endedUs ?? this.#goesOnUntilUs(alarm);
-    return onsetUs - untilUs < this.#rule.refractoryUs && alarm.onsetUs - endUs < this.#rule.refractoryUs;
+    return this.#isNear({ onsetUs, endUs }, { onsetUs: alarm.onsetUs, endUs: alarm.endedUs ?? this.#goesOnUntilUs(alarm) });
+  }
+
+  #isNear(one: Stretch, other: Stretch): boolean {
+    return one.onsetUs - other.endUs < this.#rule.refractoryUs && other.onsetUs - one.endUs < this.#rule.refractoryUs;
   }
 
   // How far a gateway, or the log of an earlier run, has seen is not known: whatever follows is the same event until a quiet stretch.
@@ -199,6 +254,7 @@ export class SeizureAlarms {
   }
 }
 
-function secondsOf({ onsetUs, endUs }: Stretch): number {
-  return Math.round((endUs - onsetUs) / 1_000_000);
+/** The log's own words: it knows no place, so its times are UTC. */
+function textOf(episodes: readonly AlarmEpisode[]): string {
+  return episodesText(episodes, (us) => `${new Date(us / 1000).toISOString().slice(11, 19)} UTC`);
 }

@@ -1,38 +1,46 @@
-import { alarmLimits, type SeizureRule } from './rules.ts';
+import type { EpisodeEnd } from '@vitalwire/contract';
+import { alarmLimits, badSignalUs, holeUs, type SeizureRule } from './rules.ts';
 
-/** A window with a vote. One that is unsure or not scorable has none: it neither begins nor ends an episode. */
+/** A window that was judged. One that is not scorable is none: it neither begins nor ends an episode. */
 export type VotingWindow = {
   readonly key: string; // recording and window: the same on both lanes and in every repeat
   readonly fromUs: number; // data time
   readonly toUs: number;
   readonly hopUs: number; // to the next window
-  readonly probability: number;
+  readonly probability: number | null; // null = judged and unsure: no vote, but not unseen either
   readonly channel: number;
 };
 
-/** A stretch of evidence. `holds`: nothing later speaks against it. */
+/** One seizure. `holds`: nothing later speaks against it. */
 export type Episode = {
   readonly onsetUs: number;
   readonly coreEndUs: number; // end of the last window that had k of n at the upper threshold
-  readonly endUs: number; // end of the last window that reached the lower threshold
+  readonly endUs: number; // end of the last window that reached the lower threshold: until then it was seen
   readonly holds: boolean;
+  readonly end: EpisodeEnd;
+  readonly knownUs: number | null; // by when it had ended at the latest, as `AlarmEpisode.endUs` says it
   readonly peak: number;
   readonly channel: number; // of the peak
 };
 
 type Core = { readonly onsetUs: number; readonly endUs: number; readonly last: number /* index of its last window */ };
+type Tail = Pick<Episode, 'endUs' | 'holds' | 'end' | 'knownUs'>;
 
 /**
  * The seizure episodes of one device and model, as a pure function of the windows heard, keyed by data time: order and repeats change
  * nothing. Of several versions of a window (provisional, stored) the highest probability counts, so evidence only grows: what counts
  * for the onset are windows that speak for a seizure within a stretch of time, so a late quiet window takes no evidence away either.
+ * Quiet that was seen parts two episodes, as does the end of a recording and a hole of the refractory time: none of it is ever part of one.
  */
 export class SeizureTimeline {
   readonly #rule: SeizureRule;
   readonly #held = new Map<string, VotingWindow>(); // last = received last
   #sorted: VotingWindow[] = []; // by data time
-  #episodes: Episode[] = [];
   #longestHopUs = 0; // of all windows so far: under overload it grows
+  #ends: number[] = []; // when recordings ended, earliest first
+  #unseenUntilUs = Number.NEGATIVE_INFINITY; // the end of the newest window that could not be judged
+  #isLeft = false;
+  #episodes: readonly Episode[] = [];
 
   constructor(rule: SeizureRule) {
     this.#rule = rule;
@@ -42,16 +50,21 @@ export class SeizureTimeline {
     return this.#episodes;
   }
 
-  /** The end of the newest voting window; null without any. */
+  /** The end of the newest judged window; null without any. */
   get newestUs(): number | null {
     return this.#sorted.at(-1)?.toUs ?? null;
+  }
+
+  /** The beginning of the oldest window that is remembered; null without any. */
+  get oldestUs(): number | null {
+    return this.#sorted[0]?.fromUs ?? null;
   }
 
   /** Whether the newest windows say that there is no seizure: as many low ones as end an episode. Then the first of them began here. */
   get quietSinceUs(): number | null {
     const newest = this.#sorted.at(-1);
     if (newest === undefined || this.#episodes.at(-1)?.holds === true) return null;
-    const lows = this.#recent(this.#sorted.length - 1, (window) => window.probability < this.#rule.off);
+    const lows = this.#recent(this.#sorted.length - 1, this.#isLow);
     return lows.length > this.#rule.windows - this.#rule.needed ? (lows[0]?.fromUs ?? null) : null;
   }
 
@@ -69,8 +82,39 @@ export class SeizureTimeline {
     this.#sorted.splice(at, 0, window);
     this.#forgetOldest();
     const isAppended = before === undefined && this.#sorted.at(-1) === window;
+    if (isAppended) this.#isLeft = false;
     this.#evaluate(isAppended ? this.#safeStart(window) : 0);
     return true;
+  }
+
+  /** A window up to here could not be judged; false if nothing changed. */
+  unseen(untilUs: number): boolean {
+    if (untilUs <= this.#unseenUntilUs) return false;
+    this.#unseenUntilUs = untilUs;
+    return this.#evaluateOpen();
+  }
+
+  /** Nothing arrives any more: whether something goes on is not known from here on; false if nothing changed. */
+  silent(): boolean {
+    const newestUs = this.newestUs;
+    return newestUs !== null && this.unseen(newestUs + badSignalUs);
+  }
+
+  /** A recording of the device ended at this data time, and no other goes on at once; false if that was known. */
+  ended(atUs: number): boolean {
+    if (this.#ends.includes(atUs)) return false;
+    this.#ends.push(atUs);
+    this.#ends.sort((a, b) => a - b);
+    if (this.#ends.length > alarmLimits.recordingEnds) this.#ends.shift();
+    this.#evaluate(0);
+    return true;
+  }
+
+  /** The device goes on elsewhere, on a time line of its own: nothing of this one goes on. Until a newer window of it comes. */
+  leave(): boolean {
+    if (this.#isLeft) return false;
+    this.#isLeft = true;
+    return this.#evaluateOpen();
   }
 
   #placeOf(window: VotingWindow): number {
@@ -107,6 +151,15 @@ export class SeizureTimeline {
     return start;
   }
 
+  // Only the last episode can go on; its end alone depends on what is not a window.
+  #evaluateOpen(): boolean {
+    const before = this.#episodes.at(-1);
+    if (before?.holds !== true) return false;
+    this.#evaluate(0);
+    const after = this.#episodes.at(-1);
+    return after?.holds !== before.holds || after.end !== before.end;
+  }
+
   #evaluate(start: number): void {
     const fromUs = this.#sorted[start]?.fromUs ?? 0;
     const episodes = start === 0 ? [] : this.#episodes.filter(({ holds, endUs }) => !holds && endUs < fromUs);
@@ -124,8 +177,10 @@ export class SeizureTimeline {
   }
 
   #isSame(open: Core, next: Core): boolean {
-    const { refractoryUs } = this.#rule;
-    return next.onsetUs - open.endUs < refractoryUs || next.onsetUs - this.#tailOf(open).endUs < refractoryUs;
+    if (next.onsetUs <= open.endUs) return true;
+    const tail = this.#tailOf(open);
+    if (tail.end === 'recording-ended') return false;
+    return next.onsetUs - tail.endUs < this.#rule.separateUs;
   }
 
   /** One per window at which k of n is reached and the evidence has lasted; each reaches back to its own onset. */
@@ -134,8 +189,8 @@ export class SeizureTimeline {
     const onsets: { atUs: number; onsetUs: number }[] = []; // of the windows with k of n, within reach
     for (let index = start; index < this.#sorted.length; index++) {
       const window = this.#sorted[index];
-      if (window === undefined || window.probability < on) continue;
-      const highs = this.#recent(index, ({ probability }) => probability >= on);
+      if (window === undefined || window.probability === null || window.probability < on) continue;
+      const highs = this.#recent(index, ({ probability }) => probability !== null && probability >= on);
       if (highs.length < needed) continue;
       onsets.push({ atUs: window.fromUs, onsetUs: highs[0]?.fromUs ?? window.fromUs });
       const reachUs = minDurationUs + windows * window.hopUs;
@@ -147,32 +202,59 @@ export class SeizureTimeline {
 
   #episodeOf(core: Core, start: number): Episode {
     const { onsetUs, endUs: coreEndUs } = core;
-    const { endUs, holds } = this.#tailOf(core);
+    const tail = this.#tailOf(core);
     let peak = 0;
     let channel = 0;
     for (let index = start; index < this.#sorted.length; index++) {
       const window = this.#sorted[index];
-      if (window === undefined || window.fromUs >= endUs) break;
-      if (window.fromUs < onsetUs || window.probability <= peak) continue;
+      if (window === undefined || window.fromUs >= tail.endUs) break;
+      if (window.fromUs < onsetUs || window.probability === null || window.probability <= peak) continue;
       peak = window.probability;
       channel = window.channel;
     }
-    return { onsetUs, coreEndUs, endUs, holds, peak, channel };
+    return { onsetUs, coreEndUs, ...tail, peak, channel };
   }
 
-  /** Hysteresis: behind its core an episode goes on until as many low windows as make k of n impossible, or until too long without any. */
-  #tailOf(core: Core): { readonly endUs: number; readonly holds: boolean } {
+  /**
+   * Hysteresis: behind its core an episode goes on until as many low windows as make k of n impossible, until its recording ends, or until
+   * too long without a vote. What lies between the last window that spoke for it and the first that did not was seen, or is not known.
+   */
+  #tailOf(core: Core): Tail {
     const { off, needed, windows, refractoryUs } = this.#rule;
     let endUs = core.endUs;
+    let seenUs = core.endUs; // end of what was judged without a hole
     for (let index = core.last + 1; index < this.#sorted.length; index++) {
       const window = this.#sorted[index];
       if (window === undefined) break;
-      if (window.fromUs - endUs >= refractoryUs) return { endUs, holds: false };
-      if (window.probability >= off) endUs = Math.max(endUs, window.toUs);
-      else if (this.#recent(index, ({ probability }) => probability < off).length > windows - needed) return { endUs, holds: false };
+      const recordingEndUs = this.#endBetween(endUs, window.fromUs);
+      if (recordingEndUs !== null) return { endUs, holds: false, end: 'recording-ended', knownUs: recordingEndUs };
+      if (window.fromUs - endUs >= refractoryUs) return { endUs, holds: false, end: 'not-known', knownUs: window.fromUs };
+      if (window.probability !== null && window.probability >= off) {
+        endUs = Math.max(endUs, window.toUs);
+        seenUs = Math.max(seenUs, window.toUs);
+        continue;
+      }
+      const lows = this.#isLow(window) ? this.#recent(index, this.#isLow) : [];
+      if (lows.length > windows - needed) {
+        const quietUs = lows[0]?.fromUs ?? window.fromUs;
+        if (quietUs - seenUs <= holeUs + window.hopUs) return { endUs, holds: false, end: 'over', knownUs: endUs };
+        return { endUs, holds: false, end: 'not-known', knownUs: quietUs };
+      }
+      if (window.fromUs - seenUs <= holeUs + window.hopUs) seenUs = Math.max(seenUs, window.toUs);
     }
-    return { endUs, holds: true };
+    const recordingEndUs = this.#endBetween(endUs, Number.POSITIVE_INFINITY);
+    if (recordingEndUs !== null) return { endUs, holds: false, end: 'recording-ended', knownUs: recordingEndUs };
+    if (this.#isLeft) return { endUs, holds: false, end: 'not-known', knownUs: null };
+    const isUnseen = this.#unseenUntilUs - seenUs >= badSignalUs;
+    return { endUs, holds: true, end: isUnseen ? 'not-known' : 'goes-on', knownUs: null };
   }
+
+  /** When a recording ended between the end of one window and the beginning of another; no window reaches over it. */
+  #endBetween(fromUs: number, toUs: number): number | null {
+    return this.#ends.find((atUs) => atUs >= fromUs - ROUNDING_US && atUs <= toUs + ROUNDING_US) ?? null;
+  }
+
+  readonly #isLow = ({ probability }: VotingWindow): boolean => probability !== null && probability < this.#rule.off;
 
   /**
    * Those of the last `windows` positions up to this one, earliest first. Positions are a matter of time: what is missing is no vote, and where
@@ -192,13 +274,16 @@ export class SeizureTimeline {
   }
 }
 
+/** Times of windows are rounded, and devices count samples their own way. */
+const ROUNDING_US = 100_000;
+
 function comesBefore(a: VotingWindow, b: VotingWindow): boolean {
   return a.fromUs !== b.fromUs ? a.fromUs < b.fromUs : a.key < b.key;
 }
 
 // A total order on the versions of a window, so that the one kept does not depend on which came first.
 function isStronger(a: VotingWindow, b: VotingWindow): boolean {
-  if (a.probability !== b.probability) return a.probability > b.probability;
+  if (a.probability !== b.probability) return (a.probability ?? -1) > (b.probability ?? -1);
   if (a.fromUs !== b.fromUs) return a.fromUs < b.fromUs;
   if (a.toUs !== b.toUs) return a.toUs < b.toUs;
   return a.channel < b.channel;

@@ -1,5 +1,5 @@
 import type { AlarmCondition, ReplayMark, Verdict } from '@vitalwire/contract';
-import { badSignalUs, leadOffEscalatesUs } from './rules.ts';
+import { badSignalUs, holeUs, leadOffEscalatesUs } from './rules.ts';
 import type { Statement } from './statement.ts';
 
 /** A scored or refused window, as far as alarms care. */
@@ -15,13 +15,11 @@ export type DetectionInput = {
   readonly reason: string | null;
   readonly channel: number;
   readonly replay: ReplayMark | null;
+  readonly take?: string; // of a replay: which; '' or absent = the device itself
 };
 
 const watched = ['lead-off', 'poor-signal', 'model-unavailable'] as const satisfies readonly AlarmCondition[];
 type Watched = (typeof watched)[number];
-
-/** A hole longer than this between two windows ends what was being counted: what was not seen is not known to be bad. */
-const HOLE_US = 5_000_000;
 
 /** Which technical condition a refused window speaks for; null for one that was judged, or simply unsure. */
 export function badSignalOf({ verdict, reason }: Pick<DetectionInput, 'verdict' | 'reason'>): Watched | null {
@@ -49,7 +47,7 @@ export class SignalWatch {
 
   take(window: DetectionInput): Statement[] {
     if (this.#newestUs !== null && window.toUs <= this.#newestUs) return [];
-    const joins = this.#newestUs !== null && window.fromUs - this.#newestUs <= HOLE_US + this.#hopUs;
+    const joins = this.#newestUs !== null && window.fromUs - this.#newestUs <= holeUs + this.#hopUs;
     this.#newestUs = window.toUs;
     this.#hopUs = window.hopUs;
     const kind = badSignalOf(window);
