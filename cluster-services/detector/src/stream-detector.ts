@@ -153,11 +153,14 @@ function detectorOf(model: StreamModel, network: Network, backend: BackendName):
 }
 
 /** One window's score from its channels' probabilities, which are exact here and rounded on the way out. */
-function judge(model: StreamModel, window: PreparedWindow, exact: readonly (number | null)[]): WindowScore {
+function judge(model: StreamModel, window: PreparedWindow, probabilities: readonly (number | null)[]): WindowScore {
   const { channels, baselines: channelBaselines, ...place } = window;
+  const isCutOff = (channel: number) =>
+    isClipped(channels[channel]) && (probabilities[channel] ?? Number.POSITIVE_INFINITY) < model.file.quietBelow;
+  const exact = probabilities.map((probability, channel) => (isCutOff(channel) ? null : probability));
   const scored = exact.flatMap((probability, channel) => (probability === null ? [] : [{ probability, channel }]));
   scored.sort((a, b) => b.probability - a.probability || a.channel - b.channel);
-  const reasons = channels.map((channel) => (channel.input === null ? channel.reason : null));
+  const reasons = channels.map((channel, index) => (channel.input === null ? channel.reason : isCutOff(index) ? 'clipped' : null));
   const each = {
     channelProbabilities: exact.map((value) => (value === null ? null : rounded(value))),
     channelReasons: reasons,
@@ -178,6 +181,10 @@ function judge(model: StreamModel, window: PreparedWindow, exact: readonly (numb
   if (few && probability < quietBelow) return { ...told, reason: 'few-channels' };
   const hasJumped = verdict !== 'quiet' && strongest.every(({ channel }) => jumpedAt(channels[channel]));
   return { ...told, reason: hasJumped ? 'amplitude-jump' : null };
+}
+
+function isClipped(channel: PreparedChannel | undefined): boolean {
+  return channel !== undefined && channel.input !== null && channel.clipped;
 }
 
 function jumpedAt(channel: PreparedChannel | undefined): boolean {

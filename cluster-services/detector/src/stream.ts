@@ -26,13 +26,14 @@ import { clipped, standardise } from './standardise.ts';
 import { looksCalm, type StreamModel } from './stream-model.ts';
 
 /** Why a channel's window has no probability. */
-export type RefusalReason = QualityReason | 'warm-up' | 'unlike-training' | 'rate' | 'unit';
+export type RefusalReason = QualityReason | 'warm-up' | 'unlike-training' | 'rate' | 'unit' | 'clipped';
 
 /** One channel's window on its way to the network: what the network is to see, or why it is to see nothing. */
 export type PreparedChannel =
   | {
       readonly input: Float64Array;
       readonly baseline: Baseline;
+      readonly clipped: boolean; // cut off at the converter's ends: it may show a pattern, but never that there is none
       readonly jumped: boolean; // calm in shape, and much larger than its own baseline: a gain that changed, or a seizure that looks calm
     }
   | { readonly input: null; readonly reason: RefusalReason };
@@ -164,7 +165,8 @@ export class EegStream {
       if (signal === undefined) return refused('missing');
       const { rails, baseline } = channel;
       const { quality, features } = extract(signal, this.#rateHz, { rails, maxSdUv: highestSdUv(this.#model, baseline) });
-      return quality.scorable ? prepareFeatures(this.#model, features, window, baseline) : refused(quality.reason);
+      if (!quality.scorable) return refused(quality.reason);
+      return prepareFeatures(this.#model, { features, window, clipped: quality.clipped === true }, baseline);
     });
     const baselines = this.#channels.map((channel) => channel?.baseline.level ?? null);
     this.#settle(window, judged);
@@ -216,9 +218,13 @@ function highestSdUv({ file }: StreamModel, running: RunningBaseline): number {
 }
 
 /** Features as the network is to see them, by the channel's baseline; where that is sought, a calm window joins it first. */
-function prepareFeatures(model: StreamModel, features: Float64Array, window: number, running: RunningBaseline): JudgedChannel {
+function prepareFeatures(
+  model: StreamModel,
+  { features, window, clipped: isClipped }: { readonly features: Float64Array; readonly window: number; readonly clipped: boolean },
+  running: RunningBaseline,
+): JudgedChannel {
   const { file, reference } = model;
-  const evidence = { logUv: features[amplitudeFeature] ?? Number.NaN, isCalm: looksCalm(file, features) };
+  const evidence = { logUv: features[amplitudeFeature] ?? Number.NaN, isCalm: !isClipped && looksCalm(file, features) };
   if (evidence.isCalm) running.seek(window, evidence.logUv);
   const baseline = running.now();
   const shifted = baseline.kind === 'own' ? withGain(features, file.populationLogUv - baseline.logUv) : features;
@@ -226,9 +232,11 @@ function prepareFeatures(model: StreamModel, features: Float64Array, window: num
   if (distanceFrom(reference, standardise(shifted, mean.slice(0, shifted.length), sd)) > reference.limit)
     return { ...refused('unlike-training'), evidence };
   const input = Float64Array.of(...shifted, baseline.kind === 'own' ? 1 : 0);
-  if (baseline.kind === 'population') return { prepared: { input, baseline: 'population', jumped: false }, own: null, evidence };
+  if (baseline.kind === 'population')
+    return { prepared: { input, baseline: 'population', clipped: isClipped, jumped: false }, own: null, evidence };
   const own = sigmoid(plainLogit(model.members, clipped(standardise(input, mean, sd), clip)) / file.temperature);
-  return { prepared: { input, baseline: 'own', jumped: evidence.isCalm && evidence.logUv - baseline.logUv >= JUMP_LOG }, own, evidence };
+  const jumped = evidence.isCalm && evidence.logUv - baseline.logUv >= JUMP_LOG;
+  return { prepared: { input, baseline: 'own', clipped: isClipped, jumped }, own, evidence };
 }
 
 function refused(reason: RefusalReason): JudgedChannel {

@@ -1,5 +1,6 @@
 import { openSyntheticPatient } from '@vitalwire/datasets';
 import { loadStreamDetector } from '@vitalwire/detector';
+import { recentRule } from '@vitalwire/vitals';
 import { afterAll, expect, test } from 'vitest';
 
 const detector = await loadStreamDetector();
@@ -36,4 +37,50 @@ test('the detector finds a synthetic seizure within 5 s, calls nothing else one,
   for (const { reason } of during(60, 72)) expect(reason).toBe('mains-hum');
   for (const { channelReasons } of during(80, 92))
     expect(channelReasons.filter((reason) => reason !== null)).toEqual([expect.stringMatching(/flat|railed/)]);
+});
+
+test.each([300, 200, 150, 100])(
+  'a seizure at the limit of an amplifier of ±%i µV is judged by what is seen of it, and never called quiet',
+  async (railUv) => {
+    const rate = { num: 200, den: 1 };
+    const patient = openSyntheticPatient({
+      seed: 3,
+      channels: 1,
+      rate,
+      durationS: 190,
+      seizures: [{ onsetS: 120, durationS: 60 }],
+      artefacts: 'none',
+    });
+    const [read = new Int32Array(0)] = await patient.read(0, 0, 190 * 200);
+    const rail = railUv * 10; // a count is 0.1 µV
+    const samples = read.map((value) => Math.max(-rail, Math.min(rail, value)));
+    const scale = {
+      label: 'C3',
+      unit: 'uV',
+      digitalMin: -rail,
+      digitalMax: rail,
+      physicalMin: -railUv,
+      physicalMax: railUv,
+      reference: '',
+    };
+    const scores = detector.score(detector.openStream(rate, [scale]).push({ firstSample: 0, samplesPerChannel: samples.length, samples }));
+    const during = scores.filter(({ window }) => window >= 122 && window < 174);
+    for (const { verdict, probability } of during) {
+      expect(verdict).toBe('seizure');
+      expect(probability).toBeGreaterThan(recentRule.on);
+    }
+    const clipped = samples.subarray(145 * 200, 175 * 200).filter((value) => Math.abs(value) >= rail).length / (30 * 200);
+    expect(clipped).toBeGreaterThan(0.02); // what was refused before
+  },
+);
+
+test('a calm signal that is cut off is not quiet: what was not seen is not known', () => {
+  const rate = { num: 200, den: 1 };
+  const random = (index: number) => Math.sin(index * 12.9898) * 2 + Math.sin(index * 3.7);
+  const slow = (index: number) =>
+    18 * Math.sin(index / 3.1) + 14 * Math.sin(index / 4.9 + 1) + 9 * Math.sin(index / 9.3) + 2 * random(index);
+  const samples = Int32Array.from({ length: 60 * 200 }, (_, index) => Math.max(-300, Math.min(300, Math.round(10 * slow(index)))));
+  const scale = { label: 'C3', unit: 'uV', digitalMin: -300, digitalMax: 300, physicalMin: -30, physicalMax: 30, reference: '' };
+  const scores = detector.score(detector.openStream(rate, [scale]).push({ firstSample: 0, samplesPerChannel: samples.length, samples }));
+  expect(scores.filter(({ verdict }) => verdict === 'quiet')).toEqual([]);
 });

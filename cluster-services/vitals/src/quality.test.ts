@@ -28,7 +28,8 @@ test.each([
   ['low-amplitude', window((seconds) => calm(seconds) / 20)],
   ['high-amplitude', window((seconds) => calm(seconds) * 40)],
   ['railed', window(() => 2047)],
-  ['railed', window((seconds, index) => (index % 30 < 2 ? 2047 : calm(seconds)))],
+  ['railed', window((seconds, index) => (index > 60 && index < 131 ? -2048 : calm(seconds)))],
+  ['railed', window((seconds) => Math.max(-2048, Math.min(2047, 600 * calm(seconds))))],
   ['drop-outs', window((seconds, index) => (index % 11 === 5 ? 0 : calm(seconds) + 90))],
   ['mains-hum', window((seconds) => calm(seconds) + 100 * sine(50, seconds))],
   ['mains-hum', window((seconds) => calm(seconds) + 100 * sine(60, seconds))],
@@ -37,6 +38,22 @@ test.each([
   ['steps', window((_, index) => (index % 58) * 10)],
 ])('%s is named', (reason, values) => {
   expect(reasonOf(values)).toBe(reason);
+});
+
+test.each([1.2, 1.5, 2, 2.5])('a wave %d times as large as its converter is clipped and judged all the same', (times) => {
+  const wave = (seconds: number) => 2047 * times * (sine(3, seconds) + 0.2 * sine(11, seconds));
+  const seen = window((seconds) => Math.max(-2048, Math.min(2047, Math.round(wave(seconds) / 4) * 4)));
+  expect(checkQuality(seen, rateHz, { rails, maxSdUv: 2000 })).toEqual({ scorable: true, clipped: true });
+});
+
+test('a few clipped samples are no clipping', () => {
+  expect(
+    checkQuality(
+      window((seconds, index) => (index === 50 ? 2047 : 20 * calm(seconds))),
+      rateHz,
+      { rails, maxSdUv: 2000 },
+    ),
+  ).toEqual({ scorable: true });
 });
 
 test('seven equal samples pass, eight do not', () => {

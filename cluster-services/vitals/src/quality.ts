@@ -12,7 +12,8 @@ export type QualityReason =
   | 'broadband-noise'
   | 'steps';
 
-export type Quality = { readonly scorable: true } | { readonly scorable: false; readonly reason: QualityReason };
+/** `clipped`: more was cut off at the converter's ends than a trace: what is seen may show a pattern, but never that there is none. */
+export type Quality = { readonly scorable: true; readonly clipped?: true } | { readonly scorable: false; readonly reason: QualityReason };
 
 /** The converter's ends in the window's unit, where known: samples on them are clipped. */
 export type Rails = { readonly min: number; readonly max: number };
@@ -25,7 +26,9 @@ export const qualityLimits = {
   equalSamples: 8, // in a row at 173.61 Hz, and the same time at any higher rate, (n): a converter's noise alone breaks such runs
   minSdUv: 5, // (n)
   maxSdUv: 1000, // (n)
-  railShare: 0.02, // (t) clipped samples; true seizures clip a few
+  clippedShare: 0.02, // (t) samples on a rail; true seizures clip a few
+  stuckShare: 0.75, // (t) of them: with more, what is left between the rails shows no waveform; fewer are masked and the rest is judged
+  stuckS: 0.4, // (t) on one rail without a break: an amplifier that is blocked or a lead that is off; a clipped wave of 2 Hz and more leaves it sooner
   dropOuts: 3, // (t) excursions to exactly zero and back, as a lost packet or a bad contact leaves them
   dropOutStep: 3, // (t) an excursion's edges are this many times the window's mean change
   mainsShare: 0.1, // (n) power in 48-52 or 58-62 Hz over all power
@@ -51,10 +54,10 @@ export function checkQuality(windowUv: ArrayLike<number>, rateHz: number, { rail
   const finer = Math.max(1, rateHz / LIMITS_RATE_HZ);
   const shape = describe(windowUv, rails);
   if (!shape.complete) return refused('missing');
-  if (shape.longestRun >= Math.round(limits.equalSamples * finer)) return refused(shape.onRails > limits.railShare ? 'railed' : 'flat');
+  if (shape.onRails > limits.stuckShare || shape.longestOnRail >= limits.stuckS * rateHz) return refused('railed');
+  if (shape.longestRun >= Math.round(limits.equalSamples * finer)) return refused('flat');
   if (shape.sd < limits.minSdUv) return refused('low-amplitude');
   if (shape.sd > Math.max(maxSdUv ?? 0, limits.maxSdUv)) return refused('high-amplitude');
-  if (shape.onRails > limits.railShare) return refused('railed');
   if (dropOutsIn(windowUv) >= limits.dropOuts) return refused('drop-outs');
 
   const seen = spectrum ?? powerSpectrum(windowUv, rateHz);
@@ -62,7 +65,7 @@ export function checkQuality(windowUv: ArrayLike<number>, rateHz: number, { rail
   if (Math.max(...humShares(seen)) > limits.mainsShare) return refused('mains-hum');
   if (bandPower(seen, 45, rateHz) > limits.highFrequencyShare * all) return refused('broadband-noise');
   if (shareOfLoneSteps(windowUv, Math.max(1, Math.round(finer))) > limits.stepShare) return refused('steps');
-  return { scorable: true };
+  return shape.onRails > limits.clippedShare ? { scorable: true, clipped: true } : { scorable: true };
 }
 
 /** The shares of power around 50 and around 60 Hz. */
@@ -74,7 +77,8 @@ export function humShares(spectrum: Spectrum): [number, number] {
 type Shape = {
   readonly complete: boolean;
   readonly sd: number;
-  readonly longestRun: number; // equal samples in a row
+  readonly longestRun: number; // equal samples in a row, clipped ones left out
+  readonly longestOnRail: number; // clipped samples in a row
   readonly onRails: number; // share of samples
 };
 
@@ -82,22 +86,30 @@ function describe(window: ArrayLike<number>, rails: Rails | undefined): Shape {
   const length = window.length;
   let sum = 0;
   let squares = 0;
-  let run = 1;
-  let longestRun = 1;
+  let run = 0;
+  let longestRun = 0;
+  let onRail = 0;
+  let longestOnRail = 0;
   let clipped = 0;
   let complete = length > 1;
   for (let index = 0; index < length; index++) {
     const value = window[index] ?? Number.NaN;
     if (!Number.isFinite(value)) complete = false;
     sum += value;
-    if (rails !== undefined && (value <= rails.min || value >= rails.max)) clipped++;
-    if (index === 0) continue;
-    run = value === window[index - 1] ? run + 1 : 1;
+    if (rails !== undefined && (value <= rails.min || value >= rails.max)) {
+      clipped++;
+      onRail++;
+      longestOnRail = Math.max(longestOnRail, onRail);
+      run = 0;
+      continue;
+    }
+    onRail = 0;
+    run = index > 0 && value === window[index - 1] ? run + 1 : 1;
     longestRun = Math.max(longestRun, run);
   }
   const mean = sum / length;
   for (let index = 0; index < length; index++) squares += ((window[index] ?? Number.NaN) - mean) ** 2;
-  return { complete, sd: Math.sqrt(squares / length), longestRun, onRails: clipped / length };
+  return { complete, sd: Math.sqrt(squares / length), longestRun, longestOnRail, onRails: clipped / length };
 }
 
 /** Runs of exact zeros that the signal leaves to the side it came from, with edges far steeper than it has elsewhere. */
