@@ -95,8 +95,8 @@ export const DetectionInfo = z.object({
   reason: z.string().nullable(),
   baseline: z.enum(baselines).nullable(),
   channelProbabilities: z.array(z.number().nullable()), // in the order of the montage
-  channelBaselines: z.array(z.number().nullable()).optional(), // what each was compared with, in 1/1000 of log µV; null = the population's
-  everyS: z.number().optional(), // judged under overload: seconds from one judged window to the next; absent = every window is
+  channelBaselines: z.array(z.number().nullable()).exactOptional(), // what each was compared with, in 1/1000 of log µV; null = the population's
+  everyS: z.number().exactOptional(), // judged under overload: seconds from one judged window to the next; absent = every window is
   measuredAtUs: Micros,
   committedAtUs: Micros,
 });
@@ -124,12 +124,37 @@ export const LatestQuery = z
   .strictObject({ patient: Id.optional(), device: Id.optional() })
   .refine((query) => query.patient === undefined || query.device === undefined, { error: 'ask for a patient or for a device, not both' });
 export type LatestQuery = z.infer<typeof LatestQuery>;
+/** What a screen needs besides a stored value to show it as it would have shown it live. */
+const AroundValue = {
+  gateway: Id.exactOptional(),
+  clockOffsetUs: z.int().nullable().exactOptional(), // cluster clock minus gateway clock; null = not measured then
+  replay: ReplayAnswer.nullable().exactOptional(), // null = no replay; absent = its start record is not stored
+};
 export const LatestOfDevice = z.object({
   device: Id,
   patient: Id.nullable(),
-  heartRate: z.object({ bpm: z.number(), kind: z.enum(heartRateKinds), measuredAtUs: Micros, committedAtUs: Micros }).nullable(),
-  detection: DetectionInfo.extend({ recordingId: Uuid }).nullable(),
-  eeg: z.object({ recordingId: Uuid, measuredAtUs: Micros, committedAtUs: Micros }).nullable(),
+  heartRate: z
+    .object({
+      bpm: z.number(),
+      kind: z.enum(heartRateKinds),
+      measuredAtUs: Micros,
+      committedAtUs: Micros,
+      recordingId: Uuid.exactOptional(),
+      ...AroundValue,
+    })
+    .nullable(),
+  detection: DetectionInfo.extend({ recordingId: Uuid, endUs: Micros.exactOptional(), ...AroundValue }).nullable(), // endUs: of the window
+  eeg: z
+    .object({
+      recordingId: Uuid,
+      measuredAtUs: Micros, // the last sample
+      committedAtUs: Micros,
+      rate: RateAnswer.exactOptional(),
+      channels: Count.exactOptional(),
+      montageHash: z.string().exactOptional(),
+      ...AroundValue,
+    })
+    .nullable(),
 });
 export type LatestOfDevice = z.infer<typeof LatestOfDevice>;
 export const Latest = z.object({ devices: z.array(LatestOfDevice) });

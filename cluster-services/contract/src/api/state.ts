@@ -58,6 +58,7 @@ export const PatientState = z.object({
   alarms: z.array(AlarmInfo),
   pauses: z.array(AlarmPause),
   replay: Replay.nullable(),
+  replayKnown: z.boolean().exactOptional(), // false: the start record of something shown was not seen yet, so it may be a replay
 });
 export type PatientState = z.infer<typeof PatientState>;
 

@@ -90,6 +90,7 @@ export type StartOptions = {
   predecessor?: string | null;
   captureId?: string;
   captureFirstSample?: number;
+  replay?: { speed: number; source: string } | null;
 };
 
 export function startRow(options: StartOptions): ChunkRow {
@@ -120,7 +121,7 @@ export function startRow(options: StartOptions): ChunkRow {
       predecessor: options.predecessor ?? null,
       captureId: options.captureId ?? 'capture-1',
       captureFirstSample: options.captureFirstSample ?? 0,
-      replay: { speed: 1, source: 'test' },
+      replay: options.replay === undefined ? { speed: 1, source: 'test' } : options.replay,
       source: 'test',
     },
     { device },

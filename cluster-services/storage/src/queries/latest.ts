@@ -1,20 +1,38 @@
-import { bytesToUuid, type LatestOfDevice, type Stream } from '@vitalwire/contract';
+import {
+  bytesToUuid,
+  type ClockState,
+  type HeartRateReading,
+  isClockWrong,
+  type LatestOfDevice,
+  type Message,
+  type Stream,
+} from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { detectionInfo } from './detections.ts';
-import { readLastMessage, type StoredMessage } from './recordings.ts';
+import { findRecording, type Recording, readMessagesBackwards, type StoredMessage } from './recordings.ts';
 
-const CANDIDATES = 4; // recordings of a stream that are looked at: a device may have two open at once after an outage
+/** Recordings of a stream that are looked at: those without an end, the newest begun first, and some more in case their clocks are wrong. */
+const CANDIDATES = 4;
+const MAX_CANDIDATES = 32;
+const ROWS_PER_PAGE = 16;
+/** Rows of one recording that are looked at: a device whose clock is wrong for longer has no latest value there. */
+const MAX_ROWS = 4_096;
+/** Replicas commit side by side: rows of this much time may lie out of the order of their seqs. */
+const ORDER_SLACK_US = 5_000_000;
 
 /** A device, and the gateway it belongs to; null: nobody knows yet. */
 export type OwnedDevice = { readonly device: string; readonly gateway: string | null };
 
-/** The latest stored values of a device, by the device's clock; what another gateway sent as this device is none of it. */
+/**
+ * The latest stored values of a device: what was measured last on the cluster's clock, as far as the gateway's offset is known. A backlog that
+ * arrives late is not the latest, what comes from the future is nobody's, and what another gateway sent as this device is none of it.
+ */
 export async function latestOf(db: Kysely<ReadingsTables>, owned: OwnedDevice, patient: string | null): Promise<LatestOfDevice> {
   const [heartRate, detection, eeg] = await Promise.all([
-    latestMessage(db, owned, 'heart-rate'),
-    latestMessage(db, owned, 'detection'),
-    latestMessage(db, owned, 'eeg'),
+    latestValue(db, owned, 'heart-rate'),
+    latestValue(db, owned, 'detection'),
+    latestValue(db, owned, 'eeg'),
   ]);
   return { device: owned.device, patient, heartRate: heartRateOf(heartRate), detection: detectionOf(detection), eeg: eegOf(eeg) };
 }
@@ -32,36 +50,122 @@ export async function storedDevices(db: Kysely<ReadingsTables>, limit: number): 
   return rows.map(({ device }) => device);
 }
 
-async function latestMessage(db: Kysely<ReadingsTables>, { device, gateway }: OwnedDevice, stream: Stream): Promise<StoredMessage | null> {
-  let query = db.selectFrom('stream_index').select('recording_id').where('device', '=', device).where('stream', '=', stream);
-  if (gateway !== null) query = query.where('gateway', '=', gateway);
-  const streams = await query.orderBy('first_measured_at_us', 'desc').limit(CANDIDATES).execute();
-  let latest: StoredMessage | null = null;
-  for (const { recording_id } of streams) {
-    const last = await readLastMessage(db, bytesToUuid(recording_id));
-    if (last !== null && (latest === null || last.message.measuredAtUs > latest.message.measuredAtUs)) latest = last;
+/** A value with the recording it is of; `heldAtUs` is when it was measured on the cluster's clock, and never after its commit. */
+type Value = StoredMessage & {
+  readonly recording: Recording | null;
+  readonly endUs: number; // the device's clock
+  readonly heldAtUs: number;
+  readonly reading: HeartRateReading | null;
+};
+
+async function latestValue(db: Kysely<ReadingsTables>, owned: OwnedDevice, stream: Stream): Promise<Value | null> {
+  const ids = await candidates(db, owned, stream);
+  let latest: Value | null = null;
+  for (const [index, id] of ids.entries()) {
+    if (index >= CANDIDATES && latest !== null) break;
+    const value = await latestIn(db, id, stream);
+    if (value !== null && (latest === null || value.heldAtUs > latest.heldAtUs)) latest = value;
   }
   return latest;
 }
 
-function heartRateOf(stored: StoredMessage | null): LatestOfDevice['heartRate'] {
-  if (stored === null || stored.message.stream !== 'heart-rate') return null;
-  const { kind, readings } = stored.message;
-  const newest = readings.reduce<(typeof readings)[number] | null>(
-    (best, one) => (best === null || one.atUs >= best.atUs ? one : best),
-    null,
-  );
-  return newest === null ? null : { bpm: newest.bpm, kind, measuredAtUs: newest.atUs, committedAtUs: stored.committedAtUs };
+async function candidates(db: Kysely<ReadingsTables>, { device, gateway }: OwnedDevice, stream: Stream): Promise<Buffer[]> {
+  let query = db
+    .selectFrom('stream_index as i')
+    .leftJoin('recording_end as e', 'e.recording_id', 'i.recording_id')
+    .select(['i.recording_id as id', 'e.measured_at_us as endedUs'])
+    .where('i.device', '=', device)
+    .where('i.stream', '=', stream);
+  if (gateway !== null) query = query.where('i.gateway', '=', gateway);
+  const rows = await query.orderBy('i.first_measured_at_us', 'desc').limit(MAX_CANDIDATES).execute();
+  // One that goes on may have begun long before others that have ended.
+  const [open, ended] = [rows.filter(({ endedUs }) => endedUs === null), rows.filter(({ endedUs }) => endedUs !== null)];
+  const first = stream === 'detection' ? rows : [...ended.slice(0, CANDIDATES / 2), ...open.slice(0, CANDIDATES / 2)];
+  return [...new Set([...first, ...rows])].map(({ id }) => id);
 }
 
-function detectionOf(stored: StoredMessage | null): LatestOfDevice['detection'] {
-  if (stored === null || stored.message.stream !== 'detection') return null;
-  return { ...detectionInfo(stored.message, stored.committedAtUs), recordingId: stored.message.subject };
+/**
+ * Of one recording. The samples of EEG, and the windows of detections, are in the order of their seqs; heart rates are not: an export of
+ * yesterday comes after a reading of today. Nothing is measured after its commit, so rows committed before the best value cannot beat it.
+ */
+async function latestIn(db: Kysely<ReadingsTables>, id: Buffer, stream: Stream): Promise<Value | null> {
+  const recordingId = bytesToUuid(id);
+  let recording: Recording | null | undefined;
+  let latest: Value | null = null;
+  let beforeSeq: number | null = null; // null = from its end
+  for (let seen = 0; seen < MAX_ROWS; ) {
+    const limit = seen === 0 ? 1 : ROWS_PER_PAGE;
+    const { messages, lowestSeq } = await readMessagesBackwards(db, recordingId, { beforeSeq, limit });
+    for (const row of messages) {
+      if (latest !== null && (stream !== 'heart-rate' || row.committedAtUs + ORDER_SLACK_US < latest.heldAtUs)) return latest;
+      if (recording === undefined) recording = await findRecording(db, subjectOf(row.message));
+      const value = valueIn(row, recording);
+      if (value !== null && (latest === null || value.heldAtUs > latest.heldAtUs)) latest = value;
+    }
+    if (lowestSeq === null) return latest;
+    beforeSeq = lowestSeq;
+    seen += limit;
+  }
+  return latest;
 }
 
-function eegOf(stored: StoredMessage | null): LatestOfDevice['eeg'] {
-  if (stored === null || stored.message.stream !== 'eeg') return null;
-  const { recordingId, measuredAtUs, samplesPerChannel, rate } = stored.message;
-  const lastSampleUs = measuredAtUs + Math.round(((samplesPerChannel - 1) * 1e6 * rate.den) / rate.num);
-  return { recordingId, measuredAtUs: lastSampleUs, committedAtUs: stored.committedAtUs };
+/** Null when its clock was wrong: then it is stored, and nobody's latest. Replays have a time of their own. */
+function valueIn(stored: StoredMessage, recording: Recording | null): Value | null {
+  const { message, committedAtUs } = stored;
+  const { clock } = message;
+  const isReplay = recording !== null && recording.start !== null && recording.start.replay !== null;
+  const isRight = (atUs: number): boolean => isReplay || !isClockWrong(atUs, clock, committedAtUs);
+  const reading = message.stream === 'heart-rate' ? newestOf(message.readings.filter(({ atUs }) => isRight(atUs))) : null;
+  const endUs = message.stream === 'heart-rate' ? (reading?.atUs ?? null) : endOf(message, recording);
+  if (endUs === null || !isRight(endUs)) return null;
+  return { ...stored, recording, endUs, reading, heldAtUs: Math.min(endUs + offsetOf(clock), committedAtUs) };
+}
+
+function newestOf(readings: readonly HeartRateReading[]): HeartRateReading | null {
+  return readings.reduce<HeartRateReading | null>((best, one) => (best === null || one.atUs >= best.atUs ? one : best), null);
+}
+
+function endOf(message: Message, recording: Recording | null): number | null {
+  if (message.stream === 'eeg') {
+    const { measuredAtUs, samplesPerChannel, rate } = message;
+    return measuredAtUs + Math.round(((samplesPerChannel - 1) * 1e6 * rate.den) / rate.num);
+  }
+  if (message.stream !== 'detection') return null;
+  const rate = recording?.start?.rate ?? null;
+  return message.measuredAtUs + (rate === null ? 0 : Math.round((message.samples * 1e6 * rate.den) / rate.num));
+}
+
+function offsetOf(clock: ClockState): number {
+  return clock.source === 'none' ? 0 : clock.offsetUs;
+}
+
+function subjectOf(message: Message): string {
+  return message.stream === 'detection' ? message.subject : message.recordingId;
+}
+
+function aroundOf({ recording, message: { clock } }: Value) {
+  return {
+    clockOffsetUs: clock.source === 'none' ? null : clock.offsetUs,
+    ...(recording === null ? {} : { gateway: recording.gateway }),
+    ...(recording === null || recording.start === null ? {} : { replay: recording.start.replay }),
+  };
+}
+
+function heartRateOf(value: Value | null): LatestOfDevice['heartRate'] {
+  if (value === null || value.message.stream !== 'heart-rate' || value.reading === null) return null;
+  const { kind, recordingId } = value.message;
+  const { bpm, atUs } = value.reading;
+  return { bpm, kind, measuredAtUs: atUs, committedAtUs: value.committedAtUs, recordingId, ...aroundOf(value) };
+}
+
+function detectionOf(value: Value | null): LatestOfDevice['detection'] {
+  if (value === null || value.message.stream !== 'detection') return null;
+  const { message, committedAtUs, endUs } = value;
+  return { ...detectionInfo(message, committedAtUs), recordingId: message.subject, endUs, ...aroundOf(value) };
+}
+
+function eegOf(value: Value | null): LatestOfDevice['eeg'] {
+  if (value === null || value.message.stream !== 'eeg') return null;
+  const { recordingId, rate, channels, montageHash } = value.message;
+  return { recordingId, measuredAtUs: value.endUs, committedAtUs: value.committedAtUs, rate, channels, montageHash, ...aroundOf(value) };
 }

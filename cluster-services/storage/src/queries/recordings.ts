@@ -236,18 +236,20 @@ export async function readMessages(
   });
 }
 
-/** The last stored message of an identity. */
-export async function readLastMessage(db: Kysely<ReadingsTables>, recordingId: string): Promise<StoredMessage | null> {
-  const row = await db
-    .selectFrom('chunk')
-    .select(['seq', 'committed_at_us', 'message'])
-    .where('recording_id', '=', idBytes(recordingId))
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  if (row === undefined) return null;
-  const decoded = decodeMessage(row.message);
-  return decoded.ok ? { message: decoded.value, seq: row.seq, committedAtUs: row.committed_at_us } : null;
+/** Decoded messages of an identity below a seq (null = from its end), the last first, and the lowest seq that was looked at. */
+export async function readMessagesBackwards(
+  db: Kysely<ReadingsTables>,
+  recordingId: string,
+  { beforeSeq, limit }: { readonly beforeSeq: number | null; readonly limit: number },
+): Promise<{ readonly messages: StoredMessage[]; readonly lowestSeq: number | null }> {
+  let query = db.selectFrom('chunk').select(['seq', 'committed_at_us', 'message']).where('recording_id', '=', idBytes(recordingId));
+  if (beforeSeq !== null) query = query.where('seq', '<', beforeSeq);
+  const rows = await query.orderBy('seq', 'desc').limit(limit).execute();
+  const messages = rows.flatMap((row) => {
+    const decoded = decodeMessage(row.message);
+    return decoded.ok ? [{ message: decoded.value, seq: row.seq, committedAtUs: row.committed_at_us }] : [];
+  });
+  return { messages, lowestSeq: rows.at(-1)?.seq ?? null };
 }
 
 export function encodeCursor(recording: Recording): string {

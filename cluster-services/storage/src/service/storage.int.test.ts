@@ -1,6 +1,7 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type ClockState,
   Detections,
   decodeMessage,
   derivedId,
@@ -402,6 +403,78 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
     expect(unknown.devices).toEqual([{ device: 'never-seen', patient: null, heartRate: null, detection: null, eeg: null }]);
     const everything = await client.getJson('/v1/latest', Latest);
     expect(everything.devices.some((one) => one.device === device)).toBe(true);
+  });
+
+  describe('the latest is what was measured last, in whatever order it came', () => {
+    const minute = 60_000_000;
+    const aheadUs = 75 * 365 * 86_400_000_000;
+    const pulse = (
+      recordingId: string,
+      device: string,
+      seq: number,
+      bpms: readonly [atUs: number, bpm: number][],
+      at: ClockState = clock,
+    ) => {
+      const readings = bpms.map(([atUs, bpm]) => ({ atUs, bpm, minBpm: null, maxBpm: null }));
+      const measuredAtUs = readings[0]?.atUs ?? 0;
+      return rowOf(
+        { stream: 'heart-rate', recordingId, seq, measuredAtUs, clock: at, firstSample: seq * 2, kind: 'phone', readings },
+        { device },
+      );
+    };
+    const latestOf = async (device: string) => (await client.getJson('/v1/latest', Latest, { query: { device } })).devices[0];
+
+    test("a backfill of yesterday does not make yesterday's 55 the latest today", async () => {
+      const id = testRecordingId(nowUs);
+      const yesterday = Array.from({ length: 40 }, (_, n) => pulse(id, 'back-1', n + 1, [[nowUs - (1_440 - n) * minute, 55]]));
+      await commit(pulse(id, 'back-1', 0, [[nowUs - 10 * minute, 72]]), ...yesterday);
+      expect((await latestOf('back-1'))?.heartRate).toMatchObject({ bpm: 72, measuredAtUs: nowUs - 10 * minute, recordingId: id });
+      const older = testRecordingId(nowUs + 1_000_000); // a recording of its own, begun later, of last week
+      await commit(pulse(older, 'back-1', 0, [[nowUs - 7 * 1_440 * minute, 48]]));
+      expect((await latestOf('back-1'))?.heartRate?.bpm).toBe(72);
+    });
+
+    test('a reading of the future is never the latest: not alone, not among others, not in recordings of its own', async () => {
+      const id = testRecordingId(nowUs);
+      await commit(
+        pulse(id, 'ahead-1', 0, [[nowUs - 10 * minute, 72]]),
+        pulse(id, 'ahead-1', 1, [
+          [nowUs - 5 * minute, 74],
+          [nowUs + 60 * minute, 41],
+        ]),
+        pulse(id, 'ahead-1', 2, [[nowUs + aheadUs, 42]]),
+        ...[1, 2, 3, 4, 5, 6].map((n) => pulse(testRecordingId(nowUs + n), 'ahead-1', 0, [[nowUs + aheadUs + n, 43]])),
+      );
+      expect((await latestOf('ahead-1'))?.heartRate).toMatchObject({ bpm: 74, measuredAtUs: nowUs - 5 * minute });
+      await commit(pulse(testRecordingId(nowUs), 'ahead-2', 0, [[nowUs + aheadUs, 42]]));
+      expect((await latestOf('ahead-2'))?.heartRate).toBeNull();
+      const eeg = testRecordingId(nowUs);
+      await commit(
+        startRow({ recordingId: eeg, device: 'ahead-1', startUs: nowUs - minute, replay: null }),
+        eegRow({ recordingId: eeg, device: 'ahead-1', seq: 0, startUs: nowUs - minute }),
+        ...[1, 2, 3].map((seq) => eegRow({ recordingId: eeg, device: 'ahead-1', seq, startUs: nowUs + aheadUs })),
+      );
+      expect((await latestOf('ahead-1'))?.eeg?.measuredAtUs).toBe(nowUs - minute + 245_000);
+    });
+
+    test('a gateway clock that is ahead by a known offset is no fault, and a replay has a time of its own', async () => {
+      const known = { offsetUs: -60 * minute, uncertaintyUs: 1_000, source: 'front-door' } as const;
+      const id = testRecordingId(nowUs);
+      await commit(pulse(id, 'offset-1', 0, [[nowUs - minute, 72]]), pulse(id, 'offset-1', 1, [[nowUs + 60 * minute, 80]], known));
+      expect((await latestOf('offset-1'))?.heartRate).toMatchObject({ bpm: 80, clockOffsetUs: -60 * minute });
+      const eeg = testRecordingId(nowUs);
+      await commit(
+        startRow({ recordingId: eeg, device: 'offset-1', startUs: nowUs }),
+        eegRow({ recordingId: eeg, device: 'offset-1', seq: 0, startUs: nowUs + 60 * minute }),
+      );
+      expect((await latestOf('offset-1'))?.eeg).toMatchObject({
+        measuredAtUs: nowUs + 60 * minute + 245_000,
+        gateway: testGateway,
+        replay: { speed: 1, source: 'test' },
+        channels: 1,
+        rate: { num: 200, den: 1 },
+      });
+    });
   });
 
   test('the registry: what is put is there, a repeat changes nothing, a change raises the revision', async () => {
