@@ -8,6 +8,7 @@ import {
   derivedId,
 } from '@vitalwire/contract';
 import { categoryOf, compareAlarms } from '@vitalwire/vitals';
+import type { KeptBoard } from './kept-ward.ts';
 
 export type BoardLimits = { readonly maxAlarms: number; readonly maxPauses: number };
 export const boardLimits: BoardLimits = { maxAlarms: 20_000, maxPauses: 10_000 };
@@ -37,6 +38,7 @@ export class AlarmBoard {
   #changed = new Set<string>(); // devices
   #shown: readonly AlarmInfo[] | null = null; // null = to be made again
   #refused = 0;
+  #revision = 0;
 
   constructor(limits: BoardLimits = boardLimits) {
     this.#limits = limits;
@@ -45,6 +47,31 @@ export class AlarmBoard {
   /** Alarms not kept because of the limit. */
   get refused(): number {
     return this.#refused;
+  }
+
+  /** Another number whenever an alarm or a pause has changed. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** What has not ended, to be restored after a restart. */
+  keep(): KeptBoard {
+    const alarms = [...this.#known.values()].flatMap((known) => {
+      if (effective(known)?.state === 'ended') return [];
+      const { mergedInto } = known;
+      return [...known.bySender].map(([sender, { info, logId, seq, saidAtUs }]) => ({ sender, info, logId, seq, saidAtUs, mergedInto }));
+    });
+    return { alarms, pauses: [...this.#pauses.values()].filter(({ pause }) => pause.untilUs > 0) };
+  }
+
+  /** What was open before a restart. It counts as heard before anything was asked, so that an answer that no longer names it ends it. */
+  restore({ alarms, pauses }: KeptBoard): void {
+    for (const { sender, info, logId, seq, saidAtUs, mergedInto } of alarms) {
+      this.#set(sender, { info, logId, seq, saidAtUs, heardAtMs: Number.NEGATIVE_INFINITY });
+      const known = this.#known.get(keyOf(info));
+      if (known !== undefined && mergedInto !== null) known.mergedInto = mergedInto;
+    }
+    for (const told of pauses) this.#setPause(told);
   }
 
   /** One line of a log, from either lane, in any order and any number of times. Pulses are not for the board. */
@@ -224,6 +251,7 @@ export class AlarmBoard {
   }
 
   #touch(device: string): void {
+    this.#revision += 1;
     this.#changed.add(device);
     this.#shown = null;
   }

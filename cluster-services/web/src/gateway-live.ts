@@ -30,7 +30,7 @@ export function gatewayState(gateway: string, live: GatewayLive, nowUs: number, 
     secondsUntilFull: status?.secondsUntilFull ?? null,
     certificateDaysLeft: status?.certificateDaysLeft ?? null,
     problem: problemOf(live, nowUs),
-    clock: status?.clock ?? live.clock,
+    clock: clockOf(live),
   };
 }
 
@@ -47,6 +47,11 @@ function problemOf({ status, certificateEndsUs }: GatewayLive, nowUs: number): s
 export function certificateEndsUs(live: GatewayLive, status: LiveStatus, receivedAtUs: number): number | null {
   if (!status.online || status.certificateDaysLeft === null) return live.certificateEndsUs;
   return receivedAtUs + status.certificateDaysLeft * 86_400e6;
+}
+
+// A gateway that has just started has not measured its clock yet: what was measured before still holds, and ages are counted by it.
+function clockOf({ status, clock }: GatewayLive): ClockState | null {
+  return status !== null && status.clock.source !== 'none' ? status.clock : (clock ?? status?.clock ?? null);
 }
 
 function gatewayCondition(live: GatewayLive, nowUs: number, silentMs: number): GatewayState['state'] {

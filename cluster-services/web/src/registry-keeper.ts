@@ -3,8 +3,7 @@ import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
 import type { Montages } from './montages.ts';
 import { wardRegistry } from './registry.ts';
 import type { ServiceLink } from './service-link.ts';
-import type { SnapshotFile } from './snapshot.ts';
-
+import type { Snapshot, SnapshotFile } from './snapshot.ts';
 import type { Ward } from './ward.ts';
 
 const POLL_MS = 2_000;
@@ -12,7 +11,7 @@ const SAVE_DELAY_MS = 500;
 
 export type RegistryKeeperOptions = {
   storage: ServiceLink;
-  snapshot: SnapshotFile;
+  snapshot: SnapshotFile<Snapshot>;
   ward: Ward;
   montages: Montages;
   clock: Clock;

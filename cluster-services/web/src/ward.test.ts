@@ -3,19 +3,24 @@ import type {
   AlarmCondition,
   ClockState,
   Detection,
+  DetectionInfo,
   EegChunk,
   HeartRateChunk,
+  LatestOfDevice,
   LiveStatus,
   Topic,
   Verdict,
 } from '@vitalwire/contract';
 import { ageMs } from '@vitalwire/vitals';
 import { expect, test } from 'vitest';
+import { KeptWard } from './kept-ward.ts';
+import { takeStored } from './stored-latest.ts';
 import { Ward, wardLimits } from './ward.ts';
 
 const nowUs = 1_800_000_000_000_000;
 const second = 1_000_000;
 const R1 = '018f0000-0000-7000-8000-000000000001';
+const R2 = '018f0000-0000-7000-8000-000000000002';
 const measured: ClockState = { offsetUs: 0, uncertaintyUs: 100, source: 'front-door' };
 const none: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
 
@@ -292,11 +297,109 @@ test('a gateway says what is wrong with it; of one whose certificate is over the
   expect(ward.problems(nowUs + 3 * second)).toEqual([]);
 });
 
+test('a gateway that has just started again is shown with the clock that ages are counted by, not as never measured', () => {
+  const ward = new Ward();
+  ward.applyLiveStatus(status(measured), nowUs);
+  ward.applyLiveStatus(status(none), nowUs + second);
+  expect(ward.gateways(nowUs + second)[0]?.clock).toEqual(measured);
+  ward.apply(topic(), eeg(nowUs, none), nowUs + second);
+  expect(only(ward).eeg?.at.clockOffsetUs).toBe(0);
+});
+
 test('the number of devices is bounded, and those beyond it are counted', () => {
   const ward = new Ward({ ...wardLimits, maxDevices: 2 });
   for (const device of ['a', 'b', 'c']) ward.apply(topic(false, device), eeg(nowUs), nowUs);
   expect(ward.patients().map(({ key }) => key)).toEqual(['device:a', 'device:b']);
   expect(ward.devicesRefused()).toBe(1);
+});
+
+const bonn = { speed: 1, source: 'Bonn' };
+
+test('a value of a recording whose start was not seen is said to be of unknown kind, and is marked as soon as storage tells', () => {
+  const ward = new Ward();
+  ward.apply(topic(), eeg(nowUs), nowUs);
+  expect(only(ward)).toMatchObject({ replay: null, replayKnown: false });
+  expect(ward.unmarkedDevices()).toEqual(['d1']);
+  ward.learnMark('d1', R1, bonn);
+  expect(only(ward).replay).toEqual(bonn);
+  expect(only(ward)).not.toHaveProperty('replayKnown');
+  expect(ward.unmarkedDevices()).toEqual([]);
+  // The next recording begins unheard: what was known of the device holds until its start is known, and never the other way round.
+  ward.apply(topic(), { ...eeg(nowUs + second), recordingId: R2 }, nowUs + second);
+  expect(only(ward)).toMatchObject({ replay: bonn, replayKnown: false });
+  ward.learnMark('d1', R2, null);
+  expect(only(ward).replay).toBeNull();
+});
+
+test('a heart-rate recording is marked as a replay as EEG is, and the start of an older recording changes no mark', () => {
+  const ward = new Ward();
+  ward.apply(topic(false, 'hr1'), heartRate(nowUs, 70), nowUs);
+  ward.applyStart({ subject: R1, device: 'hr1', gateway: 'g1', of: 'heart-rate', replay: bonn });
+  expect(only(ward).replay).toEqual(bonn);
+  ward.applyStart({ subject: R2, device: 'hr1', gateway: 'g1', of: 'heart-rate', replay: null });
+  expect(only(ward).replay).toEqual(bonn);
+});
+
+test('what was shown before a restart is shown after it, with its own times, and only what is later replaces it', () => {
+  const before = new Ward();
+  before.apply(topic(), eeg(nowUs), nowUs);
+  before.apply(topic(false, 'd1'), heartRate(nowUs - 90 * second, 72), nowUs);
+  for (const window of [0, 1, 2]) before.apply(topic(), detection(window, 'seizure', 0.95, nowUs), nowUs + window);
+  before.learnMark('d1', R1, bonn);
+  before.applyLiveStatus(status(measured), nowUs);
+  before.alarms.take({ ...alarm(0, 'd1', 'seizure'), state: 'acknowledged', transition: 'acknowledged', by: 'nurse' }, 0);
+  before.alarms.take({ ...alarm(1, 'd1', 'seizure'), alarmId: '', condition: null, transition: 'paused', untilUs: nowUs + 60 * second }, 0);
+
+  const after = new Ward();
+  after.restore(KeptWard.parse(JSON.parse(JSON.stringify({ version: 1, savedAtUs: nowUs, ...before.keep() }))));
+  expect(after.patients(nowUs)).toEqual(before.patients(nowUs));
+  expect(after.patients(nowUs)).toMatchObject([
+    { replay: bonn, heartRate: { bpm: 72 }, alarms: [{ acknowledgedBy: 'nurse' }], pauses: [{ untilUs: nowUs + 60 * second }] },
+  ]);
+  expect(after.gateways(nowUs)).toEqual(before.gateways(nowUs));
+  after.apply(topic(false, 'd1'), heartRate(nowUs - 600 * second, 180), nowUs + second);
+  expect(only(after).heartRate?.bpm).toBe(72);
+  // The service no longer names it, and the stored log does not either: it ended while nobody listened.
+  after.alarms.takeAnswer({ nowUs: nowUs + second, path: 'ok', alarms: [], pauses: [] }, new Set(), 0, 0);
+  expect(only(after)).toMatchObject({ alarms: [], pauses: [] });
+});
+
+test('what is stored fills what was not heard, marked, and nothing of it replaces what is later', () => {
+  const ward = new Ward();
+  const around = { gateway: 'g1', clockOffsetUs: -10 * second, replay: bonn, recordingId: R1 };
+  const windows: DetectionInfo[] = [5, 6, 7].map((window) => ({
+    window,
+    channel: 0,
+    modelHash: 'm',
+    modelVersion: 'v1',
+    firstSample: 0,
+    samples: 178,
+    probability: 0.1,
+    verdict: 'quiet',
+    reason: null,
+    baseline: 'own',
+    channelProbabilities: [],
+    measuredAtUs: nowUs + window,
+    committedAtUs: nowUs,
+  }));
+  const [newest] = windows.slice(-1);
+  const stored: LatestOfDevice = {
+    device: 'd1',
+    patient: null,
+    eeg: { ...around, measuredAtUs: nowUs, committedAtUs: nowUs, rate: { num: 256, den: 1 }, channels: 2, montageHash: '0'.repeat(16) },
+    heartRate: { ...around, measuredAtUs: nowUs - 60 * second, committedAtUs: nowUs, bpm: 72, kind: 'phone' },
+    detection: newest === undefined ? null : { ...newest, ...around, endUs: nowUs },
+  };
+  takeStored(ward, stored, windows);
+  expect(only(ward)).toMatchObject({
+    replay: bonn,
+    eeg: { recordingId: R1, channels: 2, at: { measuredAtUs: nowUs, clockOffsetUs: -10 * second, receivedAtUs: nowUs } },
+    heartRate: { bpm: 72, kind: 'phone', at: { measuredAtUs: nowUs - 60 * second } },
+    detection: { state: 'quiet', baseline: 'own' },
+  });
+  ward.apply(topic(), heartRate(nowUs + second, 80), nowUs + second);
+  takeStored(ward, stored, windows);
+  expect(only(ward).heartRate?.bpm).toBe(80);
 });
 
 function never(): never {

@@ -21,6 +21,8 @@ import {
 import { compareAlarms, recentProbability, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
 import { ALARMS_SERVICE, AlarmBoard } from './alarm-board.ts';
 import { certificateEndsUs, type GatewayLive, gatewayState } from './gateway-live.ts';
+import type { KeptGateway, KeptWard } from './kept-ward.ts';
+import { RecordingMarks } from './recording-marks.ts';
 
 export type WardLimits = {
   readonly maxDevices: number;
@@ -36,23 +38,28 @@ export type WardRegistry = {
   readonly patientOfDevice: ReadonlyMap<string, string>;
 };
 
-type DeviceLive = {
+/** What is known of one device: its latest values, and of which recordings they are. */
+export type DeviceLive = {
   device: string;
   gateway: string;
   eeg: NonNullable<PatientState['eeg']> | null;
   heartRate: NonNullable<PatientState['heartRate']> | null;
+  heartRateRecording: string | null;
   detection: NonNullable<PatientState['detection']> | null;
   windows: { subject: string; modelHash: string; scored: ScoredWindow[] }; // the latest few of one recording
-  replay: ReplayMark | null;
+  replay: ReplayMark | null; // as last known: what holds for recordings whose start was not seen
 };
 
 /** A device for one moment: what was heard of it, if anything, and its alarms. */
 type DeviceNow = {
   readonly device: string;
   readonly live: DeviceLive | null;
+  readonly mark: DeviceMark;
   readonly alarms: readonly AlarmInfo[];
   readonly pause: AlarmPause | null;
 };
+type DeviceMark = { readonly replay: ReplayMark | null; readonly isKnown: boolean };
+const unmarked: DeviceMark = { replay: null, isKnown: true };
 
 // What these are about is never one patient, whoever the device is.
 const systemConditions: ReadonlySet<AlarmInfo['condition']> = new Set([
@@ -68,6 +75,7 @@ const systemConditions: ReadonlySet<AlarmInfo['condition']> = new Set([
  */
 export class Ward {
   readonly alarms = new AlarmBoard();
+  readonly #marks = new RecordingMarks();
   readonly #limits: WardLimits;
   readonly #owners = new DeviceOwners();
   readonly #devices = new Map<string, DeviceLive>();
@@ -75,9 +83,40 @@ export class Ward {
   readonly #changed = new Set<string>(); // keys of patient states
   #registry: WardRegistry = { revision: null, patients: [], patientOfDevice: new Map() };
   #devicesRefused = 0;
+  #revision = 0;
 
   constructor(limits: WardLimits = wardLimits) {
     this.#limits = limits;
+  }
+
+  /** Another number whenever something that is kept has changed. */
+  get revision(): number {
+    return this.#revision + this.alarms.revision;
+  }
+
+  /** What is shown, to be restored after a restart. */
+  keep(): Pick<KeptWard, 'devices' | 'gateways' | 'board'> {
+    const devices = [...this.#devices.values()].map((live) => ({
+      ...live,
+      marks: recordingsOf(live).flatMap((recordingId) => {
+        const replay = this.#marks.of(recordingId);
+        return replay === undefined ? [] : [{ recordingId, replay }];
+      }),
+    }));
+    const gateways = [...this.#gateways].map(([gateway, live]) => ({ gateway, ...live }) as KeptGateway);
+    return { devices, gateways, board: this.alarms.keep() };
+  }
+
+  /** What was shown before a restart: with its own times, so that its age goes on; only what is later replaces it. */
+  restore({ devices, gateways, board }: Pick<KeptWard, 'devices' | 'gateways' | 'board'>): void {
+    for (const { marks, ...live } of devices.slice(0, this.#limits.maxDevices)) {
+      if (!this.#owners.isOf(live.device, live.gateway)) continue; // and who had it before has it still
+      for (const { recordingId, replay } of marks) this.#marks.learn(recordingId, replay);
+      this.#devices.set(live.device, live);
+      this.#touch(live.device);
+    }
+    for (const { gateway, ...live } of gateways.slice(0, this.#limits.maxGateways)) this.#gateways.set(gateway, live);
+    this.alarms.restore(board);
   }
 
   /** `told`: whose each device is. What another gateway was believed before that was known is forgotten. */
@@ -131,17 +170,26 @@ export class Ward {
     return true;
   }
 
-  applyStart(start: RecordingStart): void {
-    const live = this.#device(start.device, start.gateway);
-    if (live === null || start.of !== 'eeg' || sameReplay(live.replay, start.replay)) return;
-    live.replay = start.replay;
-    this.#touch(start.device);
+  applyStart(start: Pick<RecordingStart, 'subject' | 'device' | 'gateway' | 'of' | 'replay'>): void {
+    const live = start.of === 'eeg' || start.of === 'heart-rate' ? this.#device(start.device, start.gateway) : null;
+    if (live === null) return;
+    this.learnMark(start.device, start.subject, start.replay);
+    if (recordingsOf(live).length === 0) live.replay = start.replay;
+  }
+
+  /** Whether a recording is a replay; what is shown of it is marked, or its mark is taken away. */
+  learnMark(device: string, recordingId: string, replay: ReplayMark | null): void {
+    if (!this.#marks.learn(recordingId, replay)) return;
+    const live = this.#devices.get(device);
+    if (live !== undefined && recordingsOf(live).includes(recordingId)) live.replay = replay;
+    this.#touch(device);
   }
 
   applyLiveStatus(status: LiveStatus, receivedAtUs: number): void {
     const gateway = this.#gateway(status.gateway);
     if (gateway === null) return;
     gateway.certificateEndsUs = certificateEndsUs(gateway, status, receivedAtUs);
+    this.#revision += 1;
     gateway.status = status;
     gateway.statusReceivedAtUs = receivedAtUs;
     if (status.clock.source !== 'none') gateway.clock = status.clock;
@@ -197,9 +245,36 @@ export class Ward {
     return [...devices].map((device) => ({
       device,
       live: this.#devices.get(device) ?? null,
+      mark: this.#markOf(device),
       alarms: alarms.get(device) ?? [],
       pause: pauses.get(device) ?? null,
     }));
+  }
+
+  // One value of a replay marks the device: a mark is never missing. Of a recording whose start was not seen, what was known before holds on.
+  #markOf(device: string): DeviceMark {
+    const live = this.#devices.get(device);
+    if (live === undefined) return unmarked;
+    const recordings = recordingsOf(live);
+    if (recordings.length === 0) return { replay: live.replay, isKnown: true };
+    const marks = recordings.map((recording) => this.#marks.of(recording));
+    const replay = marks.find((mark) => mark !== null && mark !== undefined);
+    if (replay !== undefined) return { replay: replay ?? null, isKnown: true };
+    return marks.includes(undefined) ? { replay: live.replay, isKnown: false } : unmarked;
+  }
+
+  /** Devices of which something is shown of a recording whose start record was not seen: it may be a replay. */
+  unmarkedDevices(): string[] {
+    return [...this.#devices.keys()].filter((device) => !this.#markOf(device).isKnown);
+  }
+
+  // What is shown of a device is now of this recording.
+  #shows(live: DeviceLive, recordingId: string, isReplay: boolean): void {
+    const mark = this.#marks.of(recordingId);
+    if (mark !== undefined) live.replay = mark;
+    // The start record may still wait in the backlog: the clock's own mark already says that this is no patient.
+    else if (isReplay && live.replay === null) live.replay = { speed: 1, source: '' };
+    this.#touch(live.device);
   }
 
   gateway(id: string, nowUs: number): GatewayState | null {
@@ -248,9 +323,7 @@ export class Ward {
       lane: topic.live ? 'live' : 'durable',
       at,
     };
-    // The start record may still wait in the backlog: the clock's own mark already says that this is no patient.
-    if (chunk.clock.source === 'replay' && live.replay === null) live.replay = { speed: 1, source: '' };
-    this.#touch(topic.device);
+    this.#shows(live, chunk.recordingId, chunk.clock.source === 'replay');
   }
 
   #applyHeartRate(topic: Topic, chunk: HeartRateChunk, receivedAtUs: number): void {
@@ -260,8 +333,8 @@ export class Ward {
     const at = { measuredAtUs: last.atUs, clockOffsetUs: this.#offset(chunk.clock, topic.gateway), receivedAtUs };
     if (!isLater(at, live.heartRate?.at)) return;
     live.heartRate = { device: topic.device, kind: chunk.kind, bpm: last.bpm, at };
-    if (chunk.clock.source === 'replay' && live.replay === null) live.replay = { speed: 1, source: '' };
-    this.#touch(topic.device);
+    live.heartRateRecording = chunk.recordingId;
+    this.#shows(live, chunk.recordingId, chunk.clock.source === 'replay');
   }
 
   #applyDetection(topic: Topic, detection: Detection, receivedAtUs: number): void {
@@ -293,7 +366,7 @@ export class Ward {
       provisional: topic.live,
       at: settles ? { ...at, receivedAtUs: Math.min(at.receivedAtUs, known.at.receivedAtUs) } : at,
     };
-    this.#touch(detection.device);
+    this.#shows(live, detection.subject, detection.clock.source === 'replay');
   }
 
   #applyStatus(status: Status): void {
@@ -319,6 +392,7 @@ export class Ward {
       gateway,
       eeg: null,
       heartRate: null,
+      heartRateRecording: null,
       detection: null,
       windows: { subject: '', modelHash: '', scored: [] },
       replay: null,
@@ -342,6 +416,7 @@ export class Ward {
   }
 
   #touch(device: string): void {
+    this.#revision += 1;
     this.#changed.add(this.patientOf(device) ?? `device:${device}`);
   }
 }
@@ -383,10 +458,16 @@ function stateOf(key: string, patient: string | null, label: string | null, devi
     detection: latest(lives.map((live) => live.detection)),
     alarms: devices.flatMap(({ alarms }) => alarms).sort(compareAlarms),
     pauses: devices.flatMap(({ pause }) => pause ?? []),
-    replay: lives.find((live) => live.replay !== null)?.replay ?? null,
+    replay: devices.find(({ mark }) => mark.replay !== null)?.mark.replay ?? null,
+    ...(devices.every(({ mark }) => mark.isKnown) ? {} : { replayKnown: false }),
   };
 }
 
-function sameReplay(a: ReplayMark | null, b: ReplayMark | null): boolean {
-  return a?.speed === b?.speed && a?.source === b?.source;
+/** Of which recordings the values are that are shown of a device. */
+function recordingsOf({ eeg, heartRate, heartRateRecording, detection, windows }: DeviceLive): string[] {
+  const recordings = new Set<string>();
+  if (eeg !== null) recordings.add(eeg.recordingId);
+  if (heartRate !== null && heartRateRecording !== null) recordings.add(heartRateRecording);
+  if (detection !== null && windows.subject !== '') recordings.add(windows.subject);
+  return [...recordings];
 }

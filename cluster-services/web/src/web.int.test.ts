@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import path from 'node:path';
 import { Client, HttpError } from '@vitalwire/client';
 import type { Message } from '@vitalwire/contract';
 import { until } from '@vitalwire/testkit';
@@ -360,15 +361,16 @@ test('after web was restarted it shows what is open: from the alarms service, or
   const id = await world.alarms.raise('eeg-1', 'seizure', { text: 'x' });
   await world.alarms.say(id, 'condition-ended', { state: 'latched' });
   const client = await connected();
-  const alarmsAfterRestart = async () => {
+  const alarmsAfterRestart = async (wanted: string) => {
     await world.stopWeb();
+    rmSync(path.join(world.dir, 'web-ward.json')); // nothing is known from before
     await world.startWeb();
     return until(async () => {
       const { patients } = await client.state().catch(() => ({ patients: [] }));
-      return patients.find(({ alarms }) => alarms.length > 0)?.alarms ?? null;
+      return patients.find(({ alarms }) => alarms.some(({ alarmId }) => alarmId === wanted))?.alarms ?? null;
     }, 20_000);
   };
-  expect(await alarmsAfterRestart()).toMatchObject([{ alarmId: id, state: 'latched' }]);
+  expect(await alarmsAfterRestart(id)).toMatchObject([{ alarmId: id, state: 'latched' }]);
 
   await world.alarms.stopHttp();
   world.alarmLog = [
@@ -395,12 +397,40 @@ test('after web was restarted it shows what is open: from the alarms service, or
       text: '',
     },
   ];
-  expect(await alarmsAfterRestart()).toMatchObject([{ alarmId: 'fedcba9876543210', senders: ['gateway-1'] }]);
+  expect(await alarmsAfterRestart('fedcba9876543210')).toMatchObject([{ alarmId: 'fedcba9876543210', senders: ['gateway-1'] }]);
   expect(world.alarmLogQueries.at(-1)).toMatchObject({ open: 'true' });
   // It is asked again until it answers, and knows better.
   await world.alarms.startHttp();
   await until(async () => (await client.state()).patients[0]?.alarms.some(({ alarmId }) => alarmId === id) === true, 10_000);
 }, 60_000);
+
+test('after a restart everything that was shown is shown again, with its marks and ages, while no other service answers', async () => {
+  world = await ScreenWorld.start({ storageTimeoutMs: 300 });
+  world.addPatient('p1', 'Bed 1', ['eeg-1', 'hr-1']);
+  await world.ready();
+  const gateway = await world.gateway();
+  const replay = { speed: 1, source: 'Bonn' };
+  const [eeg, pulse] = [gateway.device('eeg-1', { replay }), gateway.device('hr-1', { replay })];
+  await eeg.announce();
+  await eeg.sendEeg([1, 2, 3]);
+  await pulse.sendHeartRate(72);
+  const id = await world.alarms.raise('eeg-1', 'seizure', { text: 'x' });
+  const client = await connected();
+  await client.acknowledgeAlarm(id, 'nurse-7');
+  await client.pauseAlarms('eeg-1', 60, 'nurse-7');
+  const before = await until(async () => {
+    const [patient] = (await client.state()).patients;
+    return patient?.alarms[0]?.acknowledgedBy === 'nurse-7' && patient.pauses.length === 1 && patient.heartRate !== null ? patient : null;
+  }, 10_000);
+  expect(before).toMatchObject({ replay, heartRate: { bpm: 72 }, eeg: { device: 'eeg-1' } });
+  await world.alarms.stopHttp();
+  world.mood = 'fails';
+  await world.stopFrontDoor();
+  await world.stopWeb();
+  await world.startWeb();
+  const again = await until(async () => (await client.state().catch(() => null))?.patients[0], 10_000);
+  expect(again).toEqual(before);
+}, 30_000);
 
 test('limits of alarms and the log are storage’s: passed on, checked, and nothing else', async () => {
   world = await ScreenWorld.start();

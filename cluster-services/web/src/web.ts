@@ -36,6 +36,7 @@ import { AlarmPath } from './alarm-path.ts';
 import { addAlarmRoutes } from './alarm-routes.ts';
 import type { WebConfig } from './config.ts';
 import { mergeGateways } from './gateways.ts';
+import { LatestKeeper } from './latest-keeper.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type HubCounts, hubLimits, LiveHub } from './live-hub.ts';
 import { serveViewer } from './live-socket.ts';
@@ -45,10 +46,11 @@ import { addPageRoutes, builtPageDir } from './page-routes.ts';
 import { RecentFrames } from './recent-frames.ts';
 import { RegistryKeeper } from './registry-keeper.ts';
 import { alarmsLink, type ServiceLink, storageLink } from './service-link.ts';
-import { SnapshotFile } from './snapshot.ts';
+import { registryFile, wardFile } from './snapshot.ts';
 import { textFrame } from './socket-frame.ts';
 import { addStorageRoutes } from './storage-routes.ts';
 import { Ward } from './ward.ts';
+import { WardKeeper } from './ward-keeper.ts';
 
 export type WebDeps = { readonly log: Log; readonly clock: Clock };
 export type Web = Lifecycle & { addresses(): Record<string, number | string>; counts(): HubCounts };
@@ -81,6 +83,8 @@ class WebService implements Web {
   readonly #alarmPath: AlarmPath;
   readonly #alarmKeeper: AlarmKeeper;
   readonly #keeper: RegistryKeeper;
+  readonly #wardKeeper: WardKeeper;
+  readonly #latestKeeper: LatestKeeper;
   readonly #feed: LiveFeed;
   readonly #subscriber: Subscriber;
   readonly #probes: Probes;
@@ -103,13 +107,15 @@ class WebService implements Web {
     this.#alarmKeeper = new AlarmKeeper({ alarms: this.#alarms, storage: this.#storage, board: this.#ward.alarms, clock, log });
     this.#keeper = new RegistryKeeper({
       storage: this.#storage,
-      snapshot: new SnapshotFile(config.dataDir, log),
+      snapshot: registryFile(config.dataDir, log),
       ward: this.#ward,
       montages: this.#montages,
       clock,
       log,
       onChanged: (revision) => this.#hub.broadcast(textFrame(JSON.stringify({ type: 'registry', revision }))),
     });
+    this.#wardKeeper = new WardKeeper({ file: wardFile(config.dataDir, log), ward: this.#ward, clock });
+    this.#latestKeeper = new LatestKeeper({ storage: this.#storage, ward: this.#ward, clock, log });
     this.#feed = new LiveFeed({
       ward: this.#ward,
       hub: this.#hub,
@@ -131,7 +137,10 @@ class WebService implements Web {
       clock,
       log,
       onMessage: (topic, payload) => this.#feed.take(topic, payload),
-      onConnected: () => this.#alarmKeeper.refresh(),
+      onConnected: () => {
+        this.#alarmKeeper.refresh();
+        this.#latestKeeper.refresh();
+      },
     });
     this.#probes = new Probes({ host: config.probeHost, port: config.probePort, log });
     this.#api = createApi({ log, tls: identity, tokens: fixedToken(config.token, { id: 'viewer' }) });
@@ -149,7 +158,10 @@ class WebService implements Web {
     await this.#addRoutes();
     this.#addChecks();
     addWebMetrics(this.#probes.registry, () => this.#counts());
-    this.#running = await startAll([this.#probes, this.#keeper, this.#subscriber, this.#alarmKeeper], signal);
+    this.#running = await startAll(
+      [this.#probes, this.#keeper, this.#wardKeeper, this.#subscriber, this.#alarmKeeper, this.#latestKeeper],
+      signal,
+    );
     this.#listening = await listen(this.#api, this.#config.host, this.#config.port);
     this.#publishState();
     this.#log.info({ url: this.#listening.url }, 'screens can connect');
