@@ -259,11 +259,11 @@ export class FrontDoor implements Lifecycle {
     return verdict;
   }
 
-  #judgeConnect({ identity }: Connection, { clean, clientId, keepaliveS, will }: Connect): ConnectVerdict {
+  #judgeConnect({ identity }: Connection, { clean, clientId, keepaliveS, level, will }: Connect): ConnectVerdict {
     const { maxConnectionsPerCertificate, minKeepaliveS, maxKeepaliveS } = this.#limits;
     if (this.#connections.sessionsBeside(identity, clientId) >= maxConnectionsPerCertificate)
       return { code: 3, reason: 'too-many-connections' };
-    if (clientId === '' && !clean) return { code: 2, reason: 'empty-client-id' }; // 3.1.3-8
+    if (clientId === '' && (!clean || level === 3)) return { code: 2, reason: 'empty-client-id' }; // 3.1.3-8; MQTT 3.1 asks for 1 to 23 characters
     if (!clean) return { code: 5, reason: 'kept-session' }; // the memory of one replica is not the system's
     if (keepaliveS < minKeepaliveS || keepaliveS > maxKeepaliveS) return { code: 5, reason: 'keepalive-out-of-range' };
     const right = will === null ? null : willRight(identity, will);

@@ -85,6 +85,8 @@ describe('a packet that breaks a rule ends its connection, and nobody else notic
     ['a topic of 129 bytes', publishPacket('t'.repeat(129), Buffer.from('x'), 1)],
     ['a topic with U+0000', publishPacket('vw\0', Buffer.from('x'), 1)],
     ['a topic with a surrogate', rawPacket(0x32, [mqttText(Buffer.from([0xed, 0xa0, 0x80])), [0, 1]])],
+    ['a topic with a control character', publishPacket('vw/\x01', Buffer.from('x'), 1)],
+    ['a filter with a control character', subscribePacket(1, 'vw/\x7f')],
     ['a second CONNECT', connectPacket()],
     ['an empty SUBSCRIBE', rawPacket(0x82, [[0, 1]])],
     ['reserved bits in SUBSCRIBE', rawPacket(0x82, [[0, 1], mqttText('vw/1/#'), [0x80]])],
@@ -114,6 +116,9 @@ describe('a packet that breaks a rule ends its connection, and nobody else notic
       rawPacket(0x10, [mqttText('MQTT'), [4, 3, 0, 30], mqttText('c')]),
       rawPacket(0x10, [mqttText('MQTT'), [4, 0x42, 0, 30], mqttText('c'), mqttText('password')]),
       rawPacket(0x10, [mqttText('MQTT'), [4, 0x0a, 0, 30], mqttText('c')]),
+      rawPacket(0x10, [mqttText('MQIsdp'), [3, 3, 0, 30], mqttText('c')]),
+      rawPacket(0x10, [mqttText('MQTT'), [4, 2, 0, 30], mqttText('gw\x1b[2J')]),
+      rawPacket(0x10, [mqttText('MQIsdp'), [3, 2, 0, 30], mqttText('gw\u0085')]),
       Buffer.from([0x16, 3, 1, 0]),
     ];
     for (const bytes of first) {
@@ -141,6 +146,7 @@ describe('CONNECT', () => {
     const answers: [string, Parameters<RawMqtt['connect']>[0], number][] = [
       ['MQTT 5', { level: 5 }, 1],
       ['no client id and a kept session', { clientId: '', clean: false }, 2],
+      ['no client id under MQTT 3.1', { level: 3, clientId: '' }, 2],
       ['a kept session', { clean: false }, 5],
       ['no keepalive', { keepaliveS: 0 }, 5],
       ['a keepalive of 9 s', { keepaliveS: 9 }, 5],
@@ -151,6 +157,7 @@ describe('CONNECT', () => {
       ['a retained will', { will: { topic: formatTopic('gw-1', 'gw-1', 'status'), payload: Buffer.from('w'), qos: 1, retain: true } }, 5],
       ['no client id', { clientId: '' }, 0],
       ['its own state as will', { will: { topic: formatTopic('gw-1', 'gw-1', 'status'), payload: Buffer.from('w'), qos: 1 } }, 0],
+      ['a client of MQTT 3.1', { level: 3 }, 0],
       ['any client id within the limit', { clientId: 'Ünïcode id' }, 0],
     ];
     for (const [what, bytes, code] of answers) {

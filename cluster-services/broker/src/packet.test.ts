@@ -109,6 +109,7 @@ describe('what MQTT 3.1.1 or a limit forbids is refused by name', () => {
     ['MQTT 5', connect({ level: 5 }), 'bad-protocol-level'],
     ['MQIsdp at level 4', connect({ protocol: 'MQIsdp', level: 4 }), 'bad-protocol-level'],
     ['the reserved bit of CONNECT', connect({ flags: 3 }), 'connect-reserved-bit'],
+    ['the reserved bit of CONNECT under MQTT 3.1', connect({ protocol: 'MQIsdp', level: 3, flags: 3 }), 'connect-reserved-bit'],
     ['will QoS without a will', connect({ flags: 0x0a }), 'will-flags'],
     ['will retain without a will', connect({ flags: 0x22 }), 'will-flags'],
     ['will QoS 3', connect({ flags: 0x1e, rest: [...text('c'), ...text('t'), ...text('p')] }), 'will-flags'],
@@ -116,6 +117,18 @@ describe('what MQTT 3.1.1 or a limit forbids is refused by name', () => {
     ['a password without a user', connect({ flags: 0x42, rest: [...text('c'), ...text('p')] }), 'password-without-user'],
     ['a client id with a surrogate', connect({ rest: text(Buffer.from([0xed, 0xa0, 0x80])) }), 'bad-utf8'],
     ['a client id with U+0000', connect({ rest: text('a\0b') }), 'bad-utf8'],
+    ...['\x01', '\x1f', '\x7f', '\u0080', '\u009f', '\ufdd0', '\uffff', '\u{1fffe}'].flatMap((character): [string, Buffer, Violation][] => {
+      const [name, bad] = [`U+${character.codePointAt(0)?.toString(16)}`, `a${character}`];
+      return [
+        [`a client id with ${name}`, connect({ rest: text(bad) }), 'control-character'],
+        [`a client id with ${name} under MQTT 3.1`, connect({ protocol: 'MQIsdp', level: 3, rest: text(bad) }), 'control-character'],
+        [`a user with ${name}`, connect({ flags: 0x82, rest: [...text('c'), ...text(bad)] }), 'control-character'],
+        [`a will's topic with ${name}`, connect({ flags: 0x06, rest: [...text('c'), ...text(bad), ...text('p')] }), 'control-character'],
+        [`a topic with ${name}`, packet(0x30, text(bad)), 'control-character'],
+        [`a filter with ${name}`, packet(0x82, [0, 1, ...text(bad), 0]), 'control-character'],
+        [`a filter to leave with ${name}`, packet(0xa2, [0, 1, ...text(bad)]), 'control-character'],
+      ];
+    }),
     ['a client id beyond the limit', connect({ rest: text('c'.repeat(129)) }), 'client-id-too-long'],
     ['bytes behind CONNECT', connect({ rest: [...text('c'), 0] }), 'trailing-bytes'],
     ['CONNECT that ends early', connect({ rest: [0, 9, 1] }), 'truncated'],

@@ -9,6 +9,7 @@ export type Violation =
   | 'truncated'
   | 'trailing-bytes'
   | 'bad-utf8' // 1.5.3-1, 1.5.3-2
+  | 'control-character' // 1.5.3: a receiver may close the connection; ours are told in logs, so it does
   | 'packet-id-zero' // 2.3.1-1
   | 'bad-protocol-name' // 3.1.2-1
   | 'bad-protocol-level' // 3.1.2-2, answered with CONNACK 1
@@ -141,7 +142,8 @@ function checkPublish(flags: number, body: Reader, limits: PacketLimits): Checke
   if (dup && qos === 0) return 'dup-at-qos-0';
   const topicBytes = body.string();
   if (topicBytes === null) return 'truncated';
-  if (!isMqttText(topicBytes)) return 'bad-utf8';
+  const fault = textFault(topicBytes);
+  if (fault !== null) return fault;
   if (!isTopic(topicBytes, limits)) return 'bad-topic';
   let packetId: number | null = null;
   if (qos > 0) {
@@ -165,7 +167,8 @@ function checkConnect(body: Reader, limits: PacketLimits): Checked {
   const clientId = body.string();
   if (flags === null || keepaliveS === null || clientId === null) return 'truncated';
   if ((flags & 1) !== 0) return 'connect-reserved-bit';
-  if (!isMqttText(clientId)) return 'bad-utf8';
+  const fault = textFault(clientId);
+  if (fault !== null) return fault;
   if (clientId.byteLength > limits.maxClientIdBytes) return 'client-id-too-long';
   const will = checkWill(flags, body, limits);
   if (typeof will === 'string') return will;
@@ -175,7 +178,8 @@ function checkConnect(body: Reader, limits: PacketLimits): Checked {
   if (hasUser) {
     const user = body.string();
     if (user === null) return 'truncated';
-    if (!isMqttText(user)) return 'bad-utf8';
+    const userFault = textFault(user);
+    if (userFault !== null) return userFault;
   }
   if (hasPassword && body.string() === null) return 'truncated';
   if (body.left > 0) return 'trailing-bytes';
@@ -190,7 +194,8 @@ function checkWill(flags: number, body: Reader, limits: PacketLimits): Will | nu
   const topic = body.string();
   const payload = body.string();
   if (topic === null || payload === null) return 'truncated';
-  if (!isMqttText(topic)) return 'bad-utf8';
+  const fault = textFault(topic);
+  if (fault !== null) return fault;
   if (!isTopic(topic, limits)) return 'bad-topic';
   return { topic: topic.toString('latin1'), qos, retain, bytes: payload.byteLength };
 }
@@ -204,7 +209,8 @@ function checkFilters(type: 'subscribe' | 'unsubscribe', body: Reader, limits: P
   while (body.left > 0) {
     const filter = body.string();
     if (filter === null) return 'truncated';
-    if (!isMqttText(filter)) return 'bad-utf8';
+    const fault = textFault(filter);
+    if (fault !== null) return fault;
     if (!isFilter(filter, limits)) return 'bad-filter';
     if (type === 'subscribe') {
       const options = body.u8();
@@ -221,8 +227,12 @@ const SLASH = 0x2f;
 const PLUS = 0x2b;
 const HASH = 0x23;
 
-function isMqttText(text: Buffer): boolean {
-  return isUtf8(text) && !text.includes(0);
+// U+0001 to U+001F, U+007F to U+009F, and the code points that stand for no character.
+const FORBIDDEN = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
+
+function textFault(text: Buffer): 'bad-utf8' | 'control-character' | null {
+  if (!isUtf8(text) || text.includes(0)) return 'bad-utf8';
+  return FORBIDDEN.test(text.toString('utf8')) ? 'control-character' : null;
 }
 
 /** Our topics are printable ASCII, so that a log line or a prefix comparison can never be fooled by look-alikes. */

@@ -96,7 +96,7 @@ export function connectPacket({ clientId = 'raw', clean = true, keepaliveS = 30,
   const willFlags = will === undefined ? 0 : 0x04 | (will.qos << 3) | (will.retain === true ? 0x20 : 0);
   const rest = will === undefined ? [] : [mqttText(will.topic), mqttText(Buffer.from(will.payload))];
   return rawPacket(0x10, [
-    mqttText('MQTT'),
+    mqttText(level === 3 ? 'MQIsdp' : 'MQTT'),
     [level, willFlags | (clean ? 2 : 0), keepaliveS >> 8, keepaliveS & 0xff],
     mqttText(clientId),
     ...rest,
