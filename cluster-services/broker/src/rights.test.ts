@@ -67,8 +67,56 @@ test('gateways hear their commands and nothing else; services also hear data; no
   for (const filter of [commandTopic('gw-2'), 'vw/1/command/+', 'vw/1/#', '#', '+/1/command/gw-1', formatTopic('gw-1', 'dev-1', 'eeg')]) {
     expect(maySubscribe(gateway, filter)).toBe(false);
   }
-  for (const filter of ['vw/1/#', 'vw/1/+/+/+/eeg', 'vw/1/05/#', commandTopic('web')])
+  for (const filter of ['vw/1/+/+/+/+', 'vw/1/+/+/+/+/+', 'vw/1/+/+/+/eeg', 'vw/1/05/+/+/+/live', commandTopic('web')])
     expect(maySubscribe(service('web'), filter)).toBe(true);
-  for (const filter of ['#', '+/#', '$SYS/#', '$share/g/vw/1/#', 'vw/#', 'vw/+/05/#'])
-    expect(maySubscribe(service('web'), filter)).toBe(false);
+  const tooWide = ['#', '+/#', '$SYS/#', '$share/g/vw/1/#', 'vw/#', 'vw/+/05/#', 'vw/1/#', 'vw/1/05/#', 'vw/1/+/+/+/eeg/#', 'vw/1/+/+'];
+  for (const filter of [
+    ...tooWide,
+    'vw/1/command/+',
+    commandTopic('gw-1'),
+    'vw/1/+/+/+/eeg/live/live',
+    'vw/1/+/+/+/eeg/dead',
+    '+/1/+/+/+/eeg',
+  ])
+    expect(maySubscribe(service('web'), filter), filter).toBe(false);
+});
+
+// What DESIGN says of each identity, written down a second time.
+const readers: Record<string, readonly Stream[]> = {
+  web: streams,
+  alarms: ['recording', 'eeg', 'heart-rate', 'status', 'detection', 'alarm'],
+  prediction: ['recording', 'eeg'],
+  storage: [],
+  ingest: [],
+  observer: [], // no service of ours
+};
+const writers: Record<string, Stream | null> = {
+  web: null,
+  alarms: 'alarm',
+  prediction: 'detection',
+  storage: null,
+  ingest: null,
+  observer: null,
+};
+
+test.each(Object.keys(readers).flatMap((id) => streams.map((stream) => ({ id, stream }))))(
+  'the certificate of $id reads and writes $stream only as its row says',
+  ({ id, stream }) => {
+    const reads = readers[id]?.includes(stream) === true;
+    for (const filter of [
+      `vw/1/+/+/+/${stream}`,
+      `vw/1/+/+/+/${stream}/live`,
+      `vw/1/+/+/+/${stream}/+`,
+      formatTopic('gw-1', 'dev-1', stream),
+    ])
+      expect(maySubscribe(service(id), filter), filter).toBe(reads);
+    for (const live of [false, true]) {
+      const right = publishRight(service(id), { topic: formatTopic('gw-1', 'dev-1', stream, live), qos: live ? 0 : 1, retain: false });
+      expect(right.ok).toBe(writers[id] === stream);
+    }
+  },
+);
+
+test.each(Object.keys(readers))('the certificate of %s reads all streams at once only where it may read each', (id) => {
+  expect(maySubscribe(service(id), 'vw/1/+/+/+/+')).toBe(readers[id]?.length === streams.length);
 });

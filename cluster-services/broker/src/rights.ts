@@ -1,4 +1,4 @@
-import { commandTopic, parseTopic, type Stream, type Topic } from '@vitalwire/contract';
+import { commandTopic, isServiceId, parseTopic, type ServiceId, type Stream, streams, type Topic } from '@vitalwire/contract';
 import type { PeerIdentity } from '@vitalwire/runtime';
 import type { Lane } from './packet-gate.ts';
 
@@ -18,11 +18,19 @@ export type PublishRight =
 
 type Publishing = { readonly topic: string; readonly qos: number; readonly retain: boolean };
 
-/** What a service may publish; services that are not named here only listen. */
-const serviceStreams: ReadonlyMap<string, Stream> = new Map([
-  ['prediction', 'detection'],
-  ['alarms', 'alarm'],
-]);
+type ServiceRow = { readonly reads: readonly Stream[]; readonly writes: readonly Stream[] };
+
+/**
+ * What each service's certificate may read and write, on both lanes. A gateway reads nothing and writes every stream of its own devices;
+ * whose a device is the readers ask the registry, as nothing is looked up here.
+ */
+export const serviceRights: Readonly<Record<ServiceId, ServiceRow>> = {
+  ingest: { reads: [], writes: [] },
+  storage: { reads: [], writes: [] },
+  prediction: { reads: ['recording', 'eeg'], writes: ['detection'] },
+  alarms: { reads: ['recording', 'eeg', 'heart-rate', 'status', 'detection', 'alarm'], writes: ['alarm'] },
+  web: { reads: streams, writes: [] },
+};
 
 /** Whether the holder of a certificate may publish this. Decided from the certificate and the topic alone: no look-up, no I/O. */
 export function publishRight(identity: PeerIdentity, publish: Publishing): PublishRight {
@@ -47,10 +55,18 @@ export function willRight(identity: PeerIdentity, will: Publishing): PublishRigh
   return right;
 }
 
-/** Whether a client may subscribe: everybody to the commands for itself, services also to data, nobody to what the broker says to itself. */
+/**
+ * Whether a client may subscribe: everybody to the commands for itself, a service also to the streams of its row, each named in its place;
+ * a wildcard stands there only for who reads them all. Nobody hears the commands to others, nor what the broker says to itself.
+ */
 export function maySubscribe(identity: PeerIdentity, filter: string): boolean {
   if (filter === commandTopic(identity.id)) return true;
-  return identity.kind === 'service' && filter.startsWith('vw/1/');
+  if (identity.kind !== 'service' || !isServiceId(identity.id) || filter.includes('#')) return false;
+  const [root, version, _shard, _gateway, _device, stream, lane, ...rest] = filter.split('/');
+  if (root !== 'vw' || version !== '1' || stream === undefined || rest.length > 0) return false;
+  if (lane !== undefined && lane !== 'live' && lane !== '+') return false;
+  const { reads } = serviceRights[identity.id];
+  return stream === '+' ? reads.length === streams.length : reads.some((one) => one === stream);
 }
 
 function gatewayRight(id: string, topic: Topic): PublishRefusal | null {
@@ -59,7 +75,7 @@ function gatewayRight(id: string, topic: Topic): PublishRefusal | null {
 }
 
 function serviceRight(id: string, topic: Topic): PublishRefusal | null {
-  return serviceStreams.get(id) === topic.stream ? null : 'not-your-stream';
+  return isServiceId(id) && serviceRights[id].writes.includes(topic.stream) ? null : 'not-your-stream';
 }
 
 function refuse(reason: PublishRefusal): PublishRight {

@@ -123,7 +123,7 @@ function spansWithout(out: readonly Span[], whole: Span): Span[] {
 async function observeFrontDoor(bed: Bed): Promise<Presence> {
   const presence = new Presence();
   const { urls, pkiDir } = bed.stack.info;
-  const identity = await (await Pki.open(pkiDir)).ensure('observer', { kind: 'service' });
+  const identity = await (await Pki.open(pkiDir)).ensure('web', { kind: 'service' });
   const subscriber = new Subscriber({
     url: urls.frontDoor,
     identity,

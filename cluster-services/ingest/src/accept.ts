@@ -1,5 +1,5 @@
 import type { Accept, Acceptance, Delivery } from '@vitalwire/broker';
-import { checkIdentity, decodeLiveStatus, decodeMessage, isOwnedBy, readPrefix } from '@vitalwire/contract';
+import { checkIdentity, checkTopic, decodeLiveStatus, decodeMessage, isOwnedBy, readPrefix } from '@vitalwire/contract';
 import type { Clock, Log } from '@vitalwire/runtime';
 import type { CommitOutcome } from '@vitalwire/storage/commit';
 import { type GroupCommit, isRowFault } from './group-commit.ts';
@@ -60,6 +60,8 @@ function checkLive({ topic, sender, payload }: Delivery): string | null {
   }
   const message = decodeMessage(payload);
   if (!message.ok) return message.reason;
+  const agreement = checkTopic(message.value, topic);
+  if (!agreement.ok) return agreement.reason;
   const identity = checkIdentity(message.value, sender);
   return identity.ok ? null : identity.reason;
 }

@@ -290,10 +290,10 @@ describe('without its database the front door stays in use', () => {
     expect(ready.status).toBe(200);
     expect(ready.text).toContain('degraded');
     const web = await connected(ingest.door.port, 'web-sub', await pki.service('web'));
-    web.send(subscribePacket(1, 'vw/1/#'));
+    web.send(subscribePacket(1, 'vw/1/+/+/+/+'), subscribePacket(2, 'vw/1/+/+/+/+/live'));
     const live = await connected(ingest.door.port, 'gw-1-live');
     live.send(subscribePacket(1, commandTopic('gw-1')));
-    await until(() => web.packets.length === 2 && live.packets.length === 2);
+    await until(() => web.packets.length === 3 && live.packets.length === 2);
     const recordingId = newRecording();
     const durable = await connected(ingest.door.port);
     durable.send(publishPacket(topic, chunk(recordingId, 0), 1));

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { serviceIds } from '@vitalwire/contract';
 import { tempDir } from '@vitalwire/testkit';
 import { describe, expect, test } from 'vitest';
 import { expiryProblem, identityOf, Pki, readIdentity } from './pki.ts';
@@ -156,6 +157,7 @@ test('a peer is who its certificate says, and nobody where the names are absent,
     { subject: { CN: 'a', OU: ['gateway', 'service'] } },
     { subject: { CN: 'a/b', OU: 'gateway' } },
     { subject: { CN: '#', OU: 'gateway' } },
+    ...serviceIds.map((id) => ({ subject: { CN: id, OU: 'gateway' } })), // it would speak for the service
   ];
   for (const certificateOfPeer of nobody) expect(identityOf(certificateOfPeer as object)).toBeNull();
 });
@@ -168,4 +170,9 @@ test('a certificate whose time is over is named, with the day and what to do', a
     /web\.pem expired on \d{4}-\d\d-\d\d: clients refuse it; put a new one in its place/,
   );
   expect(expiryProblem(old, loaded, loaded.notAfterMs - 1)).toBeNull();
+});
+
+test('no certificate makes a gateway that is called like a service', async () => {
+  const pki = await Pki.open(tempDir('vw-reserved-'));
+  for (const id of serviceIds) await expect(pki.issue(id, { kind: 'gateway' })).rejects.toThrow(`no gateway may be called ${id}`);
 });

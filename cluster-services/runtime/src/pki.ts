@@ -4,7 +4,7 @@ import { chmod, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/pro
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
-import { isId } from '@vitalwire/contract';
+import { isId, isServiceId } from '@vitalwire/contract';
 import type { KeyPair } from './certificate-maker.ts';
 import { RuntimeError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -73,6 +73,8 @@ export class Pki {
   /** Makes a new certificate and key for `cn` and returns where they are; an earlier pair of that name is replaced. */
   async issue(cn: string, options: IssueOptions): Promise<Identity> {
     if (!isId(cn)) throw new TypeError(`not a usable identity name: ${JSON.stringify(cn)}`);
+    if (options.kind === 'gateway' && isServiceId(cn))
+      throw new TypeError(`no gateway may be called ${cn}: that is a service of the cluster`);
     const { makeIdentity } = await loadMaker();
     const subject = { cn, kind: options.kind, hosts: hostsOf(options), days: options.days ?? IDENTITY_DAYS };
     const { certPem, keyPem } = await makeIdentity(subject, this.#caPem, this.#caKeys.privateKey);
@@ -121,7 +123,9 @@ export function identityOf(peerCertificate: PeerCertificate | object | null | un
   if (typeof subject !== 'object' || subject === null || !('CN' in subject) || !('OU' in subject)) return null;
   const { CN: id, OU: kind } = subject; // several names in one certificate arrive as an array, and are refused
   if (typeof id !== 'string' || !isId(id)) return null;
-  return kind === 'gateway' || kind === 'service' ? { kind, id } : null;
+  // A gateway called like a service would speak for it: what a message names as its sender does not tell the two apart.
+  if (kind === 'gateway') return isServiceId(id) ? null : { kind, id };
+  return kind === 'service' ? { kind, id } : null;
 }
 
 /** An identity read into memory and proven to be usable. */
