@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 // The command a person types. Valid on Node 20 and without any package installed: it sets the repository up if needed,
 // then hands over to dist/main.js under the Node that came with the packages.
-import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
 import path from 'node:path';
+import { launch } from './launch.js';
 import { ensureBuilt, ensureInstalled, nodeBinary, repositoryRoot, SetupError } from './setup.js';
 
 try {
@@ -20,19 +19,5 @@ try {
 function handOver(root, node, main) {
   // A stack is half a dozen processes that load the same modules: Node keeps them compiled beside the packages.
   const env = { NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'vitalwire'), ...process.env };
-  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit', env });
-  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT']) {
-    process.on(signal, () => {
-      // A Ctrl-C reaches the whole foreground group, the child included; passing it on would make it two.
-      if (signal === 'SIGINT' && process.stdin.isTTY) return;
-      child.kill(signal);
-    });
-  }
-  child.on('error', (error) => {
-    process.stderr.write(`vitalwire: ${node} could not be started: ${error.message}\n`);
-    process.exitCode = 3;
-  });
-  child.on('exit', (code, signal) => {
-    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
-  });
+  launch(node, [main, ...process.argv.slice(2)], env);
 }

@@ -35,6 +35,11 @@ export const exitCodes = {
   bug: 70,
 } as const;
 
+/** Whether somebody sits at a terminal that can do more than print lines. */
+export function canShowWall({ isTerminal, env }: Pick<Io, 'isTerminal' | 'env'>): boolean {
+  return isTerminal && !['', 'dumb'].includes(env['TERM'] ?? '');
+}
+
 export function printLine(io: Io, text: string): void {
   io.stdout.write(`${text}\n`);
 }

@@ -160,8 +160,12 @@ export class WallScreen {
   }
 
   // What blessed's types leave out.
-  get #program(): { flush(): void; sigtstp(onContinue: () => void): void } {
-    return this.#screen.program as unknown as { flush(): void; sigtstp(onContinue: () => void): void };
+  get #program(): { flush(): void } {
+    return this.#screen.program as unknown as { flush(): void };
+  }
+
+  get #alternate(): { enter(): void; leave(): void } {
+    return this.#screen as unknown as { enter(): void; leave(): void };
   }
 
   get width(): number {
@@ -209,6 +213,22 @@ export class WallScreen {
     this.#output.write('\u0007');
   }
 
+  /** Gives the terminal back for a while; until `comeBack` nothing may be drawn. */
+  leave(): void {
+    this.#alternate.leave();
+    this.#options.input.setRawMode(false);
+    this.#options.input.pause();
+  }
+
+  /** Takes the terminal again and draws everything anew. */
+  comeBack(): void {
+    this.#options.input.setRawMode(true);
+    this.#options.input.resume();
+    this.#alternate.enter();
+    process.kill(process.pid, 'SIGWINCH'); // a window that changed meanwhile told only whoever was in front
+    this.#options.onResize();
+  }
+
   /** Gives the terminal back as it was. */
   close(): void {
     this.#screen.destroy();
@@ -226,16 +246,8 @@ export class WallScreen {
 
   #onKey(name: string): void {
     if (name === 'return') return; // blessed says 'enter' too
-    if (name === 'C-z') this.#suspend();
-    else if (name === 'C-l') this.#screen.realloc();
+    if (name === 'C-l') this.#screen.realloc();
     this.#options.onKey(name);
-  }
-
-  #suspend(): void {
-    this.#program.sigtstp(() => {
-      this.#screen.realloc();
-      this.#options.onResize();
-    });
   }
 
   #show(box: Widgets.BoxElement, rect: Rect, content: string): void {

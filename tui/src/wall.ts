@@ -4,6 +4,7 @@ import { maxPauseSeconds } from '@vitalwire/contract';
 import { alarmWord, Bell } from '@vitalwire/vitals';
 import { viewOf } from './compose.ts';
 import { WallFeed } from './feed.ts';
+import { JobControl } from './job-control.ts';
 import { layOut } from './layout.ts';
 import { type Look, lookOf } from './look.ts';
 import { nameOf } from './patient-words.ts';
@@ -59,7 +60,8 @@ class Wall {
   readonly #client: Client;
   readonly #look: Look;
   readonly #model = new WallModel(2);
-  readonly #feed: WallFeed;
+  readonly #job: JobControl | null;
+  #feed: WallFeed;
   readonly #screen: WallScreen;
   readonly #bell = new Bell();
   readonly #by: string;
@@ -69,6 +71,7 @@ class Wall {
   #flashTimer: NodeJS.Timeout | null = null;
   #lastFrameMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
+  #isAway = false; // stopped, and the terminal is somebody else's
 
   constructor({ client, env, terminal, unicode, by, bell, steady }: WallOptions) {
     this.finished = new Promise((resolve) => {
@@ -89,6 +92,9 @@ class Wall {
       onResize: changed,
     });
     this.#feed = new WallFeed(client, this.#model, changed);
+    // Another terminal than the process's own is not stopped with the process.
+    const hasJobs = terminal === undefined && process.platform !== 'win32';
+    this.#job = hasJobs ? new JobControl({ onStop: () => this.#leave(), onContinue: () => this.#comeBack() }) : null;
     this.#intervals.push(
       setInterval(() => this.#model.trace.tick(performance.now()) && changed(), TRACE_TICK_MS), // the erase bar moves on without data
       setInterval(() => void client.time().catch(() => {}), TIME_SYNC_MS),
@@ -103,8 +109,26 @@ class Wall {
     if (this.#clockTimer !== null) clearTimeout(this.#clockTimer);
     if (this.#flashTimer !== null) clearTimeout(this.#flashTimer);
     if (this.#frameTimer !== null) clearTimeout(this.#frameTimer);
+    this.#job?.close();
     this.#feed.close();
     this.#screen.close();
+  }
+
+  // The connection goes with the screen: what came while we stood still would be old, and shown in one rush.
+  #leave(): void {
+    this.#isAway = true;
+    this.#feed.close();
+    this.#model.takeLink('connecting', this.#client.nowUs());
+    this.#screen.leave();
+  }
+
+  #comeBack(): void {
+    if (this.#isClosed) return;
+    this.#isAway = false;
+    this.#model.trace.clear();
+    this.#feed = new WallFeed(this.#client, this.#model, () => this.#changed());
+    this.#screen.comeBack();
+    void this.#client.time().catch(() => {});
   }
 
   // Ages and the clock tick without any news, on the full second.
@@ -121,12 +145,13 @@ class Wall {
   }
 
   #changed(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isAway) return;
     this.#frameTimer ??= setTimeout(() => this.#draw(), Math.max(0, this.#lastFrameMs + FRAME_MS - performance.now()));
   }
 
   #draw(): void {
     this.#frameTimer = null;
+    if (this.#isAway) return;
     if (!this.#screen.isReady) {
       this.#frameTimer = setTimeout(() => this.#draw(), FRAME_MS);
       return;
@@ -184,6 +209,7 @@ class Wall {
     const model = this.#model;
     const nowUs = this.#client.nowUs();
     if (key === 'q' || key === 'C-c') this.finish();
+    else if (key === 'C-z') this.#job?.stop();
     else if (model.help) model.help = false;
     else if (key === '?') model.help = true;
     else if (key === 'up' || key === 'k') model.move(-1, nowUs);

@@ -13,7 +13,7 @@ import { type CaptureReport, readDetections, readStoredCapture } from '../compar
 import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
-import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { type AddCommand, canShowWall, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { countOf, type Manifest, readManifest } from '../replay/manifest.ts';
 import { askAgent } from '../stack/agent-status.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
@@ -67,7 +67,7 @@ async function demo(io: Io, options: Options): Promise<void> {
 async function demoIn(io: Io, options: Options, directory: string): Promise<void> {
   const { clock } = io;
   const dirs = resolveDataDir(directory, io.env);
-  const hasWall = io.isTerminal && options.json !== true;
+  const hasWall = canShowWall(io) && options.json !== true;
   const startedMs = clock.monotonicMs();
   const stack = new Stack({
     dirs,

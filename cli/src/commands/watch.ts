@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { actingUser } from '../acting-user.ts';
 import { addConnectOptions, type ConnectOptions, connect } from '../connect.ts';
-import type { AddCommand, Io } from '../io.ts';
+import { type AddCommand, canShowWall, type Io } from '../io.ts';
 
 type WatchOptions = ConnectOptions & {
   snapshot?: boolean;
@@ -20,7 +20,7 @@ export const addCommand: AddCommand = (program, io) => {
     .description("the clinician's wall: every patient's state, and one patient's live EEG")
     .option('--snapshot', 'print one frame as text and exit')
     .option('--size <columns x rows>', 'size of the snapshot, 120x32 (default: the terminal, else 100x30)', parseSize)
-    .option('--plain', 'one line per event instead of a screen; the default when the output is no terminal')
+    .option('--plain', 'one line per event instead of a screen; the default when the output is no terminal, or TERM is dumb')
     .option('--by <id>', 'who acknowledges and pauses here (default: VITALWIRE_USER, else your user name)')
     .option('--no-bell', 'no sound')
     .option('--no-flash', 'alarms do not flash')
@@ -49,7 +49,7 @@ async function watch(io: Io, options: WatchOptions): Promise<void> {
     if (options.snapshot === true) {
       const size = options.size ?? sizeOf(io);
       io.stdout.write(await takeSnapshot({ client, env, signal, ...size, ...unicode }));
-    } else if (options.plain === true || !io.isTerminal) {
+    } else if (options.plain === true || !canShowWall(io)) {
       await runPlain({ client, signal, write: (line) => void io.stdout.write(`${line}\n`) });
     } else {
       await runWall({ client, env, signal, by: actingUser(io, options.by), bell: options.bell, steady: !options.flash, ...unicode });
