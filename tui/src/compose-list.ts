@@ -116,6 +116,13 @@ function composeRow(patient: PatientState, columns: Columns, isSelected: boolean
     span(fit(heart.tone === 'stale' ? `[${heart.value}]` : heart.value, columns.heart, 'right'), heart.tone),
     span(fit(heart.age, columns.heartAge, 'right'), heart.ageTone),
     span(fit(points === null ? '--' : String(points), columns.news2, 'right'), points === null || points === 0 ? 'soft' : 'strong'),
-    span(fit(patient.replay === null ? '' : columns.replay > 6 ? '  REPLAY' : ' R', columns.replay), 'replay'),
+    span(fit(replayText(patient, columns.replay), columns.replay), 'replay'),
   ];
+}
+
+// Whether it is one may not be known yet.
+function replayText({ replay, replayKnown }: PatientState, width: number): string {
+  if (replay !== null) return width > 6 ? '  REPLAY' : ' R';
+  if (replayKnown === false) return width > 6 ? ' REPLAY?' : ' ?';
+  return '';
 }

@@ -1,6 +1,17 @@
 import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { acuityClass, ageMs, durationMs, everyText, formatAge, freshnessOf, news2Pulse, PAGE_SECONDS, shownState } from '@vitalwire/vitals';
+import {
+  acuityClass,
+  ageMs,
+  durationMs,
+  everyText,
+  formatAge,
+  freshnessOf,
+  news2Pulse,
+  PAGE_SECONDS,
+  shownState,
+  sourceMarks,
+} from '@vitalwire/vitals';
 import { alarmLines, systemLine } from './alarm-texts.ts';
 import { composeList } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
@@ -126,7 +137,7 @@ function composeStripTitle(model: WallModel, width: number, nowUs: number, look:
   const eegAge = patient.eeg === null ? null : ageMs(patient.eeg.at, nowUs);
   const freshness = freshnessOf('eeg', eegAge);
   const right: Span[] = [];
-  if (patient.replay !== null) right.push(span(' REPLAY ', 'replay'));
+  for (const mark of sourceMarks(patient)) right.push(span(` ${mark} `, mark === 'CLOCK WRONG' ? 'warning' : 'replay'));
   if (patient.eeg === null) right.push(span(' no EEG ', 'warning'));
   else if (freshness === 'overdue' || freshness === 'hidden') right.push(span(` no EEG for ${formatAge(eegAge)} `, 'warning'));
   else right.push(span(isOld(freshness) ? ` [${formatAge(eegAge)} old] ` : ` ${formatAge(eegAge)} old `, ageTone(freshness)));

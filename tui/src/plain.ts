@@ -1,7 +1,7 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
 import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState, Problem } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
-import { ageMs, alarmMeasure, alarmWord, categoryOf, everyText, formatAge, freshnessOf, shownState } from '@vitalwire/vitals';
+import { ageMs, alarmMeasure, alarmWord, categoryOf, everyText, formatAge, freshnessOf, shownState, sourceMarks } from '@vitalwire/vitals';
 import { nameOf } from './patient-words.ts';
 import { clean } from './spans.ts';
 
@@ -75,7 +75,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
       if (everyText(detection) !== '') facts.push(`judged ${everyText(detection)}`);
       facts.push(`model ${detection.modelVersion}`, `${formatAge(ageMs(detection.at, nowUs()))} old`);
     }
-    if (patient.replay !== null) facts.push('REPLAY');
+    facts.push(...sourceMarks(patient));
     say(`${nameOf(patient)} [${patient.key}]: ${facts.join(', ')}`);
   };
 

@@ -14,7 +14,7 @@ export * from './quality.ts';
 export * from './recent-verdict.ts';
 export { Resampler } from './resampler.ts';
 export * from './scoring/index.ts';
-export { type ShownState, STATE_AGE_SHOWN_MS, type StateWord, shownState, stateWord } from './screen-words.ts';
+export { type ShownState, STATE_AGE_SHOWN_MS, type StateWord, shownState, sourceMarks, stateWord } from './screen-words.ts';
 export * from './signal-chain.ts';
 export * from './spectrum.ts';
 export * from './sweep.ts';

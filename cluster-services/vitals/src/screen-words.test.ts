@@ -1,7 +1,7 @@
 import { type PatientState, verdicts } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { durationMs } from './freshness.ts';
-import { shownState, stateWord } from './screen-words.ts';
+import { shownState, sourceMarks, stateWord } from './screen-words.ts';
 
 const nowUs = 1_800_000_000_000_000;
 
@@ -38,4 +38,13 @@ test('EEG that arrives while nothing judges it is "not judged"; "no data" is kep
   expect(word(judged(5), eegAged(0))).toBe('quiet');
   expect(shownState({ detection: judged(2), eeg: eegAged(0) }, nowUs)).toMatchObject({ probability: 0.04, showsAge: false });
   expect(shownState({ detection: judged(3), eeg: eegAged(0) }, nowUs)).toMatchObject({ age: 3_000, showsAge: true });
+});
+
+test('the marks beside a name: replayed, not known whether it is, and a clock from the future; nothing is unmarked by not being known', () => {
+  const at = { measuredAtUs: nowUs, clockOffsetUs: 0, receivedAtUs: nowUs };
+  const wrong = [{ device: 'd', stream: 'eeg', at }] as const;
+  expect(sourceMarks({ replay: null })).toEqual([]);
+  expect(sourceMarks({ replay: { speed: 1, source: '' }, replayKnown: false })).toEqual(['REPLAY']);
+  expect(sourceMarks({ replay: null, replayKnown: false })).toEqual(['REPLAY?']);
+  expect(sourceMarks({ replay: null, clockWrong: [...wrong] })).toEqual(['CLOCK WRONG']);
 });

@@ -52,3 +52,9 @@ export function shownState({ detection, eeg }: Pick<PatientState, 'detection' | 
   const arrives = eeg !== null && freshnessOf('eeg', ageMs(eeg.at, nowUs)) !== 'hidden';
   return { state: words[arrives ? 'not-judged' : 'no-data'], age: null, freshness: 'hidden', probability: null, showsAge: false };
 }
+
+/** Marks that stand beside a name: what is replayed, what may be, and what comes from the future and is not shown. */
+export function sourceMarks({ replay, replayKnown, clockWrong }: Pick<PatientState, 'replay' | 'replayKnown' | 'clockWrong'>): string[] {
+  const mark = replay !== null ? ['REPLAY'] : replayKnown === false ? ['REPLAY?'] : [];
+  return [...mark, ...(clockWrong === undefined || clockWrong.length === 0 ? [] : ['CLOCK WRONG'])];
+}

@@ -1,4 +1,4 @@
-import { AlarmInfo, AlarmPause, PatientState, statusKinds } from '@vitalwire/contract';
+import { AlarmInfo, AlarmPause, ClockWrong, PatientState, Stamp, statusKinds } from '@vitalwire/contract';
 import { z } from 'zod';
 
 const Clock = z.object({ offsetUs: z.number(), uncertaintyUs: z.number(), source: z.enum(['none', 'front-door', 'ntp', 'replay']) });
@@ -17,6 +17,7 @@ const KeptDevice = z.object({
     modelHash: z.string(),
     scored: z.array(z.looseObject({ window: z.number(), probability: z.number().nullable(), verdict: Verdict })),
   }),
+  clockWrong: z.array(z.object({ stream: ClockWrong.shape.stream, recordingId: z.string(), at: Stamp })),
   replay: Replay,
   marks: z.array(z.object({ recordingId: z.string(), replay: Replay })), // of the recordings shown
 });

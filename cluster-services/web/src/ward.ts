@@ -2,11 +2,14 @@ import {
   type AlarmInfo,
   type AlarmPause,
   type ClockState,
+  type ClockWrong,
   type Detection,
   DeviceOwners,
   type EegChunk,
   type GatewayState,
   type HeartRateChunk,
+  type HeartRateReading,
+  isClockWrong,
   type LiveStatus,
   type Message,
   type PatientState,
@@ -47,6 +50,7 @@ export type DeviceLive = {
   heartRateRecording: string | null;
   detection: NonNullable<PatientState['detection']> | null;
   windows: { subject: string; modelHash: string; scored: ScoredWindow[] }; // the latest few of one recording
+  clockWrong: { stream: ClockWrong['stream']; recordingId: string; at: Stamp }[]; // what came from the future, one a stream
   replay: ReplayMark | null; // as last known: what holds for recordings whose start was not seen
 };
 
@@ -182,6 +186,8 @@ export class Ward {
     if (!this.#marks.learn(recordingId, replay)) return;
     const live = this.#devices.get(device);
     if (live !== undefined && recordingsOf(live).includes(recordingId)) live.replay = replay;
+    // A replay has a time of its own.
+    if (live !== undefined && replay !== null) live.clockWrong = live.clockWrong.filter((wrong) => wrong.recordingId !== recordingId);
     this.#touch(device);
   }
 
@@ -303,6 +309,22 @@ export class Ward {
     return this.#gateways.get(gatewayId)?.clock?.offsetUs ?? null;
   }
 
+  // What comes from the future by more than clocks may differ is told as such, and never shown as a value; a replay has a time of its own.
+  #isRight(live: DeviceLive, stream: ClockWrong['stream'], recordingId: string, clock: ClockState, at: Stamp): boolean {
+    const mark = this.#marks.of(recordingId);
+    const isReplay = (mark === undefined ? live.replay : mark) !== null;
+    const known = clock.source === 'none' ? (this.#gateways.get(live.gateway)?.clock ?? null) : clock;
+    const isWrong = !isReplay && isClockWrong(at.measuredAtUs, known, at.receivedAtUs);
+    const before = live.clockWrong.find((one) => one.stream === stream);
+    if (!isWrong && before === undefined) return true;
+    // A backlog of right times says nothing about the clock of now.
+    if (!isWrong && before !== undefined && !isLater(at, before.at)) return true;
+    live.clockWrong = live.clockWrong.filter((one) => one.stream !== stream);
+    if (isWrong) live.clockWrong.push({ stream, recordingId, at });
+    this.#touch(live.device);
+    return !isWrong;
+  }
+
   #applyEeg(topic: Topic, chunk: EegChunk, receivedAtUs: number): void {
     const live = this.#device(topic.device, topic.gateway);
     if (live === null) return;
@@ -312,7 +334,7 @@ export class Ward {
       clockOffsetUs: this.#offset(chunk.clock, topic.gateway),
       receivedAtUs,
     };
-    if (!isLater(at, live.eeg?.at)) return;
+    if (!this.#isRight(live, 'eeg', chunk.recordingId, chunk.clock, at) || !isLater(at, live.eeg?.at)) return;
     live.eeg = {
       device: topic.device,
       gateway: topic.gateway,
@@ -328,9 +350,15 @@ export class Ward {
 
   #applyHeartRate(topic: Topic, chunk: HeartRateChunk, receivedAtUs: number): void {
     const live = this.#device(topic.device, topic.gateway);
-    const last = chunk.readings.at(-1);
-    if (live === null || last === undefined) return;
-    const at = { measuredAtUs: last.atUs, clockOffsetUs: this.#offset(chunk.clock, topic.gateway), receivedAtUs };
+    if (live === null) return;
+    const clockOffsetUs = this.#offset(chunk.clock, topic.gateway);
+    // One request may bring readings of many times, in any order: the newest of those that can be is shown.
+    const newestFirst = chunk.readings.toSorted((a, b) => b.atUs - a.atUs);
+    const isRight = ({ atUs }: HeartRateReading): boolean =>
+      this.#isRight(live, 'heart-rate', chunk.recordingId, chunk.clock, { measuredAtUs: atUs, clockOffsetUs, receivedAtUs });
+    const last = newestFirst.find(isRight);
+    if (last === undefined) return;
+    const at = { measuredAtUs: last.atUs, clockOffsetUs, receivedAtUs };
     if (!isLater(at, live.heartRate?.at)) return;
     live.heartRate = { device: topic.device, kind: chunk.kind, bpm: last.bpm, at };
     live.heartRateRecording = chunk.recordingId;
@@ -344,6 +372,7 @@ export class Ward {
     const lengthUs = rate === undefined ? 0 : (detection.samples * 1e6 * rate.den) / rate.num;
     const clockOffsetUs = this.#offset(detection.clock, detection.gateway);
     const at = { measuredAtUs: Math.round(detection.measuredAtUs + lengthUs), clockOffsetUs, receivedAtUs };
+    if (!this.#isRight(live, 'detection', detection.subject, detection.clock, at)) return;
     const known = live.detection;
     // The stored detection of a window replaces the provisional one of the same window.
     const settles = known?.provisional === true && !topic.live && known.at.measuredAtUs === at.measuredAtUs;
@@ -395,6 +424,7 @@ export class Ward {
       heartRateRecording: null,
       detection: null,
       windows: { subject: '', modelHash: '', scored: [] },
+      clockWrong: [],
       replay: null,
     };
     this.#devices.set(device, live);
@@ -448,6 +478,7 @@ function latest<T extends { at: Stamp }>(values: readonly (T | null)[]): T | nul
 
 function stateOf(key: string, patient: string | null, label: string | null, devices: readonly DeviceNow[]): PatientState {
   const lives = devices.flatMap(({ live }) => live ?? []);
+  const clockWrong = lives.flatMap(({ device, clockWrong: wrong }) => wrong.map(({ stream, at }) => ({ device, stream, at })));
   return {
     key,
     patient,
@@ -459,13 +490,14 @@ function stateOf(key: string, patient: string | null, label: string | null, devi
     alarms: devices.flatMap(({ alarms }) => alarms).sort(compareAlarms),
     pauses: devices.flatMap(({ pause }) => pause ?? []),
     replay: devices.find(({ mark }) => mark.replay !== null)?.mark.replay ?? null,
+    ...(clockWrong.length === 0 ? {} : { clockWrong }),
     ...(devices.every(({ mark }) => mark.isKnown) ? {} : { replayKnown: false }),
   };
 }
 
 /** Of which recordings the values are that are shown of a device. */
-function recordingsOf({ eeg, heartRate, heartRateRecording, detection, windows }: DeviceLive): string[] {
-  const recordings = new Set<string>();
+function recordingsOf({ eeg, heartRate, heartRateRecording, detection, windows, clockWrong }: DeviceLive): string[] {
+  const recordings = new Set(clockWrong.map(({ recordingId }) => recordingId));
   if (eeg !== null) recordings.add(eeg.recordingId);
   if (heartRate !== null && heartRateRecording !== null) recordings.add(heartRateRecording);
   if (detection !== null && windows.subject !== '') recordings.add(windows.subject);

@@ -17,6 +17,10 @@ const Rate = z.object({ num: z.number(), den: z.number() });
 const Verdict = z.enum(verdicts);
 const Replay = z.object({ speed: z.number(), source: z.string() });
 
+/** What a device sent of one stream that comes from the future (`isClockWrong`): it is stored, and nobody's latest. */
+export const ClockWrong = z.object({ device: z.string(), stream: z.enum(['eeg', 'heart-rate', 'detection']), at: Stamp });
+export type ClockWrong = z.infer<typeof ClockWrong>;
+
 /** The latest known about one patient, or about one device that belongs to nobody yet. */
 export const PatientState = z.object({
   key: z.string(), // the patient's id, or `device:<id>` for an unassigned device
@@ -58,6 +62,7 @@ export const PatientState = z.object({
   alarms: z.array(AlarmInfo),
   pauses: z.array(AlarmPause),
   replay: Replay.nullable(),
+  clockWrong: z.array(ClockWrong).exactOptional(), // the newest of each stream, until one with a right time comes; absent = none
   replayKnown: z.boolean().exactOptional(), // false: the start record of something shown was not seen yet, so it may be a replay
 });
 export type PatientState = z.infer<typeof PatientState>;

@@ -1,6 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
 import { label } from '@vitalwire/contract';
-import { alarmWord, durationMs, everyText, formatAge, isUnacknowledged, news2Pulse } from '@vitalwire/vitals';
+import { alarmWord, durationMs, everyText, formatAge, isUnacknowledged, news2Pulse, sourceMarks } from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
 import { Alert, AudioButton, PatientAlarms, Polite, SystemAlarms, TileAlarm, timeOfDay, WhoField } from './alarms.tsx';
 import { percent, type Reading, readingOf } from './reading.ts';
@@ -168,7 +168,11 @@ function Tile({
       </span>
       <span class="who">
         <span class="name">{reading.name}</span>
-        {patient.replay === null ? null : <span class="replay">REPLAY</span>}
+        {sourceMarks(patient).map((mark) => (
+          <span class="replay" key={mark}>
+            {mark}
+          </span>
+        ))}
       </span>
       <span class="cell prob">
         <span class={`value ${staleClass(stateFreshness)}`}>{reading.probability}</span>
