@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController, type RawServerDefault } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
@@ -30,6 +32,12 @@ export type ApiOptions = {
   tokens: TokenCheck;
   /** Largest request body in bytes. */
   bodyLimit?: number;
+  /** Take the token from `x-api-key` or `api-key` too, for programs that can set no other header. */
+  apiKeys?: boolean;
+  /** Take bodies that are packed with gzip; the limit counts what they unpack to. */
+  gzip?: boolean;
+  /** How long a request may stand still while it is being received. */
+  idleMs?: number;
 };
 
 declare module 'fastify' {
@@ -40,6 +48,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** A route that needs no token. */
     public?: boolean;
+    /** Media types its body may have besides JSON. */
+    otherBodies?: readonly string[];
   }
 }
 
@@ -61,12 +71,22 @@ export class ApiError extends Error {
 const DEFAULT_BODY_LIMIT = 1024 * 1024;
 const TELL_AGAIN_MS = 60_000;
 const CLOSE_GRACE_MS = 1_000; // how long a connection without a request may hold up a server that closes
-const REQUEST_TIMEOUT_MS = 30_000; // to receive a whole request; fastify's default waits for ever
+const IDLE_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 120_000; // to receive a whole request, however steadily it comes; fastify's default waits for ever
+const LINGER_MS = 2_000; // how long, and how much of, a body is still taken off the line that was answered before its end: cut at once, the
+const LINGER_BYTES = 1024 * 1024; // connection would take the answer with it
+const LINGER_LOOK_MS = 100;
 
 /** Makes a server; routes declare zod schemas and need a token unless their config says `public: true`. */
 export function createApi(options: ApiOptions): Api {
+  const idleMs = options.idleMs ?? IDLE_MS;
+  const patience = { headersTimeout: idleMs, connectionsCheckingInterval: Math.ceil(idleMs / 4) };
   const api: Api = Fastify({
-    https: options.tls === undefined ? null : { ...readTls(options.tls, options.log), minVersion: 'TLSv1.2' },
+    https:
+      options.tls === undefined
+        ? null
+        : { ...readTls(options.tls, options.log), minVersion: 'TLSv1.2', handshakeTimeout: idleMs, ...patience },
+    http: patience,
     bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -85,9 +105,9 @@ export function createApi(options: ApiOptions): Api {
 
   api.addHook('onRequest', async (request) => {
     if (request.is404 || request.routeOptions.config.public === true) return;
-    const token = bearerOf(request);
+    const token = bearerOf(request) ?? (options.apiKeys === true ? apiKeyOf(request) : null);
     request.principal = token === null ? null : await options.tokens(token, request);
-    if (request.principal === null) throw unauthorized(token);
+    if (request.principal === null) throw unauthorized(token, options.apiKeys === true);
   });
   api.setNotFoundHandler((request) => {
     throw new ApiError(404, 'NOT_FOUND', `nothing answers ${request.method} ${pathOf(request)}`, 'see /openapi.json for what there is');
@@ -105,10 +125,14 @@ export function createApi(options: ApiOptions): Api {
       .send({ error: { code: answer.code, message: answer.message, next: answer.next } });
   });
 
+  askForBodiesLate(api);
+  if (options.gzip === true) unpackBodies(api);
+  cutIdleRequests(api, idleMs);
   cutUnusedConnectionsAtClose(api);
   const routes: RouteFacts[] = [];
   api.addHook('onRoute', (route) => {
-    routes.push({ method: route.method, url: route.url, schema: route.schema, public: route.config?.public === true });
+    const { public: isPublic = false, otherBodies } = route.config ?? {};
+    routes.push({ method: route.method, url: route.url, schema: route.schema, public: isPublic, otherBodies });
   });
   api.get('/openapi.json', { config: { public: true } }, () => describeApi(routes, version));
   return api;
@@ -128,6 +152,88 @@ function failureLog(log: Log): (error: unknown, code: string, request: FastifyRe
       log.error({ ...facts, ...(known === undefined ? {} : { sinceLastTold: known.untold }) }, 'a request failed');
     }
   };
+}
+
+/** A client that asks before it sends its body hears "continue" only once its token has been found good. */
+function askForBodiesLate(api: Api): void {
+  const waiting = new WeakSet<IncomingMessage>();
+  api.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    waiting.add(request);
+    api.server.emit('request', request, response);
+  });
+  api.addHook('preParsing', async (request, reply, payload) => {
+    if (waiting.delete(request.raw)) reply.raw.writeContinue();
+    return payload;
+  });
+}
+
+function unpackBodies(api: Api): void {
+  api.addHook('preParsing', async (request, _reply, payload) => {
+    const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+    if (encoding === 'identity' || encoding === '') return payload;
+    if (encoding !== 'gzip' && encoding !== 'x-gzip')
+      throw new ApiError(
+        415,
+        'UNKNOWN_ENCODING',
+        'the content-encoding is not understood',
+        'send the body as it is, or with content-encoding: gzip',
+      );
+    const unpacked = createGunzip();
+    let received = 0;
+    payload.on('data', (chunk: Buffer) => {
+      received += chunk.byteLength;
+    });
+    unpacked.on('error', () => {}); // told to whoever reads it; it may break before somebody does
+    payload.on('error', (error) => unpacked.destroy(error));
+    payload.on('close', () => {
+      if (!payload.readableEnded) unpacked.destroy(new ApiError(400, 'INTERRUPTED', 'the body ended early', 'send it again'));
+    });
+    Object.defineProperty(unpacked, 'receivedEncodedLength', { get: () => received }); // fastify compares it with content-length
+    return payload.pipe(unpacked) satisfies Readable;
+  });
+}
+
+// Node bounds the time to the end of the headers and of the whole request, not how long nothing comes in between. What waits in our own
+// buffers does not count: then it is we who are slow.
+function cutIdleRequests(api: Api, idleMs: number): void {
+  const receiving = new Map<IncomingMessage, { bytes: number; sinceMs: number }>();
+  api.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    receiving.set(request, { bytes: request.socket.bytesRead, sinceMs: performance.now() });
+    request.once('close', () => receiving.delete(request));
+    response.once('finish', () => {
+      if (!request.complete) lingerFor(request);
+    });
+  });
+  let looking: NodeJS.Timeout | undefined;
+  api.server.once('listening', () => {
+    looking = setInterval(
+      () => {
+        const nowMs = performance.now();
+        for (const [request, seen] of receiving) {
+          const { bytesRead } = request.socket;
+          if (request.complete) receiving.delete(request);
+          else if (bytesRead !== seen.bytes || request.readableLength > 0) receiving.set(request, { bytes: bytesRead, sinceMs: nowMs });
+          else if (nowMs - seen.sinceMs >= idleMs) request.socket.destroy();
+        }
+      },
+      Math.ceil(idleMs / 4),
+    );
+    looking.unref();
+  });
+  api.addHook('onClose', async () => clearInterval(looking));
+}
+
+function lingerFor(request: IncomingMessage): void {
+  const { socket } = request;
+  const before = socket.bytesRead;
+  const untilMs = performance.now() + LINGER_MS;
+  const looking = setInterval(() => {
+    const isOver = request.complete || socket.destroyed;
+    if (!isOver && performance.now() < untilMs && socket.bytesRead - before < LINGER_BYTES) return;
+    clearInterval(looking);
+    if (!isOver) socket.destroy();
+  }, LINGER_LOOK_MS);
+  looking.unref();
 }
 
 // A connection that is still in its TLS handshake, or that a browser opened ahead of need, carries no request: closing would wait up to a
@@ -194,9 +300,20 @@ export function bearerOf(request: { headers: IncomingMessage['headers'] }): stri
   return offered?.find((one) => one.startsWith('bearer.'))?.slice('bearer.'.length) ?? null;
 }
 
-function unauthorized(token: string | null): ApiError {
+/** The token in the headers that apps offer for one. */
+function apiKeyOf(request: { headers: IncomingMessage['headers'] }): string | null {
+  const header = request.headers['x-api-key'] ?? request.headers['api-key'];
+  return typeof header === 'string' && header.trim() !== '' ? header.trim() : null;
+}
+
+function unauthorized(token: string | null, apiKeys: boolean): ApiError {
   return token === null
-    ? new ApiError(401, 'TOKEN_MISSING', 'this path needs a bearer token', 'send the header "Authorization: Bearer <token>"')
+    ? new ApiError(
+        401,
+        'TOKEN_MISSING',
+        'this path needs a bearer token',
+        `send the header "Authorization: Bearer <token>"${apiKeys ? ', or "x-api-key: <token>"' : ''}`,
+      )
     : new ApiError(401, 'TOKEN_WRONG', 'the bearer token is not known here', 'use the token this service was started with');
 }
 

@@ -1,7 +1,13 @@
 import { z } from 'zod';
 
 /** What a route says about itself when it is added. */
-export type RouteFacts = { method: string | string[]; url: string; schema: unknown; public: boolean };
+export type RouteFacts = {
+  method: string | string[];
+  url: string;
+  schema: unknown;
+  public: boolean;
+  otherBodies?: readonly string[] | undefined;
+};
 
 const METHODS = new Set(['get', 'put', 'post', 'delete', 'patch']);
 const OTHER_PARTS = [
@@ -38,9 +44,16 @@ function describeRoute(route: RouteFacts): object {
   return {
     ...(typeof schema['summary'] === 'string' ? { summary: schema['summary'] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body === null ? {} : { requestBody: { content: { 'application/json': { schema: body } } } }),
+    ...(body === null ? {} : { requestBody: { required: true, content: bodiesOf(body, route.otherBodies ?? []) } }),
     responses: { ...responses, default: { description: 'an error: { error: { code, message, next } }' } },
     security: route.public ? [] : [{ bearer: [] }],
+  };
+}
+
+function bodiesOf(schema: unknown, others: readonly string[]): object {
+  return {
+    'application/json': { schema },
+    ...Object.fromEntries(others.map((type) => [type, { schema: { description: 'the same in another form' } }])),
   };
 }
 
