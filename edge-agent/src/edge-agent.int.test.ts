@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { gzipSync } from 'node:zlib';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import {
   decodeMessage,
   type EegChunk,
@@ -219,15 +222,15 @@ describe('heart rate and events', () => {
 });
 
 describe('the phone export', () => {
-  const real = readFileSync(new URL('../../datasets/data/heart-rate/hae-metrics-2024-03-13_15.json', import.meta.url), 'utf8');
+  const whole = phoneExport(592);
 
-  test('the real payload, sent eight times side by side and once more, is stored once; no name leaves the body', async () => {
-    const answers = await Promise.all(Array.from({ length: 8 }, () => postText('/v1/intake/health-auto-export', real, 'phone-1')));
+  test('a whole export, sent eight times side by side and once more, is stored once; no name leaves the body', async () => {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => postText('/v1/intake/health-auto-export', whole, 'phone-1')));
     expect(answers.every(({ status }) => status === 200)).toBe(true);
     expect(answers.reduce((sum, { body }) => sum + (body as IntakeAnswer).accepted, 0)).toBe(592);
     await agent.stop();
     agent = await startAgent();
-    expect(await postText('/v1/intake/health-auto-export', real, 'phone-1')).toMatchObject({
+    expect(await postText('/v1/intake/health-auto-export', whole, 'phone-1')).toMatchObject({
       body: { accepted: 0, repeated: 592, ignoredMetrics: 26 },
     });
     await agent.stop();
@@ -263,6 +266,81 @@ describe('the phone export', () => {
       'phone-1',
     );
     expect(answer).toMatchObject({ status: 200, body: { accepted: 1, rejected: { 'unreadable-date': 1, 'out-of-range': 1 } } });
+  });
+
+  test('a date that nothing can be stored under refuses one point, not the export', async () => {
+    const answer = await postText(phonePath, caseOf('32-one-buddhist-year-among-30-good'), 'phone-1');
+    expect(answer).toMatchObject({ status: 200, body: { accepted: 30, rejected: { 'impossible-date': 1 } } });
+  });
+
+  test('two sources at one instant are both stored, in a recording each, and are repeats when they come again', async () => {
+    const answers = [];
+    for (let time = 0; time < 2; time += 1) answers.push(await postText(phonePath, caseOf('13-two-sources'), 'phone-1'));
+    expect(answers).toMatchObject([{ body: { accepted: 2, repeated: 0 } }, { body: { accepted: 0, repeated: 2 } }]);
+    await agent.stop();
+    expect(
+      heartRates()
+        .map(({ bpm }) => bpm)
+        .toSorted(),
+    ).toEqual([60, 75]);
+    expect(starts().map(({ source }) => source)).toEqual([
+      expect.stringMatching(/^health-auto-export\/[0-9a-f]{8}$/),
+      expect.stringMatching(/^health-auto-export\/[0-9a-f]{8}$/),
+    ]);
+    expect(new Set(starts().map(({ source }) => source)).size).toBe(2);
+  });
+
+  test("a day's mean and a notification become events, once however often they are sent", async () => {
+    for (const name of ['12-daily', '16-notification', '12-daily', '16-notification']) await postText(phonePath, caseOf(name), 'phone-1');
+    await agent.stop();
+    expect(heartRates()).toEqual([]);
+    const events = broker.messages.flatMap((one) => (one.stream === 'event' ? one.events : []));
+    expect(events.map(({ type }) => type)).toEqual(['heart-rate-summary', 'heart-rate-notification']);
+  });
+
+  test('a body that breaks off is told where, what came before is stored, and the next export goes through', async () => {
+    const broken = await postText(phonePath, whole.slice(0, -10), 'phone-1');
+    expect(broken).toMatchObject({ status: 400, body: { error: { message: expect.stringMatching(/no JSON: it ends at byte/) } } });
+    expect(await postText(phonePath, whole, 'phone-1')).toMatchObject({ status: 200, body: { accepted: 0, repeated: 592 } });
+  });
+
+  test.each([
+    ['22-metrics-object', /"metrics" is an object/],
+    ['25-bare-array', /neither "data" nor "metrics"/],
+    ['26-nested', /"data" inside "data"/],
+  ])('%s is answered with the shape that is expected', async (name, said) => {
+    const answer = await postText(phonePath, caseOf(name), 'phone-1');
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { error: { message: expect.stringMatching(said), next: expect.stringContaining('"metrics": [{"name": "heart_rate"') } },
+    });
+  });
+
+  test('packed with gzip, of unknown length, under any of the headers an app can set: it is the same export', async () => {
+    const packed = gzipSync(whole);
+    const token = tokens['phone-1'] ?? '';
+    const sendAs = async (headers: Record<string, string>, body: Uint8Array | string | Readable) => {
+      const answer = await request(`${String(agent.addresses()['intakeUrl'])}${phonePath}`, {
+        method: 'POST',
+        dispatcher: http,
+        headers,
+        body,
+      });
+      return { status: answer.statusCode, body: await answer.body.json() };
+    };
+    expect(await sendAs({ 'x-api-key': token, 'content-type': 'application/json', 'content-encoding': 'gzip' }, packed)).toMatchObject({
+      status: 200,
+      body: { accepted: 592 },
+    });
+    const repeats = { status: 200, body: { accepted: 0, repeated: 592 } };
+    expect(
+      await sendAs({ 'api-key': token, 'content-type': 'application/json; charset=utf-8' }, Readable.from([Buffer.from(whole)])),
+    ).toMatchObject(repeats);
+    expect(await sendAs({ authorization: `Bearer ${token}` }, whole)).toMatchObject(repeats);
+    expect(await sendAs({ 'x-api-key': 'x'.repeat(32), 'content-type': 'application/json' }, whole)).toMatchObject({ status: 401 });
+    const text = { 'x-api-key': token, 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    expect(await sendAs(text, 'not packed')).toMatchObject({ status: 400 });
+    expect(await sendAs({ ...text, 'content-encoding': 'br' }, packed)).toMatchObject({ status: 415 });
   });
 });
 
@@ -305,7 +383,7 @@ describe('bad input', () => {
       400,
       /events\.0\.type/,
     ],
-    ['an export that is a list', '/v1/intake/health-auto-export', [], 400, /./],
+    ['an export that is an empty list', '/v1/intake/health-auto-export', [], 400, /./],
     ['an export whose metrics are no list', '/v1/intake/health-auto-export', { data: { metrics: 3 } }, 400, /metrics/],
   ])('%s is refused with what, where and what next', async (_what, path, body, status, said) => {
     const answer = await (typeof body === 'string' ? postText(path, body) : post(path, body));
@@ -320,11 +398,12 @@ describe('bad input', () => {
     ['bytes that are no sample block', sampleBlockMediaType, 'not cbor', 400],
     ['a content type nobody reads', 'text/csv', 'a,b', 415],
     ['CSV from the phone app', 'multipart/form-data; boundary=x', '--x--', 415],
+    ['CSV by its own name', 'text/csv; phone', 'a,b', 415],
   ])('%s is refused', async (_what, contentType, body, status) => {
-    const path = contentType.startsWith('multipart') ? '/v1/intake/health-auto-export' : '/v1/eeg';
+    const path = contentType.startsWith('multipart') || contentType.includes('phone') ? '/v1/intake/health-auto-export' : '/v1/eeg';
     const answer = await send(path, body, contentType, 'eeg-1');
     expect(answer.status).toBe(status);
-    expect(answer.body).toMatchObject({ error: { next: expect.stringMatching(/./) } });
+    expect(answer.body).toMatchObject({ error: { next: expect.stringMatching(path === '/v1/eeg' ? /./ : /choose JSON/) } });
   });
 
   test('a request without a token, with a wrong one, or with one of the wrong sort is refused', async () => {
@@ -342,13 +421,13 @@ describe('bad input', () => {
       const started = httpsRequest({
         host: url.hostname,
         port: url.port,
-        path: '/v1/intake/health-auto-export',
+        path: '/v1/eeg',
         method: 'POST',
         ca: readFileSync(pki.caPath),
         headers: {
-          authorization: `Bearer ${tokens['phone-1']}`,
+          authorization: `Bearer ${tokens['eeg-1']}`,
           'content-type': 'application/json',
-          'content-length': String(60 * 1024 * 1024),
+          'content-length': String(8 * 1024 * 1024),
         },
       });
       started.on('error', () => {});
@@ -356,7 +435,7 @@ describe('bad input', () => {
       started.write('{');
       return started;
     };
-    const held = [open(), open()];
+    const held = Array.from({ length: 20 }, open);
     await pause(300);
     const third = open();
     const answer = await new Promise<{ status: number; retryAfter: string | undefined }>((resolve) =>
@@ -369,6 +448,24 @@ describe('bad input', () => {
 });
 
 describe('operation', () => {
+  test('/openapi.json is valid OpenAPI 3.1 and describes every path with its body, its answer and its parameters', async () => {
+    const document = (await get('/openapi.json', '')).body as OpenApi;
+    expect(await new Validator().validate(structuredClone(document) as unknown as Record<string, unknown>)).toMatchObject({ valid: true });
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, method, path, operation })),
+    );
+    expect(operations.map(({ name }) => name)).toContain('post /v1/intake/health-auto-export');
+    for (const { name, method, path, operation } of operations.filter((one) => one.path !== '/openapi.json')) {
+      expect(
+        Object.values(operation.responses).some(({ content }) => content !== undefined),
+        name,
+      ).toBe(true);
+      if (method === 'post') expect(operation.requestBody?.content['application/json'], name).toHaveProperty('schema');
+      expect(path.includes('{') ? operation.parameters?.length : 0, name).toBe(path.split('{').length - 1);
+    }
+    expect(document.paths['/v1/eeg']?.['post']?.requestBody?.content).toHaveProperty([sampleBlockMediaType]);
+  });
+
   test('drain closes the intake and ends the recordings; resume opens it again', async () => {
     const token = readFileSync(operatorTokenPath(dir), 'utf8').trim();
     await post('/v1/eeg', eeg(0, 256));
@@ -433,6 +530,29 @@ function eeg(firstSample: number, count: number): object {
   };
 }
 
+const phonePath = '/v1/intake/health-auto-export';
+
+/** An export as the app sends it: heart rate among 26 other metrics, its name behind its points, the owner's name in each of them. */
+function phoneExport(points: number): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const data = Array.from({ length: points }, (_, index) => ({
+    source: 'Owner’s Apple Watch',
+    Max: 63,
+    date: `2026-11-${two(1 + Math.floor(index / 1_440))} ${two(Math.floor(index / 60) % 24)}:${two(index % 60)}:00 +0100`,
+    Avg: 61.5,
+    Min: 60,
+  }));
+  const other = (index: number): object => ({ data: [{ qty: 1, date: 'x' }], name: `metric_${index}`, units: 'count' });
+  const metrics = Array.from({ length: 27 }, (_, index) =>
+    index === 24 ? { data, units: 'count/min', name: 'heart_rate' } : other(index),
+  );
+  return JSON.stringify({ data: { metrics, workouts: [] } });
+}
+
+function caseOf(name: string): string {
+  return readFileSync(new URL(`./intake/cases/${name}.json`, import.meta.url), 'utf8');
+}
+
 function valueAt(index: number): number {
   return ((index * 37) % 4_000) - 2_000;
 }
@@ -455,6 +575,19 @@ function postBlock(firstSample: number, count: number): Promise<Answer> {
   return send('/v1/eeg', bytes, sampleBlockMediaType, 'eeg-1');
 }
 
+type OpenApi = {
+  paths: Record<
+    string,
+    Record<
+      string,
+      {
+        parameters?: object[];
+        requestBody?: { content: Record<string, object> };
+        responses: Record<string, { content?: Record<string, object> }>;
+      }
+    >
+  >;
+};
 type Answer = { status: number; body: unknown; retryAfter: string | undefined };
 
 function post(path: string, body: unknown, device = 'eeg-1'): Promise<Answer> {

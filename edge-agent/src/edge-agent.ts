@@ -19,6 +19,7 @@ import type { EdgeConfig } from './config.ts';
 import { DeviceTokens, ensureOperatorToken } from './device-tokens.ts';
 import { EdgeError } from './errors.ts';
 import { Intake, operator } from './intake/intake.ts';
+import { phoneBounds } from './intake/phone-point.ts';
 import { Refusals } from './intake/refusals.ts';
 import { Sessions } from './sessions.ts';
 import { LocalWatch } from './watch/local-watch.ts';
@@ -109,6 +110,8 @@ class Agent implements EdgeAgent {
     this.#refusals = new Refusals(clock);
     this.#intake = new Intake({
       refusals: this.#refusals,
+      sourceKey: () => `vitalwire source ${this.#operatorToken}`,
+      phoneBounds: () => phoneBounds(clock.nowUs(), this.#uplink.clock),
       gateway: config.gatewayId,
       host: config.intakeHost,
       port: config.intakePort,

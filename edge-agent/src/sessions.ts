@@ -1,9 +1,9 @@
 import type { ClockState, DataStream } from '@vitalwire/contract';
-import type { Outbox } from '@vitalwire/outbox';
+import type { AppendStep, Outbox } from '@vitalwire/outbox';
 import type { Clock } from '@vitalwire/runtime';
 import { ReadingCutter } from './cutter.ts';
-import { heartRateMetric, type PhoneExport } from './intake/health-auto-export.ts';
-import { heartRateForm } from './intake/requests.ts';
+import { heartRateMetric, type PhoneBatch } from './intake/health-auto-export.ts';
+import { eventForm, heartRateForm } from './intake/requests.ts';
 import { type StreamAnswer, type StreamRequest, StreamSession } from './stream-session.ts';
 
 export type SessionsOptions = {
@@ -14,12 +14,14 @@ export type SessionsOptions = {
 };
 
 const phoneCapture = 'health-auto-export';
+const MAX_SOURCES = 16; // of one phone with a recording of their own; further ones share one
 
 /** The streams of all devices of this gateway. As many as there are devices with a token times streams, so bounded by those. */
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, StreamSession>();
   readonly #phoneTurns = new Map<string, Promise<unknown>>();
+  readonly #phoneSources = new Map<string, Set<string>>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -34,11 +36,14 @@ export class Sessions {
   }
 
   /**
-   * Takes the points of a phone export that are new. A point is known by its instant; one that comes again with other values is a new
-   * reading of the same instant, and readers take the later one. Exports of a phone may overlap and come side by side: one at a time.
+   * Takes what of a batch of a phone export is new. A point is known by its instant and its source; one that comes again with other values
+   * is a new reading of the same instant, and readers take the later one. Exports of a phone may overlap and come side by side: one
+   * batch at a time.
    */
-  submitPhone(device: string, { points }: PhoneExport): Promise<StreamAnswer> {
-    const turn = (this.#phoneTurns.get(device) ?? Promise.resolve()).then(() => this.#takePhone(device, points));
+  submitPhone(device: string, batch: PhoneBatch): Promise<StreamAnswer> {
+    const turn = (this.#phoneTurns.get(device) ?? Promise.resolve()).then(() =>
+      batch.kind === 'readings' ? this.#takeReadings(device, batch) : this.#takeEvents(device, batch),
+    );
     this.#phoneTurns.set(
       device,
       turn.catch(() => {}),
@@ -55,32 +60,83 @@ export class Sessions {
     await Promise.all([...this.#sessions.values()].map((session) => session.endIfOld()));
   }
 
-  async #takePhone(device: string, points: PhoneExport['points']): Promise<StreamAnswer> {
+  async #takeReadings(device: string, { source, points }: Extract<PhoneBatch, { kind: 'readings' }>): Promise<StreamAnswer> {
     const { outbox } = this.#options;
-    const fresh = new Set(await outbox.unseen(device, heartRateMetric, points));
-    const taken = points.filter((_point, index) => fresh.has(index));
-    const answer = await this.#of(device, 'heart-rate').submit({
-      captureId: phoneCapture,
+    const metric = withSource(heartRateMetric, source);
+    let fresh = await outbox.unseen(device, metric, points);
+    if (source !== '' && fresh.length > 0) {
+      // What was taken before sources were told apart is known without one.
+      const unknown = new Set(await outbox.unseen(device, heartRateMetric, points));
+      fresh = fresh.filter((index) => unknown.has(index));
+    }
+    const isFresh = new Set(fresh);
+    const taken = points.filter((_point, index) => isFresh.has(index));
+    if (taken.length === 0) return nothingNew(points.length);
+    const capture = withSource(phoneCapture, this.#sourceOf(device, source));
+    const answer = await this.#of(device, 'heart-rate', capture).submit({
+      captureId: capture,
       firstSample: 'next',
       readings: {
         stream: 'heart-rate',
         kind: 'phone',
         readings: taken.map(({ atUs, bpm, minBpm, maxBpm }) => ({ atUs, bpm, minBpm, maxBpm })),
       },
-      form: heartRateForm('phone', null, phoneCapture),
+      form: heartRateForm('phone', null, capture),
       makeCutter: () => new ReadingCutter(),
       end: false,
-      extra: [{ step: 'seen', device, metric: heartRateMetric, points: taken.map(({ atUs, digest }) => ({ atUs, digest })) }],
+      extra: [{ step: 'seen', device, metric, points: taken.map(({ atUs, digest }) => ({ atUs, digest })) }],
     });
     return { ...answer, repeated: points.length - taken.length };
   }
 
-  #of(device: string, stream: DataStream): StreamSession {
-    const key = `${device} ${stream}`;
+  async #takeEvents(device: string, { events }: Extract<PhoneBatch, { kind: 'events' }>): Promise<StreamAnswer> {
+    const { outbox } = this.#options;
+    const bySort = Map.groupBy(events, ({ event }) => withSource(`event/${event.type}`, event.source));
+    const taken: (typeof events)[number][] = [];
+    const extra: AppendStep[] = [];
+    for (const [metric, some] of bySort) {
+      const points = some.map(({ event, digest }) => ({ atUs: event.atUs, digest }));
+      const fresh = new Set(await outbox.unseen(device, metric, points));
+      taken.push(...some.filter((_one, index) => fresh.has(index)));
+      extra.push({ step: 'seen', device, metric, points: points.filter((_point, index) => fresh.has(index)) });
+    }
+    if (taken.length === 0) return nothingNew(events.length);
+    const answer = await this.#of(device, 'event').submit({
+      captureId: phoneCapture,
+      firstSample: 'next',
+      readings: { stream: 'event', events: taken.map(({ event }) => event) },
+      form: eventForm(null, phoneCapture),
+      makeCutter: () => new ReadingCutter(),
+      end: false,
+      extra,
+    });
+    return { ...answer, repeated: events.length - taken.length };
+  }
+
+  #sourceOf(device: string, source: string): string {
+    const known = this.#phoneSources.get(device) ?? new Set();
+    this.#phoneSources.set(device, known);
+    if (source === '' || known.has(source)) return source;
+    if (known.size >= MAX_SOURCES) return 'more';
+    known.add(source);
+    return source;
+  }
+
+  /** The session of a stream; of a phone's readings there is one per source, so that sources do not end each other's recordings. */
+  #of(device: string, stream: DataStream, phone: string | null = null): StreamSession {
+    const key = `${device} ${stream} ${phone ?? ''}`;
     const known = this.#sessions.get(key);
     if (known !== undefined) return known;
-    const session = new StreamSession({ ...this.#options, device, stream });
+    const session = new StreamSession({ ...this.#options, device, stream, phone: phone !== null });
     this.#sessions.set(key, session);
     return session;
   }
+}
+
+function withSource(name: string, source: string): string {
+  return source === '' ? name : `${name}/${source}`;
+}
+
+function nothingNew(repeated: number): StreamAnswer {
+  return { accepted: 0, repeated, nextSample: 0, recordings: [] };
 }

@@ -199,7 +199,7 @@ export class StreamSession {
       const ranges: SeqRange[] = [];
       const [appended] = await Promise.all([now as Promise<Appended>, later?.committed]);
       ranges.push(...appended.recordings, ...(later?.held.ranges ?? []));
-      return { accepted: fresh, repeated, nextSample, recordings: merge(ranges) };
+      return { accepted: fresh, repeated, nextSample, recordings: mergeRanges(ranges) };
     };
     return { answered: answer() };
   }
@@ -366,7 +366,8 @@ export class StreamSession {
     this.#timer?.cancel();
     this.#timer = null;
     for (const one of this.#release()) one.reject(cause);
-    if (this.#capture !== null) this.#failed = { captureId: this.#capture.id, untilMs: this.#options.clock.monotonicMs() + OVERTAKE_MS };
+    if (this.#capture !== null && !OutboxError.is(cause, 'UNSTORABLE'))
+      this.#failed = { captureId: this.#capture.id, untilMs: this.#options.clock.monotonicMs() + OVERTAKE_MS };
     this.#capture = null;
     const open = this.#open;
     open?.cutter.reset();
@@ -442,7 +443,8 @@ function timeText(us: number): string {
   return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${us} µs`;
 }
 
-function merge(ranges: readonly SeqRange[]): SeqRange[] {
+/** Ranges of the same recording as one. */
+export function mergeRanges(ranges: readonly SeqRange[]): SeqRange[] {
   const merged = new Map<string, SeqRange>();
   for (const range of ranges) {
     const known = merged.get(range.recordingId);

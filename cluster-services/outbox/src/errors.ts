@@ -11,6 +11,7 @@ export const outboxErrors = {
   OUTBOX_REPLACED: { retry: 'yes', summary: 'the outbox was damaged and has been replaced' },
   OUTBOX_CLOSED: { retry: 'yes', summary: 'the outbox is closed' },
   OUTBOX_FAILED: { retry: 'yes', summary: 'the outbox could not write' },
+  UNSTORABLE: { retry: 'no', summary: 'the readings cannot be stored as they are' },
   CAPTURE_MOVED: { retry: 'yes', summary: 'the capture is not where the appender believes it to be' },
 } as const satisfies ErrorTable;
 

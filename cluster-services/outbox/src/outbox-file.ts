@@ -440,7 +440,12 @@ export class OutboxFile {
       this.#lastId = before.lastId;
       if (this.#rowsForLive !== null) this.#rowsForLive.length = before.live;
       if (OutboxError.is(error)) return { ok: false, code: error.code, detail: error.message };
-      return { ok: false, code: 'OUTBOX_FAILED', detail: error instanceof Error ? error.message : String(error) };
+      // What has no form on the wire will have none next time either.
+      return {
+        ok: false,
+        code: error instanceof RangeError ? 'UNSTORABLE' : 'OUTBOX_FAILED',
+        detail: error instanceof Error ? error.message : String(error),
+      };
     }
   }
 

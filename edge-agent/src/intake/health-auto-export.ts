@@ -1,77 +1,408 @@
-import { createHash } from 'node:crypto';
-import type { HealthAutoExport, HeartRateReading } from '@vitalwire/contract';
-import { parsePhoneDate } from './phone-date.ts';
+import type { EventReading, HeartRateReading } from '@vitalwire/contract';
+import { type JsonKind, JsonScanner, type JsonVisitor, type Visit } from './json-scanner.ts';
+import {
+  type DateBounds,
+  digestOf,
+  isHeartRateName,
+  isHeartRateUnit,
+  isNumber,
+  type PointProblem,
+  problemOf,
+  readDate,
+  readPoint,
+  sourceId,
+} from './phone-point.ts';
+import { PointColumns } from './point-columns.ts';
 
-/** Why a point was not taken. Counted and answered, never with its content. */
-export type PointProblem = 'not-an-object' | 'no-date' | 'unreadable-date' | 'no-number' | 'out-of-range' | 'min-above-max';
-
-export type PhonePoint = HeartRateReading & { readonly digest: number };
-
-export type PhoneExport = {
-  readonly points: readonly PhonePoint[]; // ascending, each instant once: the last of equal ones wins, as in a later post
-  readonly repeatedInside: number;
-  readonly rejected: Readonly<Partial<Record<PointProblem, number>>>;
-  readonly ignoredMetrics: number; // metrics that are not heart rate
-  readonly ignoredPoints: number;
+export type PhoneOptions = {
+  readonly bounds: DateBounds;
+  readonly sourceKey: string; // a secret of the gateway
+  readonly aggregation: string; // what the app says it summarises by; '' = it does not say
+  readonly maxPoints?: number;
 };
 
+/** Readings or events that are ready to be committed, those of one source together. */
+export type PhoneBatch =
+  | { readonly kind: 'readings'; readonly source: string; readonly points: readonly (HeartRateReading & { readonly digest: number })[] }
+  | { readonly kind: 'events'; readonly events: readonly { readonly event: EventReading; readonly digest: number }[] };
+
+/** What of an export was not taken, by name and reason; names of metrics are the app's, cut to 64 letters. */
+export type Ignored = { readonly name: string; readonly reason: string; readonly points: number };
+
+export type PhoneSummary = {
+  readonly repeatedInside: number;
+  readonly rejected: Readonly<Partial<Record<PointProblem, number>>>;
+  readonly trimmed: number; // kept without a minimum or maximum that was no heart rate
+  readonly ignored: readonly Ignored[];
+  readonly ignoredMetrics: number; // metrics that are not heart rate
+  readonly ignoredPoints: number;
+  readonly notes: readonly string[]; // in words: why there was nothing to take
+};
+
+/** A body that is no export: it says what was expected. */
+export class NoExport extends Error {
+  override readonly name = 'NoExport';
+}
+/** An export with more points in one metric than are held in memory. */
+export class TooManyPoints extends Error {
+  override readonly name = 'TooManyPoints';
+}
+
+export const expectedShape =
+  '{"data": {"metrics": [{"name": "heart_rate", "units": "count/min", "data": [{"Min": …, "Avg": …, "Max": …, "date": "2026-01-31 08:00:00 +0100"}, …]}, …]}}';
 export const heartRateMetric = 'heart_rate';
-const units = new Set(['count/min', 'bpm', 'count', '']);
-const LEAST_BPM = 20;
-const MOST_BPM = 300;
+export const PHONE_BATCH = 512; // readings that are committed together: one chunk
+const EVENT_BATCH = 16;
+const MAX_POINTS = 1_000_000;
+const MAX_NAME = 200;
+const MAX_NAMED = 50;
+const MAX_SOURCES = 256; // remembered by their text
+const DAY_US = 86_400_000_000;
+const coarse: Readonly<Record<string, number | null>> = { day: DAY_US, week: 7 * DAY_US, month: null, year: null };
+
+type Place = 'exports' | 'root' | 'data' | 'metrics' | 'metric' | 'points' | 'workouts' | 'workout' | 'workout-points' | 'notifications';
+type Metric = {
+  readonly columns: PointColumns;
+  readonly rejected: Map<PointProblem, number>;
+  name: unknown; // NONE until it was seen: it may come behind the points
+  units: unknown;
+  isDataOdd: boolean;
+  points: number;
+  trimmed: number;
+};
+const NONE = Symbol('not seen');
 
 /**
- * Takes the heart-rate points out of an export of the phone app. Metrics come in no fixed order, a name may appear twice, points come
- * with their keys in any order. `source` is not even looked at: it holds the owner's name.
+ * Reads an export of the phone app as it arrives: what is ready can be taken out after each piece. Metrics come in no fixed order, keys
+ * neither, so the points of a metric are held, as numbers in columns, until it has ended and its name is known.
  */
-export function readPhoneExport(body: HealthAutoExport): PhoneExport {
-  const byInstant = new Map<number, PhonePoint>();
-  const rejected: Partial<Record<PointProblem, number>> = {};
-  let repeatedInside = 0;
-  let ignoredMetrics = 0;
-  let ignoredPoints = 0;
-  for (const metric of body.data.metrics ?? []) {
-    const points = metric.data ?? [];
-    if (metric.name !== heartRateMetric || !units.has(metric.units ?? '')) {
-      ignoredMetrics += 1;
-      ignoredPoints += points.length;
-      continue;
+export class PhoneExport implements JsonVisitor {
+  readonly #options: PhoneOptions;
+  readonly #scanner = new JsonScanner(this);
+  readonly #places: Place[] = [];
+  readonly #ready: Iterator<PhoneBatch>[] = [];
+  readonly #rejected: Partial<Record<PointProblem, number>> = {};
+  readonly #ignored = new Map<string, { name: string; reason: string; points: number }>();
+  readonly #notes = new Set<string>();
+  readonly #sourceIds = new Map<string, string>();
+  readonly #workouts = newMetric();
+  readonly #notifications: { event: EventReading; digest: number }[] = [];
+  #metric: Metric = newMetric();
+  #released = 0; // metrics that had something to be taken
+  #repeatedInside = 0;
+  #trimmed = 0;
+  #ignoredMetrics = 0;
+  #ignoredPoints = 0;
+  #isExport = false; // a `data`, or one of the lists that lie in it, was there
+
+  constructor(options: PhoneOptions) {
+    this.#options = options;
+  }
+
+  /** Points that are held until their metric ends. */
+  get held(): number {
+    return this.#metric.columns.length + this.#workouts.columns.length;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#scanner.write(bytes);
+  }
+
+  /** Nothing follows. */
+  finish(): void {
+    this.#scanner.end();
+    if (!this.#isExport) throw new NoExport('there is neither "data" nor "metrics" in it');
+    this.#release(this.#workouts, undefined);
+    for (let at = 0; at < this.#notifications.length; at += EVENT_BATCH)
+      this.#ready.push([{ kind: 'events' as const, events: this.#notifications.slice(at, at + EVENT_BATCH) }].values());
+    const { notes, ignored, rejected } = this.summary;
+    if (this.#ready.length + this.#released + notes.length + ignored.length + Object.keys(rejected).length === 0)
+      this.#notes.add('there are no readings in this export');
+  }
+
+  /** The next batch that is ready to be committed; null if more has to be read first. */
+  take(): PhoneBatch | null {
+    for (let first = this.#ready[0]; first !== undefined; first = this.#ready[0]) {
+      const next = first.next();
+      if (next.done !== true) return next.value;
+      this.#ready.shift();
     }
-    for (const raw of points) {
-      const point = readPoint(raw);
-      if (typeof point === 'string') {
-        rejected[point] = (rejected[point] ?? 0) + 1;
-        continue;
-      }
-      if (byInstant.has(point.atUs)) repeatedInside += 1;
-      byInstant.set(point.atUs, point);
+    return null;
+  }
+
+  get summary(): PhoneSummary {
+    return {
+      repeatedInside: this.#repeatedInside,
+      rejected: this.#rejected,
+      trimmed: this.#trimmed,
+      ignored: [...this.#ignored.values()],
+      ignoredMetrics: this.#ignoredMetrics,
+      ignoredPoints: this.#ignoredPoints,
+      notes: [...this.#notes],
+    };
+  }
+
+  begin(key: string | null, kind: JsonKind): Visit {
+    const place = this.#places.at(-1);
+    switch (place) {
+      case undefined:
+        if (kind === 'scalar') throw new NoExport('the body is no object');
+        return this.#walk(kind === 'list' ? 'exports' : 'root');
+      case 'exports':
+        if (kind !== 'object') throw new NoExport('the body is a list of something else than exports');
+        return this.#walk('root');
+      case 'root':
+        if (key === 'data') return this.#beginData(kind);
+        return this.#beginSection(key ?? '', kind);
+      case 'data':
+        if (key === 'data') throw new NoExport('there is "data" inside "data"');
+        return this.#beginSection(key ?? '', kind);
+      case 'metrics':
+        if (kind === 'object') {
+          this.#metric = newMetric();
+          return this.#walk('metric');
+        }
+        this.#ignore('', 'not-an-object', 0);
+        this.#ignoredMetrics += 1;
+        return 'skip';
+      case 'metric':
+        if (key === 'data') {
+          if (kind === 'list') return this.#walk('points');
+          return 'keep'; // null is an empty list, all else is odd
+        }
+        return key === 'name' || key === 'units' ? 'keep' : 'skip';
+      case 'points':
+        this.#metric.points += 1;
+        return this.#metric.name === NONE || isHeartRate(this.#metric.name) ? 'keep' : 'skip';
+      case 'workouts':
+        return kind === 'object' ? this.#walk('workout') : 'skip';
+      case 'workout':
+        return kind === 'list' && (key === 'heartRateData' || key === 'heartRateRecovery') ? this.#walk('workout-points') : 'skip';
+      case 'workout-points':
+      case 'notifications':
+        return 'keep';
     }
   }
-  const points = [...byInstant.values()].sort((a, b) => a.atUs - b.atUs);
-  return { points, repeatedInside, rejected, ignoredMetrics, ignoredPoints };
+
+  value(key: string | null, value: unknown): void {
+    switch (this.#places.at(-1)) {
+      case 'metric':
+        if (key === 'name') this.#metric.name = value;
+        else if (key === 'units') this.#metric.units = value;
+        else if (value !== null) this.#metric.isDataOdd = true;
+        return;
+      case 'points':
+        this.#point(this.#metric, value);
+        return;
+      case 'workout-points':
+        this.#point(this.#workouts, value);
+        return;
+      case 'notifications':
+        this.#notification(value);
+        return;
+      case 'data':
+      case 'root':
+        if (value === null) this.#notes.add(`"${key === 'data' ? 'data' : 'metrics'}" is null: there is nothing in this export`);
+        else throw new NoExport(`"${key === 'data' ? 'data' : 'metrics'}" is not what it should be`);
+        return;
+      default:
+        return;
+    }
+  }
+
+  end(): void {
+    const place = this.#places.pop();
+    if (place === 'metric') {
+      this.#endMetric(this.#metric);
+      this.#metric = newMetric();
+    }
+  }
+
+  #walk(place: Place): 'walk' {
+    this.#places.push(place);
+    return 'walk';
+  }
+
+  #beginData(kind: JsonKind): Visit {
+    this.#isExport = true;
+    return kind === 'object' ? this.#walk('data') : 'keep';
+  }
+
+  /** One of the lists of an export. */
+  #beginSection(key: string, kind: JsonKind): Visit {
+    if (key === 'metrics') {
+      this.#isExport = true;
+      if (kind === 'object') throw new NoExport('"metrics" is an object');
+      return kind === 'list' ? this.#walk('metrics') : 'keep';
+    }
+    if (kind === 'list' && (key === 'workouts' || key === 'heartRateNotifications')) {
+      this.#isExport = true;
+      return this.#walk(key === 'workouts' ? 'workouts' : 'notifications');
+    }
+    if (kind !== 'scalar') this.#ignore(nameOf(key), 'unsupported', 0);
+    return 'skip';
+  }
+
+  #point(metric: Metric, raw: unknown): void {
+    const point = readPoint(raw, this.#options.bounds);
+    if (typeof point === 'string') {
+      metric.rejected.set(point, (metric.rejected.get(point) ?? 0) + 1);
+      return;
+    }
+    if (this.held >= (this.#options.maxPoints ?? MAX_POINTS)) throw new TooManyPoints();
+    if (point.isTrimmed) metric.trimmed += 1;
+    metric.columns.push({ ...point, source: this.#idOf(point.source) });
+  }
+
+  #idOf(source: string): string {
+    const known = this.#sourceIds.get(source);
+    if (known !== undefined) return known;
+    const id = sourceId(source, this.#options.sourceKey);
+    if (this.#sourceIds.size < MAX_SOURCES) this.#sourceIds.set(source, id);
+    return id;
+  }
+
+  #endMetric(metric: Metric): void {
+    const { name, units, points } = metric;
+    const reason = oddity(metric);
+    if (reason === null && isHeartRate(name)) {
+      if (isHeartRateUnit(units)) {
+        this.#release(metric, this.#spanOf(metric));
+        return;
+      }
+      this.#ignore(nameOf(name), `unknown-unit: ${nameOf(units)}`, points);
+      this.#reject('unknown-unit', points);
+      return;
+    }
+    this.#ignore(nameOf(name), reason ?? 'unsupported', points);
+    this.#ignoredMetrics += 1;
+    this.#ignoredPoints += points;
+  }
+
+  /** Whether the points of a metric are summaries of days or longer, and of how long; undefined = they are readings. */
+  #spanOf({ columns }: Metric): number | null | undefined {
+    const said = this.#options.aggregation.toLowerCase().replace(/s$/, '');
+    const span = coarse[said];
+    if (span !== undefined) return span;
+    return columns.length > 0 && columns.areAllAtMidnight && columns.hasSpread ? DAY_US : undefined;
+  }
+
+  #release(metric: Metric, span: number | null | undefined): void {
+    for (const [problem, count] of metric.rejected) this.#reject(problem, count);
+    this.#trimmed += metric.trimmed;
+    const { columns } = metric;
+    if (columns.length === 0) return;
+    this.#released += 1;
+    const order = columns.inOrder();
+    this.#repeatedInside += columns.length - order.length;
+    this.#ready.push(span === undefined ? this.#readings(columns, order) : this.#summaries(columns, order, span));
+  }
+
+  *#readings(columns: PointColumns, order: Uint32Array): Generator<PhoneBatch> {
+    let at = 0;
+    while (at < order.length) {
+      const source = columns.sourceOf(order[at] ?? 0);
+      const points: (HeartRateReading & { digest: number })[] = [];
+      for (; at < order.length && points.length < PHONE_BATCH && columns.sourceOf(order[at] ?? 0) === source; at += 1) {
+        const reading = columns.readingAt(order[at] ?? 0);
+        points.push({ ...reading, digest: digestOf(reading.bpm, reading.minBpm, reading.maxBpm) });
+      }
+      yield { kind: 'readings', source, points };
+    }
+  }
+
+  *#summaries(columns: PointColumns, order: Uint32Array, durationUs: number | null): Generator<PhoneBatch> {
+    for (let at = 0; at < order.length; at += EVENT_BATCH) {
+      const events = [...order.subarray(at, at + EVENT_BATCH)].map((index) => {
+        const { atUs, bpm, minBpm, maxBpm } = columns.readingAt(index);
+        const range = minBpm === null || maxBpm === null ? '' : `, ${minBpm} to ${maxBpm}`;
+        const text = `mean ${Math.round(bpm * 10) / 10}${range} /min`;
+        const event = { atUs, durationUs, type: 'heart-rate-summary', text, source: columns.sourceOf(index) };
+        return { event, digest: digestOf(event.text, durationUs) };
+      });
+      yield { kind: 'events', events };
+    }
+  }
+
+  #notification(raw: unknown): void {
+    const read = readNotification(raw, this.#options.bounds);
+    if (typeof read === 'string') this.#reject(read, 1);
+    else this.#notifications.push(read);
+  }
+
+  #reject(problem: PointProblem, count: number): void {
+    this.#rejected[problem] = (this.#rejected[problem] ?? 0) + count;
+  }
+
+  #ignore(name: string, reason: string, points: number): void {
+    const key = `${name}\n${reason}`;
+    const known = this.#ignored.get(key);
+    if (known !== undefined) known.points += points;
+    else if (this.#ignored.size < MAX_NAMED) this.#ignored.set(key, { name, reason, points });
+    else this.#notes.add('more was ignored than is named here');
+  }
 }
 
-function readPoint(raw: unknown): PhonePoint | PointProblem {
+function newMetric(): Metric {
+  return { columns: new PointColumns(), rejected: new Map(), name: NONE, units: null, isDataOdd: false, points: 0, trimmed: 0 };
+}
+
+/** Why a metric cannot be read at all. */
+function oddity({ name, units, isDataOdd }: Metric): string | null {
+  if (typeof name !== 'string' || name.trim() === '') return 'no-name';
+  if (name.length > MAX_NAME) return 'name-too-long';
+  if (units !== null && typeof units !== 'string') return 'units-are-no-text';
+  return isDataOdd ? 'data-is-no-list' : null;
+}
+
+function isHeartRate(name: unknown): boolean {
+  return typeof name === 'string' && isHeartRateName(name);
+}
+
+/** A name of the body in an answer: short, and without what a terminal would obey. */
+function nameOf(name: unknown): string {
+  return typeof name === 'string' ? name.toWellFormed().replaceAll(/\p{C}/gu, '').slice(0, 64) : '';
+}
+
+function readNotification(raw: unknown, bounds: DateBounds): { event: EventReading; digest: number } | PointProblem {
+  if (raw === undefined) return 'too-long';
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return 'not-an-object';
   const fields: Record<string, unknown> = { ...raw };
-  const date = fields['date'];
-  if (typeof date !== 'string') return 'no-date';
-  const atUs = parsePhoneDate(date);
-  if (atUs === null) return 'unreadable-date';
-  const bpm = fields['Avg'] ?? fields['avg'] ?? fields['qty'];
-  const minBpm = fields['Min'] ?? fields['min'] ?? null;
-  const maxBpm = fields['Max'] ?? fields['max'] ?? null;
-  if (!isNumber(bpm) || !(minBpm === null || isNumber(minBpm)) || !(maxBpm === null || isNumber(maxBpm))) return 'no-number';
-  if (![bpm, minBpm ?? bpm, maxBpm ?? bpm].every((value) => value >= LEAST_BPM && value <= MOST_BPM)) return 'out-of-range';
-  if ((minBpm ?? bpm) > (maxBpm ?? bpm)) return 'min-above-max';
-  return { atUs, bpm, minBpm, maxBpm, digest: digestOf(bpm, minBpm, maxBpm) };
+  const start = readDate(fields['start'] ?? fields['date'], bounds);
+  if (typeof start === 'string') return start;
+  const end = readDate(fields['end'], bounds);
+  const durationUs = typeof end === 'string' || end.atUs < start.atUs ? null : end.atUs - start.atUs;
+  const text = notificationText(fields);
+  const event = { atUs: start.atUs, durationUs, type: 'heart-rate-notification', text, source: '' };
+  return { event, digest: digestOf(text, durationUs) };
 }
 
-/** 48 bits that stand for the values: enough to tell a corrected point from a repeated one. */
-function digestOf(bpm: number, minBpm: number | null, maxBpm: number | null): number {
-  return createHash('sha256').update(`${bpm} ${minBpm} ${maxBpm}`).digest().readUIntBE(0, 6);
+/** In words of ours: what a phone writes may be translated, or hold more than it should. */
+function notificationText(fields: Record<string, unknown>): string {
+  const said =
+    typeof fields['heartNotification'] === 'string'
+      ? fields['heartNotification']
+      : typeof fields['name'] === 'string'
+        ? fields['name']
+        : '';
+  const what = /irregular/i.test(said)
+    ? 'irregular rhythm'
+    : /low/i.test(said)
+      ? 'low heart rate'
+      : /high/i.test(said)
+        ? 'high heart rate'
+        : 'heart rate';
+  const rates = [fields['heartRateData'], fields['heartRate']].flatMap((list) => (Array.isArray(list) ? list.flatMap(rateIn) : []));
+  const threshold = isNumber(fields['threshold']) ? [`threshold ${fields['threshold']} /min`] : [];
+  const least = Math.min(...rates);
+  const most = Math.max(...rates);
+  const measured = rates.length === 0 ? [] : [least === most ? `${least} /min measured` : `${least} to ${most} /min measured`];
+  return [`notification of the phone: ${what}`, ...threshold, ...measured].join(', ');
 }
 
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
+function rateIn(point: unknown): number[] {
+  if (typeof point !== 'object' || point === null) return [];
+  const fields: Record<string, unknown> = { ...point };
+  const rate = fields['qty'] ?? fields['hr'] ?? fields['Avg'];
+  return isNumber(rate) && problemOf(rate) === null ? [rate] : [];
 }

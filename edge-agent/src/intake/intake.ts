@@ -1,6 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { AcknowledgePost, type AgentStatus, AlarmId, type EdgeWatch, HealthAutoExport, limits, topicFits } from '@vitalwire/contract';
-import { OutboxError } from '@vitalwire/outbox';
+import { Readable } from 'node:stream';
+import {
+  AcknowledgePost,
+  AgentStatus,
+  AlarmId,
+  EdgeWatch,
+  EegIntake,
+  EventsIntake,
+  HealthAutoExport,
+  HeartRateIntake,
+  IntakeAnswer,
+  limits,
+  PhoneExportAnswer,
+  sampleBlockMediaType,
+  topicFits,
+} from '@vitalwire/contract';
+import { OutboxError, type SeqRange } from '@vitalwire/outbox';
 import {
   type Api,
   ApiError,
@@ -18,10 +33,11 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { countOf } from '../cutter.ts';
 import type { Sessions } from '../sessions.ts';
-import { NoRepeat, SkippedSamples, type StreamAnswer, type StreamRequest } from '../stream-session.ts';
+import { mergeRanges, NoRepeat, SkippedSamples, type StreamAnswer, type StreamRequest } from '../stream-session.ts';
 import type { LocalWatch } from '../watch/local-watch.ts';
 import { BodyBudget, tooBusy } from './body-budget.ts';
-import { readPhoneExport } from './health-auto-export.ts';
+import type { DateBounds } from './phone-point.ts';
+import { PhoneReader } from './phone-reader.ts';
 import type { Refusals } from './refusals.ts';
 import { check, type DeviceRequest, invalid, mediaType, readEeg, readEvents, readHeartRate } from './requests.ts';
 
@@ -33,6 +49,8 @@ export type IntakeOptions = {
   readonly tokens: TokenCheck;
   readonly sessions: Sessions;
   readonly chunkMs: number;
+  readonly sourceKey: () => string; // what turns the name of a phone's source into its id
+  readonly phoneBounds: () => DateBounds;
   readonly refusals: Refusals;
   readonly log: Log;
   readonly registry: Registry;
@@ -42,6 +60,9 @@ export type IntakeOptions = {
 };
 
 const DrainRequest = z.strictObject({ on: z.boolean() });
+const AlarmParams = z.object({ alarmId: AlarmId });
+const phonePath = '/v1/intake/health-auto-export';
+const jsonTypes = new Set(['application/json', 'text/json', 'text/plain', 'application/octet-stream', '']); // of the last three it is found out
 
 export const operator = { id: 'operator', role: 'operator' } as const;
 
@@ -49,6 +70,7 @@ export const operator = { id: 'operator', role: 'operator' } as const;
 export class Intake implements Lifecycle {
   readonly #options: IntakeOptions;
   readonly #budget = new BodyBudget();
+  readonly #phones: PhoneReader;
   readonly #counted: Counter<'path' | 'outcome'>;
   #api: Api | null = null;
   #listening: Listening | null = null;
@@ -58,6 +80,7 @@ export class Intake implements Lifecycle {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#phones = new PhoneReader(options.log);
     this.#counted = new Counter({
       name: 'vitalwire_edge_intake_readings_total',
       help: 'Readings that devices sent: accepted, repeated, rejected one by one, or refused because their capture has other readings there',
@@ -85,7 +108,7 @@ export class Intake implements Lifecycle {
 
   async start(): Promise<void> {
     const { host, port, tls, tokens, log } = this.#options;
-    const api = createApi({ log, tls, tokens, bodyLimit: limits.maxIntakeBytes });
+    const api = createApi({ log, tls, tokens, bodyLimit: limits.maxIntakeBytes, apiKeys: true, gzip: true });
     this.#tlsText = await tlsText(tls);
     this.#budget.guard(api);
     this.#addRoutes(api);
@@ -101,6 +124,7 @@ export class Intake implements Lifecycle {
     if (api === null) return;
     for (let waited = 0; this.#underWay > 0 && waited < 200; waited += 1) await new Promise((resolve) => setTimeout(resolve, 25));
     await api.close();
+    await this.#phones.stop();
   }
 
   /** A certificate that was replaced on disk serves from now on, for new connections. */
@@ -124,44 +148,70 @@ export class Intake implements Lifecycle {
   }
 
   #addRoutes(api: Api): void {
-    const { chunkMs, sessions } = this.#options;
-    const contentType = (request: FastifyRequest): string => request.headers['content-type'] ?? '';
-    api.post('/v1/eeg', (request, reply) => this.#answer(request, reply, () => readEeg(request.body, contentType(request), chunkMs)));
-    api.post('/v1/heart-rate', (request, reply) => this.#answer(request, reply, () => readHeartRate(request.body)));
-    api.post('/v1/events', (request, reply) => this.#answer(request, reply, () => readEvents(request.body)));
-    api.post('/v1/intake/health-auto-export', { bodyLimit: limits.maxPhoneExportBytes }, (request) =>
-      this.#working(request, async (device) => {
-        if (mediaType(contentType(request)) === 'multipart/form-data')
-          throw invalid('POST /v1/intake/health-auto-export: CSV is not understood; choose JSON as the format in the app', 'NOT_JSON', 415);
-        const found = readPhoneExport(check(HealthAutoExport, request.body, '/v1/intake/health-auto-export'));
-        const answer = await sessions.submitPhone(device, found);
-        const rejected = Object.values(found.rejected).reduce((sum, count) => sum + count, 0);
-        this.#count('/v1/intake/health-auto-export', answer.accepted, answer.repeated + found.repeatedInside, rejected);
-        if (rejected > 0) this.#options.log.warn({ device, rejected: found.rejected }, 'some points of a phone export cannot be used');
-        return {
-          ...answer,
-          repeated: answer.repeated + found.repeatedInside,
-          rejected: found.rejected,
-          ignoredMetrics: found.ignoredMetrics,
-          ignoredPoints: found.ignoredPoints,
-        };
-      }),
+    const { chunkMs } = this.#options;
+    const answers = { 200: IntakeAnswer, 201: IntakeAnswer };
+    api.post(
+      '/v1/eeg',
+      {
+        ...documented({ summary: 'Samples of an EEG device', body: EegIntake, response: answers }),
+        config: { otherBodies: [sampleBlockMediaType] },
+      },
+      (request, reply) => this.#answer(request, reply, () => readEeg(request.body, contentTypeOf(request), chunkMs)),
     );
-    api.get('/v1/status', (request) => {
+    api.post('/v1/heart-rate', documented({ summary: 'Heart rates', body: HeartRateIntake, response: answers }), (request, reply) =>
+      this.#answer(request, reply, () => readHeartRate(request.body)),
+    );
+    api.post('/v1/events', documented({ summary: 'Events', body: EventsIntake, response: answers }), (request, reply) =>
+      this.#answer(request, reply, () => readEvents(request.body)),
+    );
+    void api.register(async (plugin) => {
+      const scope = plugin as unknown as Api;
+      // The body is read in pieces as it comes, whatever it says it is: only then can its sender be told what was wrong with it.
+      scope.removeAllContentTypeParsers();
+      scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+      scope.post(
+        phonePath,
+        {
+          ...documented({
+            summary: 'An export of the app Health Auto Export',
+            body: HealthAutoExport,
+            response: { 200: PhoneExportAnswer },
+          }),
+          bodyLimit: limits.maxPhoneExportBytes,
+          config: { streamed: true },
+        },
+        (request) => this.#working(request, (device) => this.#takePhoneExport(request, device)),
+      );
+    });
+    api.get('/v1/status', documented({ summary: 'How the agent is', response: { 200: AgentStatus } }), (request) => {
       onlyOperator(request);
       return this.#options.status();
     });
-    api.post('/v1/drain', (request) => {
-      onlyOperator(request);
-      return this.#options.drain(check(DrainRequest, request.body, '/v1/drain').on);
+    api.post(
+      '/v1/drain',
+      documented({ summary: 'Close the intake, or open it again', body: DrainRequest, response: { 200: AgentStatus } }),
+      (request) => {
+        onlyOperator(request);
+        return this.#options.drain(check(DrainRequest, request.body, '/v1/drain').on);
+      },
+    );
+    api.get(
+      '/v1/watch',
+      documented({ summary: 'What the detector of this gateway sees', response: { 200: EdgeWatch } }),
+      (request): Promise<EdgeWatch> => {
+        onlyOperator(request);
+        return this.#watch().look();
+      },
+    );
+    const acknowledge = documented({
+      summary: 'Acknowledge an alarm of this gateway',
+      params: AlarmParams,
+      body: AcknowledgePost,
+      response: { 200: EdgeWatch },
     });
-    api.get('/v1/watch', (request): Promise<EdgeWatch> => {
+    api.post('/v1/alarms/:alarmId/acknowledge', acknowledge, async (request): Promise<EdgeWatch> => {
       onlyOperator(request);
-      return this.#watch().look();
-    });
-    api.post('/v1/alarms/:alarmId/acknowledge', async (request): Promise<EdgeWatch> => {
-      onlyOperator(request);
-      const { alarmId } = check(z.object({ alarmId: AlarmId }), request.params, '/v1/alarms/:alarmId/acknowledge');
+      const { alarmId } = check(AlarmParams, request.params, '/v1/alarms/:alarmId/acknowledge');
       const { by } = check(AcknowledgePost, request.body, '/v1/alarms/:alarmId/acknowledge');
       const watch = this.#watch();
       const answer = await watch.acknowledge(alarmId, by);
@@ -169,6 +219,51 @@ export class Intake implements Lifecycle {
         throw new ApiError(404, 'NO_ALARM', `this gateway has no alarm ${alarmId}`, 'see: vitalwire edge watch');
       return watch.look(); // one that had ended meanwhile needs no acknowledgement any more
     });
+  }
+
+  async #takePhoneExport(request: FastifyRequest, device: string): Promise<PhoneExportAnswer> {
+    const type = mediaType(contentTypeOf(request));
+    if (type === 'multipart/form-data' || type === 'text/csv')
+      throw new ApiError(
+        415,
+        'NOT_JSON',
+        `POST ${phonePath}: CSV is not understood`,
+        'choose JSON as the format of the automation in the app',
+      );
+    if (!jsonTypes.has(type))
+      throw new ApiError(
+        415,
+        'NOT_JSON',
+        `POST ${phonePath}: the body is not said to be JSON`,
+        'send it with content-type: application/json',
+      );
+    if (!(request.body instanceof Readable)) throw invalid(`POST ${phonePath}: the body is empty`);
+    const { sessions, sourceKey, phoneBounds, log } = this.#options;
+    const aggregation = request.headers['automation-aggregation'];
+    const sum = { accepted: 0, repeated: 0, nextSample: 0, recordings: [] as SeqRange[] };
+    const options = { bounds: phoneBounds(), sourceKey: sourceKey(), aggregation: typeof aggregation === 'string' ? aggregation : '' };
+    const found = await this.#phones.read(request.body, options, async (batch) => {
+      const answer = await sessions.submitPhone(device, batch);
+      sum.accepted += answer.accepted;
+      sum.repeated += answer.repeated;
+      sum.nextSample = Math.max(sum.nextSample, answer.nextSample);
+      sum.recordings = mergeRanges([...sum.recordings, ...answer.recordings]);
+      this.#count(phonePath, answer.accepted, answer.repeated, 0);
+    });
+    const rejected = Object.values(found.rejected).reduce((all, count) => all + count, 0);
+    this.#count(phonePath, 0, found.repeatedInside, rejected);
+    if (rejected > 0) log.warn({ device, rejected: found.rejected }, 'some points of a phone export cannot be used');
+    const { rejected: reasons, ignored, ignoredMetrics, ignoredPoints, trimmed, notes } = found;
+    return {
+      ...sum,
+      repeated: sum.repeated + found.repeatedInside,
+      rejected: reasons,
+      ignored: [...ignored],
+      ignoredMetrics,
+      ignoredPoints,
+      trimmed,
+      notes: [...notes],
+    };
   }
 
   #watch(): Pick<LocalWatch, 'look' | 'acknowledge'> {
@@ -215,6 +310,8 @@ export class Intake implements Lifecycle {
       return await work(device);
     } catch (error) {
       if (OutboxError.is(error, 'OUTBOX_BUSY')) throw tooBusy(error.message);
+      if (OutboxError.is(error, 'UNSTORABLE'))
+        throw new ApiError(400, 'UNSTORABLE', error.message, 'sent again it will be refused again: correct the request');
       throw error;
     } finally {
       this.#underWay -= 1;
@@ -247,6 +344,26 @@ export class Intake implements Lifecycle {
     this.#counted.inc({ path, outcome: 'repeated' }, repeated);
     this.#counted.inc({ path, outcome: 'rejected' }, rejected);
   }
+}
+
+type Facts = {
+  readonly summary: string;
+  readonly params?: z.ZodType;
+  readonly body?: z.ZodType;
+  readonly response: Record<number, z.ZodType>;
+};
+
+/** What /openapi.json says of a route. Requests are checked by the handlers, which know the words for what is wrong with them. */
+function documented(schema: Facts) {
+  return {
+    schema,
+    validatorCompiler: () => (value: unknown) => ({ value }),
+    serializerCompiler: () => (value: unknown) => JSON.stringify(value),
+  };
+}
+
+function contentTypeOf(request: FastifyRequest): string {
+  return request.headers['content-type'] ?? '';
 }
 
 function onlyOperator(request: FastifyRequest): void {

@@ -1,30 +1,33 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parsePhoneDate } from './phone-date.ts';
 
-const examples: { input: string; instant: string }[] = JSON.parse(
-  readFileSync(new URL('../../../datasets/data/heart-rate/hae-date-formats.json', import.meta.url), 'utf8'),
-);
-
-test('there are examples of all five spellings', () => {
-  expect(examples).toHaveLength(5);
-});
-
-test.each(examples)('$input is $instant', ({ input, instant }) => {
-  expect(parsePhoneDate(input)).toBe(Date.parse(instant) * 1000);
-});
-
 test.each([
+  ['2021-11-26 02:35:10 +0800', '2021-11-25T18:35:10Z'],
+  ['2024-09-21 7:57:00 am +1000', '2024-09-20T21:57:00Z'],
+  ['2024-09-21 7:57:00\u202fam +1000', '2024-09-20T21:57:00Z'],
+  ['2024-09-21 7:57:00 AM +1000', '2024-09-20T21:57:00Z'],
+  ['2024-09-21 7:57:00\u202fAM +1000', '2024-09-20T21:57:00Z'],
+  ['2024-09-21 7:57:00 a.m. +1000', '2024-09-20T21:57:00Z'],
+  ['2024-09-21 7:57:00 p. m. +1000', '2024-09-21T09:57:00Z'],
   ['2026-01-01 12:00:00 am +0000', '2026-01-01T00:00:00Z'],
   ['2026-01-01 12:00:00 pm +0000', '2026-01-01T12:00:00Z'],
   ['2026-03-29 02:30:00 +0530', '2026-03-28T21:00:00Z'],
   ['2024-02-29 23:59:59 -0400', '2024-03-01T03:59:59Z'],
+  ['2024-03-14T00:02:00Z', '2024-03-14T00:02:00Z'],
+  ['2024-03-14T00:02:00.123+01:00', '2024-03-13T23:02:00.123Z'],
+  ['2024-03-14 00:02:00 Z', '2024-03-14T00:02:00Z'],
+  ['2024-03-14 00:02:00 GMT+1', '2024-03-13T23:02:00Z'],
+  ['2024-03-14 00:02:00 UTC', '2024-03-14T00:02:00Z'],
+  ['2024-03-14 00:02 +0100', '2024-03-13T23:02:00Z'],
+  [1_795_000_000, '2026-11-18T11:06:40Z'],
+  [1_795_000_000_000, '2026-11-18T11:06:40Z'],
+  ['1795000000', '2026-11-18T11:06:40Z'],
 ])('%s is %s', (input, instant) => {
-  expect(parsePhoneDate(input)).toBe(Date.parse(instant) * 1000);
+  expect(parsePhoneDate(input)?.atUs).toBe(Date.parse(instant) * 1000);
 });
 
 test('two spellings of one instant are one instant', () => {
-  expect(parsePhoneDate('2024-03-14 00:02:00 -0400')).toBe(parsePhoneDate('2024-03-14 05:02:00 +0100'));
+  expect(parsePhoneDate('2024-03-14 00:02:00 -0400')?.atUs).toBe(parsePhoneDate('2024-03-14 05:02:00 +0100')?.atUs);
 });
 
 test.each([
@@ -37,8 +40,20 @@ test.each([
   '2024-03-14 0:00:00 am +0000',
   '2024-03-14 00:61:00 +0000',
   '2024-13-01 00:00:00 +0000',
-  '2024-03-14T00:02:00Z',
+  '2024-03-14T00:02:00',
+  5e9,
+  999_999_999,
+  4_000_000_001,
+  '12345',
+  '',
+  true,
   'x2024-03-14 00:02:00 -0400',
-])('%j is no date of the app', (text) => {
+])('%j is no date', (text) => {
   expect(parsePhoneDate(text)).toBeNull();
+});
+
+test('midnight is what the clock of the phone showed', () => {
+  const isMidnight = (text: string) => parsePhoneDate(text)?.isMidnight;
+  expect(['2024-03-14 00:00:00 -0400', '2024-03-14 12:00:00 am +0100', '2024-03-14T00:00Z'].map(isMidnight)).toEqual([true, true, true]);
+  expect(['2024-03-14 04:00:00 +0400', '2024-03-14 00:00:01 +0000', '1795000000'].map(isMidnight)).toEqual([false, false, false]);
 });

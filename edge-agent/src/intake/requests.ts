@@ -65,7 +65,7 @@ export function readEvents(body: unknown): DeviceRequest {
       captureId,
       firstSample,
       readings: { stream: 'event', events: events.map((event) => ({ ...event, durationUs: event.durationUs ?? null })) },
-      form: withKey({ ...noScale, replay: replay ?? null, source: source ?? '' }, ''),
+      form: eventForm(replay ?? null, source ?? ''),
       makeCutter: () => new ReadingCutter(),
       end: end ?? false,
     },
@@ -74,6 +74,10 @@ export function readEvents(body: unknown): DeviceRequest {
 
 export function heartRateForm(kind: string, replay: ReplayMark | null, source: string): RecordingForm {
   return withKey({ ...noScale, replay, source }, kind);
+}
+
+export function eventForm(replay: ReplayMark | null, source: string): RecordingForm {
+  return withKey({ ...noScale, replay, source }, '');
 }
 
 /** Checks a body; the error lists what is wrong at which place, and nothing of the readings themselves. */

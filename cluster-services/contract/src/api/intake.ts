@@ -59,8 +59,8 @@ const PhoneMetrics = z.array(PhoneMetric).max(1_000);
 const PhoneData = z.looseObject({ metrics: PhoneMetrics.nullish() });
 const BarePhoneData = z.looseObject({ metrics: PhoneMetrics });
 /**
- * POST /v1/intake/health-auto-export: what the phone app sends, which is not ours to be strict about. Only the frame is checked here
- * (also without the outer `data`, as forwarded copies have it); the intake reads the points one by one.
+ * POST /v1/intake/health-auto-export: what the phone app sends, as /openapi.json describes it. It is not ours to be strict about: the
+ * intake reads it piece by piece and checks every point by itself.
  */
 export const HealthAutoExport = z.union([z.looseObject({ data: PhoneData }), BarePhoneData.transform((data) => ({ data }))]);
 export type HealthAutoExport = z.infer<typeof HealthAutoExport>;
@@ -73,6 +73,17 @@ export const IntakeAnswer = z.object({
   recordings: z.array(z.object({ recordingId: Uuid, firstSeq: Count, lastSeq: z.int().min(-1) })),
 });
 export type IntakeAnswer = z.infer<typeof IntakeAnswer>;
+
+/** 200 of the phone export: what was taken, and of the rest how much of it and why not. */
+export const PhoneExportAnswer = IntakeAnswer.extend({
+  rejected: z.partialRecord(z.string(), Count), // points of heart rate by reason
+  ignored: z.array(z.object({ name: z.string(), reason: z.string(), points: Count })), // metrics and lists that are not taken, by name
+  ignoredMetrics: Count,
+  ignoredPoints: Count,
+  trimmed: Count, // points kept without a minimum or maximum that is no heart rate
+  notes: z.array(z.string()),
+});
+export type PhoneExportAnswer = z.infer<typeof PhoneExportAnswer>;
 
 /** GET /v1/status of the edge agent. */
 export const AgentStatus = z.looseObject({

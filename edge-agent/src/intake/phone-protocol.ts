@@ -1,0 +1,18 @@
+import type { PhoneBatch, PhoneOptions, PhoneSummary } from './health-auto-export.ts';
+
+/** What the thread that reads phone exports is asked; each question is answered once, in order. */
+export type ToPhone = { readonly ticket: number; readonly exportId: number } & (
+  | { readonly op: 'open'; readonly options: PhoneOptions }
+  | { readonly op: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly op: 'finish' }
+  | { readonly op: 'take' }
+  | { readonly op: 'drop' }
+);
+
+/** What is wrong with an export: it is no JSON, no export, or more than is held. */
+export type PhoneProblem = { readonly kind: 'no-json' | 'no-export' | 'too-many-points' | 'too-busy'; readonly message: string };
+
+export type FromPhone = { readonly ticket: number } & (
+  | { readonly ok: true; readonly batch: PhoneBatch | null; readonly summary: PhoneSummary | null }
+  | { readonly ok: false; readonly problem: PhoneProblem }
+);

@@ -1,0 +1,136 @@
+import type { Readable } from 'node:stream';
+import { Worker } from 'node:worker_threads';
+import { limits } from '@vitalwire/contract';
+import { ApiError, type Log, sourceExecArgv, workerUrl } from '@vitalwire/runtime';
+import { tooBusy } from './body-budget.ts';
+import { expectedShape, type PhoneBatch, type PhoneOptions, type PhoneSummary } from './health-auto-export.ts';
+import type { FromPhone, PhoneProblem, ToPhone } from './phone-protocol.ts';
+import { invalid } from './requests.ts';
+
+type Answer = Extract<FromPhone, { ok: true }>;
+type Asked = { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void };
+type Question = ToPhone extends infer One ? (One extends ToPhone ? Omit<One, 'ticket' | 'exportId'> : never) : never;
+
+/**
+ * Reads exports piece by piece in a thread of its own, started when the first one comes. A piece is asked for when what was in the one
+ * before is committed: the phone waits meanwhile, and no body is ever held whole.
+ */
+export class PhoneReader {
+  readonly #log: Log;
+  readonly #asked = new Map<number, Asked>();
+  #worker: Worker | null = null;
+  #ticket = 0;
+  #exportId = 0;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Hands every batch to `commit`, in order, and waits for it. Throws an ApiError for a body that is no export. */
+  async read(body: Readable, options: PhoneOptions, commit: (batch: PhoneBatch) => Promise<void>): Promise<PhoneSummary> {
+    this.#exportId += 1;
+    const exportId = this.#exportId;
+    const ask = (question: Question): Promise<Answer> => this.#ask({ ...question, exportId } as Omit<ToPhone, 'ticket'>);
+    const commitAll = async (first: Answer): Promise<Answer> => {
+      let answer = first;
+      while (answer.batch !== null) {
+        await commit(answer.batch);
+        answer = await ask({ op: 'take' });
+      }
+      return answer;
+    };
+    try {
+      await ask({ op: 'open', options });
+      let bytes = 0;
+      // Not destroyed when it is left early: that would cut the connection before the answer.
+      const pieces = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
+      for (let next = await pieces.next().catch(unreadable); next.done !== true; next = await pieces.next().catch(unreadable)) {
+        const piece = next.value;
+        bytes += piece.byteLength;
+        if (bytes > limits.maxPhoneExportBytes)
+          throw new ApiError(
+            413,
+            'TOO_LARGE',
+            `the export is larger than ${limits.maxPhoneExportBytes} bytes`,
+            'export fewer days at once, or turn on batch requests in the app',
+          );
+        await commitAll(await ask({ op: 'bytes', bytes: new Uint8Array(piece) }));
+      }
+      const { summary } = await commitAll(await ask({ op: 'finish' }));
+      if (summary === null) throw new Error('an export was read and nothing is known about it');
+      return summary;
+    } finally {
+      ask({ op: 'drop' }).catch(() => {}); // the thread may be gone, and the export with it
+    }
+  }
+
+  async stop(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = null;
+    await worker?.terminate();
+  }
+
+  #ask(question: Omit<ToPhone, 'ticket'>): Promise<Answer> {
+    this.#worker ??= this.#spawn();
+    const worker = this.#worker;
+    this.#ticket += 1;
+    const ticket = this.#ticket;
+    return new Promise((resolve, reject) => {
+      this.#asked.set(ticket, { resolve, reject });
+      worker.postMessage({ ...question, ticket });
+    });
+  }
+
+  #spawn(): Worker {
+    const worker = new Worker(workerUrl('./phone-worker', import.meta.url), { execArgv: sourceExecArgv(import.meta.url) });
+    worker.unref();
+    worker.on('message', (message: FromPhone) => {
+      const asked = this.#asked.get(message.ticket);
+      this.#asked.delete(message.ticket);
+      if (message.ok) asked?.resolve(message);
+      else asked?.reject(answerTo(message.problem));
+    });
+    worker.on('error', (error) =>
+      this.#log.error({ err: error }, 'the thread that reads phone exports died; the next export starts another'),
+    );
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = null;
+      const error = new ApiError(
+        503,
+        'EXPORT_INTERRUPTED',
+        'the export could not be read to its end',
+        'send it again; what was stored is recognised',
+      );
+      for (const { reject } of this.#asked.values()) reject(error);
+      this.#asked.clear();
+    });
+    return worker;
+  }
+}
+
+/** The line was cut, or what came was not packed as it says. */
+function unreadable(cause: unknown): never {
+  if (cause instanceof ApiError) throw cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw new ApiError(400, 'UNREADABLE', `the body cannot be read to its end: ${why}`, 'send it again; what was stored is recognised', {
+    cause,
+  });
+}
+
+function answerTo({ kind, message }: PhoneProblem): ApiError {
+  switch (kind) {
+    case 'no-json':
+      return invalid(`POST /v1/intake/health-auto-export: the body is no JSON: ${message}`);
+    case 'no-export':
+      return new ApiError(
+        400,
+        'NO_EXPORT',
+        `POST /v1/intake/health-auto-export: ${message}`,
+        `an export looks like this: ${expectedShape}`,
+      );
+    case 'too-many-points':
+      return new ApiError(413, 'TOO_LARGE', message, 'export fewer days at once, or turn on batch requests in the app');
+    case 'too-busy':
+      return tooBusy(message);
+  }
+}

@@ -1,0 +1,72 @@
+import type { HeartRateReading } from '@vitalwire/contract';
+import type { PhonePoint } from './phone-point.ts';
+
+const BLOCK = 8_192;
+const FIELDS = 4; // instant, mean, minimum, maximum
+const MAX_SOURCES = 256;
+
+/** Points of a phone as numbers in columns: 34 bytes each, where an object would take five times as much. */
+export class PointColumns {
+  readonly #values: Float64Array[] = [];
+  readonly #sources: Uint16Array[] = [];
+  readonly #names: string[] = [];
+  readonly #nameIndex = new Map<string, number>();
+  #length = 0;
+  #isAscending = true;
+  #lastUs = Number.NEGATIVE_INFINITY;
+  areAllAtMidnight = true;
+  hasSpread = false;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push({ atUs, bpm, minBpm, maxBpm, source, isMidnight }: PhonePoint): void {
+    const at = this.#length % BLOCK;
+    if (at === 0) {
+      this.#values.push(new Float64Array(BLOCK * FIELDS));
+      this.#sources.push(new Uint16Array(BLOCK));
+    }
+    this.#values.at(-1)?.set([atUs, bpm, minBpm ?? Number.NaN, maxBpm ?? Number.NaN], at * FIELDS);
+    const sources = this.#sources.at(-1);
+    if (sources !== undefined) sources[at] = this.#indexOf(source);
+    this.#length += 1;
+    this.#isAscending &&= atUs > this.#lastUs;
+    this.#lastUs = atUs;
+    this.areAllAtMidnight &&= isMidnight;
+    this.hasSpread ||= minBpm !== null && maxBpm !== null && minBpm < maxBpm;
+  }
+
+  sourceOf(index: number): string {
+    return this.#names[this.#sources[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0] ?? '';
+  }
+
+  readingAt(index: number): HeartRateReading {
+    const block = this.#values[Math.floor(index / BLOCK)] ?? new Float64Array(0);
+    const at = (index % BLOCK) * FIELDS;
+    const orNull = (value: number | undefined): number | null => (value === undefined || Number.isNaN(value) ? null : value);
+    return { atUs: block[at] ?? 0, bpm: block[at + 1] ?? 0, minBpm: orNull(block[at + 2]), maxBpm: orNull(block[at + 3]) };
+  }
+
+  /** Indexes by source and time; of equal ones the last alone, as if it had come in a later post. */
+  inOrder(): Uint32Array {
+    const order = Uint32Array.from({ length: this.#length }, (_, index) => index);
+    if (this.#isAscending && this.#names.length <= 1) return order;
+    const source = (index: number): number => this.#sources[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0;
+    const atUs = (index: number): number => this.#values[Math.floor(index / BLOCK)]?.[(index % BLOCK) * FIELDS] ?? 0;
+    order.sort((a, b) => source(a) - source(b) || atUs(a) - atUs(b) || a - b);
+    return order.filter((index, place) => {
+      const next = order[place + 1];
+      return next === undefined || source(next) !== source(index) || atUs(next) !== atUs(index);
+    });
+  }
+
+  /** Beyond the most that are told apart, points of further sources count as one. */
+  #indexOf(source: string): number {
+    const known = this.#nameIndex.get(source);
+    if (known !== undefined) return known;
+    if (this.#names.length >= MAX_SOURCES) return MAX_SOURCES - 1;
+    this.#nameIndex.set(source, this.#names.length);
+    return this.#names.push(source) - 1;
+  }
+}
