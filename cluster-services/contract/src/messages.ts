@@ -161,8 +161,7 @@ export type Detection = Identified & {
   readonly channelBaselines?: readonly (number | null)[];
   readonly fence: number;
   /**
-   * Absent: every window is judged, and this one's score is the one that anybody computes again. Else more came than could be judged: seconds
-   * from one judged window to the next; 1 = every window again, but the baseline still lacks some that were left out.
+   * Overload: more came than could be judged when this window was, and only one in so many seconds is. Absent: every window is judged.
    */
   readonly everyS?: number;
 };

@@ -143,8 +143,12 @@ export class EegStream {
     return this.#chain.nextSample;
   }
 
-  /** Adds samples and returns the windows they complete. */
-  push({ firstSample, samplesPerChannel, samples }: StreamSamples, before: Before = 'nothing'): PreparedWindow[] {
+  /** Adds samples and returns the windows they complete, of which `isWanted` may leave some out: they are neither judged nor join a baseline. */
+  push(
+    { firstSample, samplesPerChannel, samples }: StreamSamples,
+    before: Before = 'nothing',
+    isWanted: (window: number) => boolean = () => true,
+  ): PreparedWindow[] {
     const isNew = this.#chain.startedAt === null || firstSample > this.#chain.nextSample;
     if (isNew && before === 'unseen') this.#unseenBefore = firstSample;
     const microvolts = this.#usable.map(({ index, gain }) =>
@@ -152,7 +156,7 @@ export class EegStream {
     );
     return this.#chain
       .push(firstSample, microvolts.length > 0 ? microvolts : [new Float64Array(samplesPerChannel)])
-      .map((window) => this.#prepare(window));
+      .flatMap((window) => (isWanted(window.window) ? [this.#prepare(window)] : []));
   }
 
   #prepare({ window, firstSample, masked, channels }: ChainWindow): PreparedWindow {

@@ -12,6 +12,8 @@ import { orAborted, type Reading, StoredSignal } from './stored-signal.ts';
 
 /** A recording that gave a reason to look is looked at this much later, when what was on its way has been committed. */
 const SETTLE_MS = 1_000;
+/** Without room for it, until it is looked for again. */
+const NO_ROOM_MS = 1_000;
 /** After a failed question to storage. */
 const RETRY_MS = 2_000;
 /** Windows near the end that are scored on the way to following a recording; older ones when it is followed. */
@@ -33,6 +35,8 @@ export type CatchUpOptions = {
   readonly sweepMs: number;
   /** Recordings looked at at the same time: as many as there are workers. */
   readonly atOnce: number;
+  /** Whether there is room to score what was missed, or to read up to what is received: neither may compete with what is received. */
+  readonly hasRoom: (what: 'catch-up' | 'follow') => boolean;
 };
 
 type Range = { readonly fromWindow: number; readonly toWindow: number };
@@ -120,9 +124,10 @@ export class CatchUp implements Lifecycle {
   async #rest(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const nextMs = Math.min(this.#sweepDueMs, ...this.#due.values());
-    if (signal.aborted || nextMs <= clock.monotonicMs()) return;
+    const waitMs = this.#options.hasRoom('catch-up') ? nextMs - clock.monotonicMs() : Math.max(NO_ROOM_MS, nextMs - clock.monotonicMs());
+    if (signal.aborted || waitMs <= 0) return;
     await new Promise<void>((resolve) => {
-      const timer = clock.setTimer(nextMs - clock.monotonicMs(), resolve);
+      const timer = clock.setTimer(waitMs, resolve);
       this.#wake = () => {
         timer.cancel();
         resolve();
@@ -162,10 +167,13 @@ export class CatchUp implements Lifecycle {
   /** What is being received and cannot be followed comes first: somebody is watching. */
   #takeDue(): string | null {
     const nowMs = this.#options.clock.monotonicMs();
+    const { hasRoom } = this.#options;
+    const isAll = hasRoom('catch-up');
+    if (!isAll && !hasRoom('follow')) return null;
     let chosen: string | null = null;
     for (const [recordingId, dueMs] of this.#due) {
       if (dueMs > nowMs) continue;
-      chosen ??= recordingId;
+      if (isAll) chosen ??= recordingId;
       if (!this.#isMissed(recordingId)) continue;
       chosen = recordingId;
       break;
@@ -180,6 +188,10 @@ export class CatchUp implements Lifecycle {
     const shape = await this.#shapeOf(info, signal);
     if (shape === null) return;
     await this.#followAgain(info, shape, signal);
+    if (!this.#options.hasRoom('catch-up')) {
+      this.#due.set(recordingId, this.#options.clock.monotonicMs() + RETRY_MS); // its older windows, when there is room
+      return;
+    }
     let before = '';
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const ranges = await this.#unscored(recordingId, shape, signal);
@@ -200,6 +212,7 @@ export class CatchUp implements Lifecycle {
 
   /** Recordings that are received and cannot be followed do not wait until an hour of another one is caught up. */
   async #followDue(signal: AbortSignal): Promise<void> {
+    if (!this.#options.hasRoom('follow')) return;
     const nowMs = this.#options.clock.monotonicMs();
     const due = [...this.#due].filter(([recordingId, dueMs]) => dueMs <= nowMs && this.#isMissed(recordingId));
     for (const [recordingId] of due) {
@@ -288,6 +301,10 @@ export class CatchUp implements Lifecycle {
           signal,
         );
         await this.#followDue(signal);
+        while (!this.#options.hasRoom('catch-up') && !signal.aborted) {
+          await this.#options.clock.sleep(NO_ROOM_MS, signal);
+          await this.#followDue(signal);
+        }
       }
     } finally {
       reading.windows.close();

@@ -84,6 +84,7 @@ export class Detections {
       baseline: found.baseline,
       channelProbabilities: found.channelProbabilities,
       channelBaselines: found.channelBaselines,
+      ...(found.everyS === undefined ? {} : { everyS: found.everyS }),
       fence: 0, // one service, no leases: there is nothing to fence off
     };
   }

@@ -17,6 +17,7 @@ import { CatchUp } from './catch-up.ts';
 import type { PredictionConfig } from './config.ts';
 import { Detections } from './detections.ts';
 import { Montages } from './montages.ts';
+import { Overload } from './overload.ts';
 import { OwnersKeeper } from './owners-keeper.ts';
 import { MAX_WAITING_LIVE, Reception } from './reception.ts';
 import { BEHIND_MS, type PoolState, ScoringPool } from './scoring/pool.ts';
@@ -25,13 +26,20 @@ import { storageQueries } from './storage-queries.ts';
 
 export type Prediction = Lifecycle & { addresses(): Record<string, number | string> };
 
+export type PredictionContext = {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Another program that scores: a slower one, for tests of overload. */
+  readonly workerEntry?: URL;
+};
+
 /** What is read, on both lanes. Start records bring the scales; while the database is down they come on the live lane only. */
 const topics = ['vw/1/+/+/+/recording', 'vw/1/+/+/+/eeg', 'vw/1/+/+/+/recording/live', 'vw/1/+/+/+/eeg/live'];
 /** Messages waiting to be looked at: some 8 s of 60 gateways; beyond it the oldest go and are caught up from storage. */
 const QUEUE_MESSAGES = 2_000;
 
 /** The prediction service: windows, detector, detections; it catches up what it missed. */
-export function createPrediction(config: PredictionConfig, { log, clock }: { readonly log: Log; readonly clock: Clock }): Prediction {
+export function createPrediction(config: PredictionConfig, { log, clock, workerEntry }: PredictionContext): Prediction {
   const identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
   const bus = { url: config.frontDoorUrl, identity, log, clock };
   const probes = new Probes({ host: config.probeHost, port: config.probePort, log, clock });
@@ -44,7 +52,9 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
     backend: config.backend,
     log,
     clock,
+    ...(workerEntry === undefined ? {} : { entry: workerEntry }),
   });
+  const overload = new Overload({ pool, log, clock });
   let running: Running | null = null;
   let model: ModelFacts | null = null;
 
@@ -85,6 +95,7 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
       log,
       sweepMs: config.sweepS * 1000,
       atOnce: pool.state.workers,
+      hasRoom: (what) => overload.hasRoom(what),
     });
     const subscriber = new Subscriber({
       ...bus,
@@ -116,7 +127,7 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
       degraded: catchUp.problem !== null,
       detail: catchUp.problem ?? { recordingsDue: catchUp.due },
     }));
-    running = await startAll([probes, publisher, keeper, catchUp, subscriber], signal);
+    running = await startAll([probes, publisher, keeper, overload, catchUp, subscriber], signal);
     const { workers } = pool.state;
     log.info({ ...facts, workers, probePort: probes.port }, 'prediction running');
   };
@@ -137,13 +148,14 @@ export function createPrediction(config: PredictionConfig, { log, clock }: { rea
   };
 }
 
-/** `behind`: live windows wait for longer than they should, or are left to storage; `workers-down`: some or all are being started again. */
+/** `thinned`: only one window in `everyS` is judged. `behind`: live windows wait for longer than they should, or are left to storage; `workers-down`: some or all are being started again. */
 export function scoringHealth(model: ModelFacts, pool: PoolState): Health {
-  const { ready, workers, restarts, pids, waiting, oldestLiveMs } = pool;
+  const { ready, workers, restarts, pids, waiting, oldestLiveMs, everyS, leftOut, liveShare } = pool;
   const isBehind = oldestLiveMs > BEHIND_MS || waiting.live >= MAX_WAITING_LIVE;
-  const state = ready < workers ? 'workers-down' : isBehind ? 'behind' : 'in-time';
+  const state = ready < workers ? 'workers-down' : everyS > 1 ? 'thinned' : isBehind ? 'behind' : 'in-time';
   const problems = {
     'workers-down': `${workers - ready} of ${workers} scoring workers are being started again`,
+    thinned: `more EEG arrives than can be judged: every patient is judged, but only every ${everyS} s`,
     behind: `more comes in than can be scored: live windows wait for ${(oldestLiveMs / 1000).toFixed(1)} s`,
     'in-time': null,
   };
@@ -157,6 +169,9 @@ export function scoringHealth(model: ModelFacts, pool: PoolState): Health {
       workers: { ready, of: workers, restarts, pids },
       waitingChannelSeconds: { live: Math.round(waiting.live), catchUp: Math.round(waiting['catch-up']) },
       oldestLiveMs: Math.round(oldestLiveMs),
+      busyPercent: Math.round(100 * liveShare),
+      everyS,
+      leftOut,
     },
   };
 }
@@ -208,6 +223,8 @@ function makeMetrics({ registry }: Probes, { backend, modelHash, modelVersion }:
       gauge('waiting_live', 'Channel seconds of received samples waiting to be scored', () => pool().waiting.live);
       gauge('waiting_catch_up', 'Channel seconds read from storage waiting to be scored', () => pool().waiting['catch-up']);
       gauge('oldest_live_seconds', 'How long the oldest received samples have waited', () => pool().oldestLiveMs / 1000);
+      gauge('every_seconds', 'Seconds from one judged window of a recording to the next: more than 1 under overload', () => pool().everyS);
+      gauge('left_out_windows', 'Windows received and not judged under overload since the start', () => pool().leftOut);
       gauge('workers_ready', 'Scoring workers ready', () => pool().ready);
       gauge('worker_restarts', 'Scoring workers that died since the start', () => pool().restarts);
       gauge('worker_busy_seconds', 'Processor time spent scoring by all workers since the start', () => pool().busyMs / 1000);

@@ -58,10 +58,10 @@ function fakePool() {
       },
     };
   };
-  const pool: Pick<ScoringPool, 'open' | 'state'> = {
+  const pool: Pick<ScoringPool, 'open' | 'waitingLive'> = {
     open: () => session({ isLost: false, unseen: false, closed: false, from: [] }),
-    get state() {
-      return { workers: 1, ready: 1, restarts: 0, pids: [], busyMs: 0, waiting, oldestLiveMs: 0 };
+    get waitingLive() {
+      return waiting.live;
     },
   };
   return { pool, waiting, opened };

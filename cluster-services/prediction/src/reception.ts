@@ -24,7 +24,7 @@ const FRESH_WINDOWS = 10;
 const FRESH_MS = 5_000;
 
 export type ReceptionOptions = {
-  readonly pool: Pick<ScoringPool, 'open' | 'state'>;
+  readonly pool: Pick<ScoringPool, 'open' | 'waitingLive'>;
   readonly montages: Montages;
   readonly detections: Pick<Detections, 'publish' | 'publishProvisional'>;
   readonly clock: Pick<Clock, 'monotonicMs'>;
@@ -234,7 +234,7 @@ export class Reception implements Followed {
 
   /** What is received has no brake of its own. */
   #isTooMuch(): boolean {
-    return this.#options.pool.state.waiting.live >= MAX_WAITING_LIVE;
+    return this.#options.pool.waitingLive >= MAX_WAITING_LIVE;
   }
 
   #receivedOf(subject: Subject): Received {

@@ -71,7 +71,9 @@ export class RecordingWindows {
     const firstSample = chunk.firstSample - earlierBy;
     const times = this.#timesOf(chunk, firstSample);
     const { samplesPerChannel, samples } = chunk;
-    const windows = await this.#session.push({ firstSample, samplesPerChannel, samples, before, fromWindow }, lane);
+    const completed = [...times.keys()];
+    const completes = completed.length === 0 ? null : { first: completed[0] as number, last: completed.at(-1) as number };
+    const windows = await this.#session.push({ firstSample, samplesPerChannel, samples, before, fromWindow, completes }, lane);
     return windows.flatMap((window) => {
       const time = times.get(window.window);
       return time === undefined || window.window < fromWindow ? [] : [{ ...window, ...time }];

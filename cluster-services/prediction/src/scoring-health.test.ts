@@ -11,12 +11,17 @@ const idle: PoolState = {
   busyMs: 0,
   waiting: { live: 0, 'catch-up': 0 },
   oldestLiveMs: 0,
+  oldestPacedMs: 0,
+  liveShare: 0,
+  everyS: 1,
+  leftOut: 0,
 };
 
 test.each([
   ['in time', {}, true, false, 'in-time'],
   ['in time, however much is being caught up', { waiting: { live: 3, 'catch-up': 1e6 } }, true, false, 'in-time'],
   ['behind when live windows wait', { oldestLiveMs: 2_500 }, true, true, 'behind'],
+  ['thinned, and says how seldom it judges', { everyS: 4, oldestLiveMs: 3_000 }, true, true, 'thinned'],
   ['behind when so much waits that the rest is left to storage', { waiting: { live: 40_000, 'catch-up': 0 } }, true, true, 'behind'],
   ['degraded with a worker missing', { ready: 1 }, true, true, 'workers-down'],
   ['not ready without any worker', { ready: 0 }, false, true, 'workers-down'],

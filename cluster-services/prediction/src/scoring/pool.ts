@@ -17,6 +17,10 @@ export type PoolState = {
   readonly busyMs: number; // processor time, sum over all workers since the start
   readonly waiting: Readonly<Record<Lane, number>>; // channel seconds
   readonly oldestLiveMs: number; // how long the oldest live samples have waited
+  readonly oldestPacedMs: number; // the same of recordings that come at the pace they are recorded at
+  readonly liveShare: number; // share of the last seconds the busiest worker was busy with what is received
+  readonly everyS: number; // overload: only one window in so many is judged; 1 = every one is
+  readonly leftOut: number; // windows left out under overload since the start
 };
 
 /** The running state of one recording's signal in a worker: filters, look-back, baseline. */
@@ -41,6 +45,7 @@ export class ScoringPool implements Lifecycle {
   readonly #workers: ScoringWorker[];
   readonly #homes = new Map<string, { worker: ScoringWorker; sessions: number }>(); // by recording
   #facts: ModelFacts | null = null;
+  #hop = 1;
 
   constructor({ workers, ...process }: PoolOptions) {
     this.#workers = Array.from({ length: workers }, (_, index) => new ScoringWorker(index, process));
@@ -54,6 +59,7 @@ export class ScoringPool implements Lifecycle {
 
   get state(): PoolState {
     const sum = (value: (worker: ScoringWorker) => number) => this.#workers.reduce((total, worker) => total + value(worker), 0);
+    const oldest = this.#workers.map(({ oldestMs }) => oldestMs);
     return {
       workers: this.#workers.length,
       ready: sum(({ isReady }) => Number(isReady)),
@@ -61,8 +67,23 @@ export class ScoringPool implements Lifecycle {
       pids: this.#workers.flatMap(({ pid }) => pid ?? []),
       busyMs: sum(({ busyMs }) => busyMs),
       waiting: { live: sum(({ waiting }) => waiting.live), 'catch-up': sum(({ waiting }) => waiting['catch-up']) },
-      oldestLiveMs: Math.max(0, ...this.#workers.map(({ oldestLiveMs }) => oldestLiveMs)),
+      oldestLiveMs: Math.max(0, ...oldest.map(({ all }) => all)),
+      oldestPacedMs: Math.max(0, ...oldest.map(({ paced }) => paced)),
+      liveShare: Math.max(0, ...this.#workers.map(({ liveShare }) => liveShare)),
+      everyS: this.#hop,
+      leftOut: sum(({ leftOut }) => leftOut),
     };
+  }
+
+  /** Channel seconds of received samples that wait. */
+  get waitingLive(): number {
+    return this.#workers.reduce((sum, { waiting }) => sum + waiting.live, 0);
+  }
+
+  /** From now on only one window in so many is judged of what is received. */
+  thin(hop: number): void {
+    this.#hop = hop;
+    for (const worker of this.#workers) worker.hop = hop;
   }
 
   async start(signal: AbortSignal): Promise<void> {

@@ -19,14 +19,20 @@ export type Push = {
   readonly samples: Samples; // channel after channel
   readonly before: Before; // what lies before samples that do not join the last
   readonly fromWindow: number;
+  readonly thin?: Thin; // overload; absent: every window is judged
 };
+
+/** One window in `every` is judged, from `from` on. */
+export type Thin = { readonly every: number; readonly phase: number; readonly from: number };
 
 /** A second session that goes on from where the first one is now. */
 export type Fork = { readonly kind: 'fork'; readonly session: number; readonly of: number };
 export type Task = Push | Fork;
 
 /** What was found in one window. Nothing in it depends on when or by whom it was computed, if it is `complete`. */
-export type ScoredWindow = Omit<WindowScore, 'channelReasons'>;
+export type ScoredWindow = Omit<WindowScore, 'channelReasons'> & {
+  readonly everyS?: number; // overload: only one window in so many was judged
+};
 
 export type ToWorker =
   | {

@@ -2,34 +2,38 @@ import type { ChannelScale, Rate } from '@vitalwire/contract';
 import type { RecalledBaselines } from '@vitalwire/detector';
 import { type Backoff, fullJitter } from '@vitalwire/runtime';
 import { PredictionError } from '../errors.ts';
+import { LiveQueue, type Taken, type Waiting, type WindowSpan } from './live-queue.ts';
 import type { ModelFacts, Push, PushResult, ScoredWindow, Task, ToWorker } from './protocol.ts';
 import { WorkerProcess, type WorkerProcessOptions } from './worker-process.ts';
 
 /** Live: somebody is watching. Catch-up: what was missed, read from storage. */
 export type Lane = 'live' | 'catch-up';
 
-export type PushedSamples = Omit<Push, 'kind' | 'session'>;
+export type PushedSamples = Omit<Push, 'kind' | 'session' | 'thin'> & {
+  /** The windows it completes, null if none; without it nothing is left out under overload. */
+  readonly completes?: WindowSpan | null;
+};
 type Opening = Held & { readonly recalled: readonly RecalledBaselines[] };
 type Held = { readonly rate: Rate; readonly channels: readonly ChannelScale[] };
-type Session = Held & { readonly hertz: number; pending: number; closing: boolean };
-type Waiting = {
-  readonly task: Task;
-  readonly cost: number; // channel seconds
-  readonly sinceMs: number;
-  readonly resolve: (windows: readonly ScoredWindow[]) => void;
-  readonly reject: (error: unknown) => void;
-};
+type Session = Held & { readonly hertz: number; readonly line: number; pending: number; closing: boolean };
 
 /** Channel seconds per batch: some 20 ms of work. So long does a live window wait at most for those being caught up. */
 const BATCH_CHANNEL_SECONDS = 64;
+/** Under overload most of a batch is only prepared: so many times as much. */
+const MAX_BATCHES_IN_ONE = 4;
+/** The load is the mean over about so long. */
+const LOAD_OVER_MS = 10_000;
 
 /** A worker process that is always there: queues in front of it, another process when one dies. */
 export class ScoringWorker {
   readonly #index: number;
   readonly #options: WorkerProcessOptions;
   readonly #backoff: Backoff = fullJitter({ baseMs: 200, maxMs: 10_000, resetAfterMs: 30_000 });
-  readonly #queues: Record<Lane, Waiting[]> = { live: [], 'catch-up': [] };
-  readonly #waiting: Record<Lane, number> = { live: 0, 'catch-up': 0 };
+  readonly #live = new LiveQueue();
+  #catchUp: Waiting[] = [];
+  #catchUpCost = 0;
+  #liveShare = 0;
+  #sharedMs: number;
   readonly #sessions = new Map<number, Session>();
   #process: WorkerProcess | null = null;
   #starting: WorkerProcess | null = null;
@@ -40,10 +44,15 @@ export class ScoringWorker {
   #stopping = false;
   restarts = 0;
   busyMs = 0;
+  /** Windows received that were left out under overload. */
+  leftOut = 0;
+  /** Only one window in so many is judged of what is received. */
+  hop = 1;
 
   constructor(index: number, options: WorkerProcessOptions) {
     this.#index = index;
     this.#options = options;
+    this.#sharedMs = options.clock.monotonicMs();
   }
 
   get isReady(): boolean {
@@ -59,12 +68,18 @@ export class ScoringWorker {
   }
 
   get waiting(): Readonly<Record<Lane, number>> {
-    return this.#waiting;
+    return { live: this.#live.cost, 'catch-up': this.#catchUpCost };
   }
 
-  get oldestLiveMs(): number {
-    const [oldest] = this.#queues.live;
-    return oldest === undefined ? 0 : this.#options.clock.monotonicMs() - oldest.sinceMs;
+  /** How long the oldest live windows have waited: of all recordings, and of those that come at the pace they are recorded at. */
+  get oldestMs(): { readonly all: number; readonly paced: number } {
+    return this.#live.oldestMs(this.hop, this.#options.clock.monotonicMs());
+  }
+
+  /** The share of the last seconds in which it was busy with what is received. */
+  get liveShare(): number {
+    if (!this.#isScoring) this.#addShare(0); // a batch tells when it is done
+    return this.#liveShare;
   }
 
   /** Rejects when the detector cannot be loaded: then nothing ever can be scored here. */
@@ -97,7 +112,7 @@ export class ScoringWorker {
   }
 
   open({ rate, channels, recalled }: Opening): number {
-    const session = this.#remember(rate, channels);
+    const session = this.#remember(rate, channels, null);
     this.#tell({ kind: 'open', session, rate, channels, recalled });
     return session;
   }
@@ -106,8 +121,8 @@ export class ScoringWorker {
   fork(of: number): number {
     const known = this.#sessions.get(of);
     if (known === undefined) return 0; // lost with its worker, and so is the copy
-    const session = this.#remember(known.rate, known.channels);
-    this.#enqueue({ kind: 'fork', session, of }, 0, 'live').catch(() => undefined); // a push to the copy will tell
+    const session = this.#remember(known.rate, known.channels, known.line);
+    this.#enqueue({ kind: 'fork', session, of }, 0, 'live', null).catch(() => undefined); // a push to the copy will tell
     return session;
   }
 
@@ -116,28 +131,36 @@ export class ScoringWorker {
     const known = this.#sessions.get(session);
     if (known === undefined) return;
     known.closing = true;
+    this.#live.flush(known.line);
     this.#closeIfIdle(session, known);
+    this.#scoreNext();
   }
 
-  push(session: number, samples: PushedSamples, lane: Lane): Promise<readonly ScoredWindow[]> {
+  push(session: number, { completes, ...samples }: PushedSamples, lane: Lane): Promise<readonly ScoredWindow[]> {
     const known = this.#sessions.get(session);
     if (known === undefined || known.closing) return Promise.reject(new PredictionError('WORKER_LOST'));
-    const cost = (samples.samplesPerChannel / known.hertz) * known.channels.length;
-    return this.#enqueue({ kind: 'push', session, ...samples }, cost, lane);
+    return this.#enqueue({ kind: 'push', session, ...samples }, samples.samplesPerChannel / known.hertz, lane, completes);
   }
 
-  #remember(rate: Rate, channels: readonly ChannelScale[]): number {
+  /** A copy waits in the line of its original. */
+  #remember(rate: Rate, channels: readonly ChannelScale[], line: number | null): number {
     const session = ++this.#nextSession;
-    this.#sessions.set(session, { rate, channels, hertz: rate.num / rate.den, pending: 0, closing: false });
+    this.#sessions.set(session, { rate, channels, hertz: rate.num / rate.den, line: line ?? session, pending: 0, closing: false });
     return session;
   }
 
-  #enqueue(task: Task, cost: number, lane: Lane): Promise<readonly ScoredWindow[]> {
+  #enqueue(task: Task, seconds: number, lane: Lane, completes: Waiting['completes']): Promise<readonly ScoredWindow[]> {
     const session = this.#sessions.get(task.session);
     if (session !== undefined) session.pending++;
+    const cost = seconds * (session?.channels.length ?? 0);
     return new Promise((resolve, reject) => {
-      this.#queues[lane].push({ task, cost, sinceMs: this.#options.clock.monotonicMs(), resolve, reject });
-      this.#waiting[lane] += cost;
+      const waiting = { task, cost, seconds, completes, sinceMs: this.#options.clock.monotonicMs(), resolve, reject };
+      if (lane === 'live') this.#live.add(session?.line ?? task.session, waiting);
+      else {
+        if (session !== undefined) this.#live.flush(session.line); // in order: what was received before goes before
+        this.#catchUp.push(waiting);
+        this.#catchUpCost += cost;
+      }
       this.#scoreNext();
     });
   }
@@ -156,48 +179,72 @@ export class ScoringWorker {
   #scoreNext(): void {
     const process = this.#process;
     if (process === null || this.#isScoring) return;
-    const batch = this.#nextBatch();
-    if (batch.length === 0) return;
+    const { clock } = this.#options;
+    const { taken, liveCost, cost } = this.#nextBatch();
+    if (taken.length === 0) return;
+    const { hop } = this;
+    const sinceMs = clock.monotonicMs();
     this.#isScoring = true;
-    process.score(batch.map(({ task }) => task)).then(
+    process.score(taken.map(taskOf)).then(
       ({ results, busyMs }) => {
         this.#isScoring = false;
         this.busyMs += busyMs;
-        for (const [index, waiting] of batch.entries()) {
-          settle(waiting, results[index]);
-          const session = this.#sessions.get(waiting.task.session);
-          if (session === undefined) continue;
-          session.pending--;
-          this.#closeIfIdle(waiting.task.session, session);
-        }
+        const elapsedMs = clock.monotonicMs() - sinceMs;
+        this.#addShare(cost === 0 ? elapsedMs : (elapsedMs * liveCost) / cost);
+        for (const [index, one] of taken.entries()) this.#settle(one, results[index], hop);
         this.#scoreNext();
       },
       (error: unknown) => {
         this.#isScoring = false;
-        for (const { reject } of batch) reject(error);
+        for (const { waiting } of taken) waiting.reject(error);
       },
     );
   }
 
-  /** As much as one batch holds, live before catch-up. One task is always taken, however large. */
-  #nextBatch(): Waiting[] {
-    const batch: Waiting[] = [];
-    let room = BATCH_CHANNEL_SECONDS;
-    for (const lane of ['live', 'catch-up'] as const) {
-      const queue = this.#queues[lane];
-      let taken = 0;
-      for (const { cost } of queue) {
-        if (room <= 0) break;
-        room -= cost;
-        taken++;
-      }
-      for (const waiting of queue.splice(0, taken)) {
-        this.#waiting[lane] -= waiting.cost;
-        batch.push(waiting);
-      }
-      if (queue.length === 0) this.#waiting[lane] = 0; // sums of fractions do not come back to nought by themselves
+  #settle({ waiting, thin }: Taken, result: PushResult | undefined, hop: number): void {
+    const session = this.#sessions.get(waiting.task.session);
+    if (result !== undefined && !('error' in result)) {
+      if (session !== undefined && result.some(({ verdict }) => verdict === 'seizure' || verdict === 'focal'))
+        this.#live.wasSeizure(session.line, this.#options.clock.monotonicMs());
+      if (thin !== null && waiting.completes) this.leftOut += waiting.completes.last - waiting.completes.first + 1 - result.length;
     }
-    return batch;
+    settle(waiting, result, thin === null ? 1 : hop);
+    if (session === undefined) return;
+    session.pending--;
+    this.#closeIfIdle(waiting.task.session, session);
+  }
+
+  /** As much as one batch holds, live before catch-up. One task is always taken, however large. */
+  #nextBatch(): { taken: Taken[]; liveCost: number; cost: number } {
+    const room = BATCH_CHANNEL_SECONDS * Math.min(this.hop, MAX_BATCHES_IN_ONE);
+    const before = this.#live.cost;
+    const taken = this.#live.take(room, this.hop, this.#options.clock.monotonicMs());
+    const liveCost = before - this.#live.cost;
+    let left = room - liveCost;
+    let count = 0;
+    for (const { cost } of this.#catchUp) {
+      if (left <= 0) break;
+      left -= cost;
+      count++;
+    }
+    let cost = liveCost;
+    for (const waiting of this.#catchUp.splice(0, count)) {
+      this.#catchUpCost -= waiting.cost;
+      cost += waiting.cost;
+      taken.push({ waiting, thin: null });
+    }
+    if (this.#catchUp.length === 0) this.#catchUpCost = 0; // sums of fractions do not come back to nought by themselves
+    return { taken, liveCost, cost };
+  }
+
+  /** A running mean: what was busy since it was last looked at, in the time since then. */
+  #addShare(busyMs: number): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const passedMs = Math.max(busyMs, nowMs - this.#sharedMs);
+    this.#sharedMs = nowMs;
+    if (passedMs <= 0) return;
+    const kept = Math.exp(-passedMs / LOAD_OVER_MS);
+    this.#liveShare = this.#liveShare * kept + (busyMs / passedMs) * (1 - kept);
   }
 
   async #use(process: WorkerProcess): Promise<ModelFacts> {
@@ -241,15 +288,17 @@ export class ScoringWorker {
   #loseAll(why: string): void {
     this.#sessions.clear();
     this.#early = [];
-    for (const lane of ['live', 'catch-up'] as const) {
-      for (const { reject } of this.#queues[lane].splice(0)) reject(new PredictionError('WORKER_LOST', why));
-      this.#waiting[lane] = 0;
-    }
+    for (const { reject } of [...this.#live.drain(), ...this.#catchUp.splice(0)]) reject(new PredictionError('WORKER_LOST', why));
+    this.#catchUpCost = 0;
   }
 }
 
-function settle({ resolve, reject }: Waiting, result: PushResult | undefined): void {
+function taskOf({ waiting: { task }, thin }: Taken): Task {
+  return thin === null || task.kind === 'fork' ? task : { ...task, thin };
+}
+
+function settle({ resolve, reject }: Waiting, result: PushResult | undefined, everyS: number): void {
   if (result === undefined) reject(new PredictionError('NOT_SCORED', 'no answer'));
   else if ('error' in result) reject(new PredictionError('NOT_SCORED', result.error));
-  else resolve(result);
+  else resolve(everyS === 1 ? result : result.map((window) => ({ ...window, everyS })));
 }
