@@ -1,4 +1,4 @@
-import { isId, isUuid, type Ledger, type LedgerQuery, type LedgerSpan, type Range } from '@vitalwire/contract';
+import { isId, isUuid, type Ledger, type LedgerClockStep, type LedgerQuery, type LedgerSpan, type Range } from '@vitalwire/contract';
 import { addConnectOptions, type ConnectOptions, connect } from '../connect.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, printJson, printLine } from '../io.ts';
@@ -79,6 +79,7 @@ export function ledgerLines(ledger: Ledger): string[] {
   const { totals } = ledger;
   return [
     ...shortened(tableLines(spans)),
+    ...shortened((ledger.clockSteps ?? []).map(stepLine)),
     '',
     ...shortened(tableLines(recordings)),
     '',
@@ -87,9 +88,14 @@ export function ledgerLines(ledger: Ledger): string[] {
   ];
 }
 
-function spanCells({ device, stream, fromUs, toUs, state, reason }: LedgerSpan): string[] {
-  const what = state === 'recorded' ? 'recorded' : reason === null ? 'not recorded' : `not recorded: ${reasonText(reason)}`;
+function spanCells({ device, stream, fromUs, toUs, state, reason, readings }: LedgerSpan): string[] {
+  const recorded = readings === undefined ? 'recorded' : `recorded: ${readings} readings`;
+  const what = state === 'recorded' ? recorded : reason === null ? 'not recorded' : `not recorded: ${reasonText(reason)}`;
   return [device, stream, momentText(fromUs), momentText(toUs), what];
+}
+
+function stepLine({ device, stream, recordingId, seq, fromUs, toUs }: LedgerClockStep): string {
+  return `the clock of ${device} (${stream}) was set at chunk ${seq} of ${recordingId}: from ${momentText(fromUs)} to ${momentText(toUs)}`;
 }
 
 function reasonText(reason: NonNullable<LedgerSpan['reason']>): string {

@@ -48,7 +48,12 @@ export const RecordingInfo = z.object({
   montageHash: z.string().nullable(),
 });
 export type RecordingInfo = z.infer<typeof RecordingInfo>;
-export const Recordings = z.object({ recordings: z.array(RecordingInfo), next: z.string().nullable() });
+export const Recordings = z.object({
+  recordings: z.array(RecordingInfo),
+  /** Asked for a patient: what this page left out of the patient's devices because nobody was registered as wearing them at that time. */
+  outside: z.array(z.object({ device: Id, recordings: Count, fromUs: Micros, toUs: Micros })).optional(),
+  next: z.string().nullable(),
+});
 export type Recordings = z.infer<typeof Recordings>;
 
 /** GET /v1/recordings/:id/chunks → `messagesMediaType`: repeated u32 (big endian) length and message; header x-next-seq when more. */
@@ -185,12 +190,17 @@ export const LedgerSpan = z.object({
   fromUs: Micros,
   toUs: Micros,
   state: z.enum(['recorded', 'not-recorded']),
-  reason: z.enum([...gapReasons, ...endReasons]).nullable(),
+  reason: z.enum([...gapReasons, ...endReasons, 'clock-step']).nullable(),
+  readings: Count.optional(), // of single values (heart rate) in a recorded span: what lies between two of them is not recorded
 });
 export type LedgerSpan = z.infer<typeof LedgerSpan>;
+/** A device's clock that was set in the middle of a signal without a hole: it went from what the count of samples says to something else. */
+export const LedgerClockStep = z.object({ recordingId: Uuid, device: Id, stream: StreamName, seq: Count, fromUs: Micros, toUs: Micros });
+export type LedgerClockStep = z.infer<typeof LedgerClockStep>;
 export const Ledger = z.object({
   recordings: z.array(LedgerOfRecording),
   spans: z.array(LedgerSpan),
+  clockSteps: z.array(LedgerClockStep).optional(),
   totals: z.object({
     recordings: Count,
     chunksStored: Count,

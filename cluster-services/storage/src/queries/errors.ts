@@ -21,6 +21,8 @@ export const refusals = {
       `more than ${most} recordings fall into the range`,
       'ask for a shorter range, or for one recording',
     ),
+  tooManyReadings: (most: number) =>
+    new ApiError(422, 'RANGE_TOO_LONG', `more than ${most} readings fall into the range`, 'ask for a shorter range, or for one recording'),
   busy: () => new ApiError(503, 'BUSY', 'too many heavy queries are under way', 'try again in a moment'),
   noPatient: (id: string) => new ApiError(404, 'NO_PATIENT', `no patient ${id} is registered`, `PUT /v1/patients/${id} registers one`),
   noDevice: (id: string) => new ApiError(404, 'NO_DEVICE', `no device ${id} is registered`, `PUT /v1/devices/${id} registers one`),

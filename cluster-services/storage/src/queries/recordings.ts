@@ -153,6 +153,13 @@ function startOf(row: Row): RecordingStartFacts | null {
 export type Extent = { readonly startedAtUs: number; readonly endedAtUs: number };
 
 export async function extentOf(db: Kysely<ReadingsTables>, recording: Recording, stored: StoredSeqs): Promise<Extent | null> {
+  if (stored.runs !== null && stored.runs.length > 0) {
+    const startedAtUs = stored.runs.reduce(
+      (least, { fromUs }) => Math.min(least, fromUs),
+      recording.start?.measuredAtUs ?? Number.MAX_SAFE_INTEGER,
+    );
+    return { startedAtUs, endedAtUs: stored.runs.reduce((most, { toUs }) => Math.max(most, toUs), startedAtUs) };
+  }
   const [first, last] = [stored.ranges[0], stored.ranges.at(-1)];
   if (first === undefined || last === undefined) return null;
   const [begin, end] = await Promise.all([timesAt(db, recording.recordingId, first.from), timesAt(db, recording.recordingId, last.to)]);

@@ -1,9 +1,10 @@
 import { decodeMessage, readingsOf, uuidToBytes } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
-import type { ReadingsTables } from '../schema/tables.ts';
+import type { ChunkTable, ReadingsTables } from '../schema/tables.ts';
 import { Fresh } from './fresh.ts';
 import { complement, countOf, type SeqRange, toRanges, union } from './seq-ranges.ts';
 import { breathe } from './slices.ts';
+import { mergeRuns, type TimedChunk, type TimeRun, timeRunLimits, timeRuns } from './time-runs.ts';
 
 /** What is stored of one identity. `samples` counts readings per channel. */
 export type StoredSeqs = {
@@ -11,12 +12,16 @@ export type StoredSeqs = {
   readonly chunks: number;
   readonly samples: number;
   readonly lastCommittedAtUs: number | null; // of the rows seen, the latest
+  readonly runs: readonly TimeRun[] | null; // when their signal was measured; null: the clock was set too often to say
 };
 
+type Row = Pick<ChunkTable, 'seq' | 'samples' | 'committed_at_us' | 'measured_at_us' | 'span_us' | 'first_sample'>;
+
+const LONGEST_SPAN_US = 0xffff_ffff;
 const ROWS_PER_PAGE = 4_000;
 const MAX_HOLES = 64; // looked into one by one; with more, everything above the first is read again
 const MAX_KEPT = 8_192;
-const NOTHING: StoredSeqs = { ranges: [], chunks: 0, samples: 0, lastCommittedAtUs: null };
+const NOTHING: StoredSeqs = { ranges: [], chunks: 0, samples: 0, lastCommittedAtUs: null, runs: [] };
 
 /**
  * Which seqs of an identity are stored. A stored row never changes and never goes, so what was once seen is kept, and only the
@@ -53,6 +58,7 @@ export class StoredSeqsReader {
     let ranges = before.ranges;
     let samples = before.samples;
     let lastCommittedAtUs = before.lastCommittedAtUs;
+    let runs = before.runs;
     const holes = complement(before.ranges, 0, Number.MAX_SAFE_INTEGER);
     const places = holes.length <= MAX_HOLES ? holes : [{ from: holes[0]?.from ?? 0, to: Number.MAX_SAFE_INTEGER }];
     const rescanned = places.length < holes.length;
@@ -71,13 +77,15 @@ export class StoredSeqsReader {
           id,
           fresh.filter((row) => row.samples === null).map(({ seq }) => seq),
         );
+        if (runs !== null) runs = mergeRuns(runs, timeRuns(await this.#timed(id, fresh)));
+        if (runs !== null && runs.length > timeRunLimits.runs) runs = null;
         ranges = union(ranges, toRanges(rows.map(({ seq }) => seq)));
         if (rows.length < ROWS_PER_PAGE) break;
         from = last.seq + 1;
         await breathe();
       }
     }
-    const seen: StoredSeqs = { ranges, chunks: countOf(ranges), samples, lastCommittedAtUs };
+    const seen: StoredSeqs = { ranges, chunks: countOf(ranges), samples, lastCommittedAtUs, runs };
     this.#kept.delete(recordingId);
     this.#kept.set(recordingId, seen);
     const oldest = this.#kept.keys().next();
@@ -85,10 +93,10 @@ export class StoredSeqsReader {
     return seen;
   }
 
-  #page(id: Buffer, from: number, to: number): Promise<{ seq: number; samples: number | null; committed_at_us: number }[]> {
+  #page(id: Buffer, from: number, to: number): Promise<Row[]> {
     return this.#db
       .selectFrom('chunk')
-      .select(['seq', 'samples', 'committed_at_us'])
+      .select(['seq', 'samples', 'committed_at_us', 'measured_at_us', 'span_us', 'first_sample'])
       .where('recording_id', '=', id)
       .where('seq', '>=', from)
       .where('seq', '<=', to)
@@ -111,5 +119,36 @@ export class StoredSeqsReader {
       if (decoded?.ok === true) samples += readingsOf(decoded.value);
     }
     return samples;
+  }
+
+  // The column of a chunk's length ends at a good hour; a phone's export can hold months, which its message tells.
+  async #timed(id: Buffer, rows: readonly Row[]): Promise<TimedChunk[]> {
+    const timed: TimedChunk[] = [];
+    for (const { seq, measured_at_us: measuredAtUs, span_us, first_sample: firstSample, samples } of rows) {
+      const spanUs = span_us < LONGEST_SPAN_US ? span_us : ((await this.#toldSpan(id, seq)) ?? span_us);
+      timed.push({ seq, measuredAtUs, spanUs, firstSample, samples });
+    }
+    return timed;
+  }
+
+  async #toldSpan(id: Buffer, seq: number): Promise<number | null> {
+    const row = await this.#db
+      .selectFrom('chunk')
+      .select('message')
+      .where('recording_id', '=', id)
+      .where('seq', '=', seq)
+      .executeTakeFirst();
+    const decoded = row === undefined ? null : decodeMessage(row.message);
+    if (decoded?.ok !== true) return null;
+    const { value } = decoded;
+    const times =
+      value.stream === 'heart-rate'
+        ? value.readings
+        : value.stream === 'event'
+          ? value.events
+          : value.stream === 'quality'
+            ? value.items
+            : [];
+    return times.reduce((most, { atUs }) => Math.max(most, atUs - value.measuredAtUs), 0);
   }
 }

@@ -1,75 +1,128 @@
-import type { DataStream, EndReason, GapReason, LedgerSpan } from '@vitalwire/contract';
-import { bytesToUuid } from '@vitalwire/contract';
+import type { DataStream, EndReason, GapReason, LedgerClockStep, LedgerSpan } from '@vitalwire/contract';
+import { bytesToUuid, decodeMessage } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { refusals } from './errors.ts';
 import { type Lost, type SeqAccount, type Stretch, spansOf } from './ledger.ts';
-import { type Recording, readMessages, timesAt } from './recordings.ts';
+import { coveredByReadings, type ReadingTime } from './reading-times.ts';
+import { type Recording, readChunks, readMessages } from './recordings.ts';
 import { Pace } from './slices.ts';
+import type { StoredSeqs } from './stored-seqs.ts';
+import { clockSteps, closedUp } from './time-runs.ts';
 
-export const timelineLimits = { ranges: 5_000, gapStreams: 2_000, gapsPerStream: 2_000 } as const;
+export const timelineLimits = { ranges: 5_000, readings: 2_000_000, gapStreams: 2_000, gapsPerStream: 2_000 } as const;
 
-// Between two recordings of one device there is always a little time; less than this is no pause.
-const JOIN_US: Partial<Record<DataStream, number>> = { eeg: 50_000 };
-const JOIN_OTHER_US = 2_000_000;
+/** Between two recordings of one device there is always a little time; less than this is no pause. */
+const MOMENT_US = 50_000;
+const MESSAGES_PER_PAGE = 500;
 
-export type Accounted = { readonly recording: Recording; readonly account: SeqAccount };
+export type Accounted = { readonly recording: Recording; readonly account: SeqAccount; readonly stored: StoredSeqs };
 
-/** The spans of one stream of one device over a time range: recorded, or not recorded because. */
-export async function timelineOf(
-  db: Kysely<ReadingsTables>,
-  line: {
-    readonly device: string;
-    readonly gateway: string | null; // only what it declares counts; null: whoever's
-    readonly stream: DataStream;
-    readonly recordings: readonly Accounted[];
-  },
-  fromUs: number,
-  toUs: number,
-): Promise<LedgerSpan[]> {
+/** The time line of one stream of one device, and where its clock was set. */
+export type Timeline = { readonly spans: LedgerSpan[]; readonly clockSteps: LedgerClockStep[] };
+
+type Line = {
+  readonly device: string;
+  readonly gateway: string | null; // only what it declares counts; null: whoever's
+  readonly stream: DataStream;
+  readonly recordings: readonly Accounted[];
+};
+
+/**
+ * The spans of one stream of one device over a time range: recorded, or not recorded because. Recorded is what stored chunks cover by their
+ * count and rate, or single readings by their validity: neither a clock that jumps nor the time between two readings is.
+ */
+export async function timelineOf(db: Kysely<ReadingsTables>, line: Line, fromUs: number, toUs: number): Promise<Timeline> {
   const { device, stream } = line;
-  const measured: MeasuredRecording[] = [];
-  const pace = new Pace();
-  let ranges = 0;
-  for (const one of line.recordings) {
-    ranges += one.account.stored.length;
-    if (ranges > timelineLimits.ranges) throw refusals.tooManyRecordings(timelineLimits.ranges);
-    measured.push(await measure(db, one, pace));
-  }
+  const measured = stream === 'heart-rate' ? await measureReadings(db, line) : line.recordings.map(measureSignal);
   measured.sort((a, b) => a.beginsUs - b.beginsUs);
-  const recorded = joined(
-    measured.flatMap((one) => one.stretches),
-    JOIN_US[stream] ?? JOIN_OTHER_US,
-  );
+  const readings = measured.flatMap((one) => one.readings).toSorted((a, b) => a.atUs - b.atUs);
+  const covered = stream === 'heart-rate' ? coveredByReadings(readings) : closedUp(measured.flatMap(stretchesOf), MOMENT_US);
+  const recorded = covered.toSorted((a, b) => a.fromUs - b.fromUs);
+  const steps = measured.flatMap((one) => one.steps);
   const lost = [
     ...measured.flatMap((one) => one.declared),
     ...(await declaredTimes(db, line, recorded, fromUs, toUs)),
     ...measured.flatMap((one) => one.missing),
+    ...steps.flatMap((step): Lost[] => (step.toUs > step.fromUs ? [{ ...step, reason: 'clock-step' }] : [])),
     ...afterEnds(measured, toUs),
   ];
-  return spansOf({ recorded, lost }, fromUs, toUs).map((span) => ({ device, stream, ...span }));
+  const count = readingCounter(readings);
+  const spans = spansOf({ recorded, lost }, fromUs, toUs).map((span) => ({
+    device,
+    stream,
+    ...span,
+    ...(stream === 'heart-rate' && span.state === 'recorded' ? { readings: count(span.fromUs, span.toUs) } : {}),
+  }));
+  const isInTime = (step: LedgerClockStep): boolean =>
+    Math.min(step.fromUs, step.toUs) < toUs && Math.max(step.fromUs, step.toUs) >= fromUs;
+  return { spans, clockSteps: steps.filter(isInTime) };
 }
 
 type MeasuredRecording = {
   readonly recording: Recording;
   readonly beginsUs: number;
   readonly endsUs: number;
-  readonly stretches: readonly Stretch[];
+  readonly known: readonly Known[];
+  readonly readings: readonly ReadingTime[];
+  readonly steps: readonly LedgerClockStep[];
   readonly declared: readonly Lost[];
   readonly missing: readonly Lost[];
 };
 
-/** Turns the seqs of a recording into times. What is not stored has no times: it lies between its stored neighbours. */
-async function measure(db: Kysely<ReadingsTables>, { recording, account }: Accounted, pace: Pace): Promise<MeasuredRecording> {
-  const known: { from: number; to: number; fromUs: number; toUs: number }[] = [];
-  for (const { from, to } of account.stored) {
-    const [first, last] = [await timesAt(db, recording.recordingId, from), await timesAt(db, recording.recordingId, to)];
-    if (first !== null && last !== null)
-      known.push({ from, to, fromUs: first.measuredAtUs, toUs: Math.max(first.measuredAtUs, last.measuredAtUs + last.spanUs) });
-    await pace.step();
+/** Stored seqs and the time they lie in. */
+type Known = Stretch & { readonly from: number; readonly to: number };
+
+function stretchesOf({ known }: MeasuredRecording): Stretch[] {
+  return known.map(({ fromUs, toUs }) => ({ fromUs, toUs }));
+}
+
+function measureSignal({ recording, account, stored }: Accounted): MeasuredRecording {
+  if (stored.runs === null || stored.runs.length > timelineLimits.ranges) throw refusals.tooManyRecordings(timelineLimits.ranges);
+  const known = stored.runs.map(({ fromSeq, toSeq, fromUs, toUs }) => ({ from: fromSeq, to: toSeq, fromUs, toUs }));
+  const { recordingId, device, stream } = recording;
+  const steps = clockSteps(stored.runs).map((step) => ({ recordingId, device, stream, ...step }));
+  return { ...placed(recording, account, known), readings: [], steps };
+}
+
+async function measureReadings(db: Kysely<ReadingsTables>, { recordings }: Line): Promise<MeasuredRecording[]> {
+  const measured: MeasuredRecording[] = [];
+  const pace = new Pace();
+  let total = 0;
+  for (const { recording, account } of recordings) {
+    const readings: ReadingTime[] = [];
+    const known: Known[] = [];
+    for (const range of account.stored) {
+      for (let fromSeq = range.from; fromSeq <= range.to; ) {
+        const page = await readChunks(db, recording.recordingId, { fromSeq, toSeq: range.to, limit: MESSAGES_PER_PAGE });
+        for (const { message: bytes, seq } of page) {
+          const decoded = decodeMessage(bytes);
+          if (!decoded.ok || decoded.value.stream !== 'heart-rate') continue;
+          const message = decoded.value;
+          const times = message.readings.map(({ atUs }) => atUs);
+          total += times.length;
+          readings.push(...times.map((atUs) => ({ atUs, kind: message.kind })));
+          known.push({
+            from: seq,
+            to: seq,
+            fromUs: Math.min(message.measuredAtUs, ...times),
+            toUs: Math.max(message.measuredAtUs, ...times),
+          });
+        }
+        if (total > timelineLimits.readings) throw refusals.tooManyReadings(timelineLimits.readings);
+        fromSeq = page.length < MESSAGES_PER_PAGE ? range.to + 1 : (page.at(-1)?.seq ?? range.to) + 1;
+        await pace.step();
+      }
+    }
+    measured.push({ ...placed(recording, account, known), readings, steps: [] });
   }
+  return measured;
+}
+
+/** Turns the seqs of a recording into times. What is not stored has no times: it lies between its stored neighbours. */
+function placed(recording: Recording, account: SeqAccount, known: readonly Known[]): Omit<MeasuredRecording, 'readings' | 'steps'> {
   const startUs = recording.start?.measuredAtUs ?? known[0]?.fromUs ?? recording.firstMeasuredAtUs;
-  const lastUs = known.at(-1)?.toUs ?? startUs;
+  const lastUs = known.reduce((most, { toUs }) => Math.max(most, toUs), startUs);
   const endUs = Math.max(lastUs, recording.end?.measuredAtUs ?? lastUs);
   const hole = (from: number, to: number): Stretch => {
     const before = known.findLast((one) => one.to < from);
@@ -84,7 +137,7 @@ async function measure(db: Kysely<ReadingsTables>, { recording, account }: Accou
     recording,
     beginsUs: startUs,
     endsUs: endUs,
-    stretches: known.map(({ fromUs, toUs }) => ({ fromUs, toUs })),
+    known,
     declared: account.declaredLost.map(({ range, reason }) => ({ ...hole(range.from, range.to), reason })),
     missing: [...account.missing, ...account.quarantined].map((range) => ({
       ...hole(range.from, range.to),
@@ -92,6 +145,20 @@ async function measure(db: Kysely<ReadingsTables>, { recording, account }: Accou
       reason: recording.end === null ? null : ('unknown' as const),
     })),
   };
+}
+
+/** How many readings lie in a time, of a list in rising order. */
+function readingCounter(readings: readonly ReadingTime[]): (fromUs: number, toUs: number) => number {
+  const before = (us: number): number => {
+    let [low, high] = [0, readings.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((readings[middle]?.atUs ?? 0) < us) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return (fromUs, toUs) => before(toUs) - before(fromUs);
 }
 
 // Losses declared by time: the agent was down, the device was off.
@@ -134,14 +201,4 @@ function endReason(text: string): EndReason | null {
 
 function isEndReason(text: string): text is EndReason {
   return ['stopped', 'crash', 'montage-changed', 'midnight', 'capture-ended', 'device-gap'].includes(text);
-}
-
-function joined(stretches: readonly Stretch[], joinUs: number): Stretch[] {
-  const whole: { fromUs: number; toUs: number }[] = [];
-  for (const { fromUs, toUs } of stretches.toSorted((a, b) => a.fromUs - b.fromUs)) {
-    const last = whole.at(-1);
-    if (last !== undefined && fromUs - last.toUs <= joinUs) last.toUs = Math.max(last.toUs, toUs);
-    else whole.push({ fromUs, toUs });
-  }
-  return whole;
 }

@@ -61,7 +61,7 @@ import {
 import { readSamples } from '../queries/samples.ts';
 import { readQuarantine, type StatsReader } from '../queries/stats.ts';
 import type { StoredSeqsReader } from '../queries/stored-seqs.ts';
-import { type Accounted, timelineOf } from '../queries/timeline.ts';
+import { type Accounted, type Timeline, timelineOf } from '../queries/timeline.ts';
 import { unscoredWindows } from '../queries/unscored.ts';
 import { isOwnedWithin, ownedTimes, patientAt, Registry } from '../registry/registry.ts';
 import { schemaVersion } from '../schema/migrate.ts';
@@ -160,16 +160,21 @@ function addRecordingRoutes(api: Api, deps: RouteDeps): void {
       const whose = await whoseAre(deps, page);
       const { seqs } = readers(db);
       const recordings = [];
+      const outside = new Outside();
       for (const recording of page) {
         const info = await recordingInfo(db, seqs, recording, null);
         // Another gateway's recordings of a device are nobody's: only who asks for that gateway sees them.
         if (gateway === undefined && !isOwnedWithin(whose.owners, recording, info.startedAtUs, endOf(info))) continue;
         if ((toUs !== undefined && info.startedAtUs >= toUs) || (fromUs !== undefined && endOf(info) < fromUs)) continue;
-        if (worn !== null && !worn.wearings.some((one) => isWornIn(one, recording, info.startedAtUs, endOf(info)))) continue;
+        if (worn !== null && !worn.wearings.some((one) => isWornIn(one, recording, info.startedAtUs, endOf(info)))) {
+          if (wearerOf(whose, recording, info) === null) outside.add(info);
+          continue;
+        }
         recordings.push({ ...info, patient: wearerOf(whose, recording, info) });
       }
       const last = page.at(-1);
-      return { recordings, next: found.length > limit && last !== undefined ? encodeCursor(last) : null };
+      const left = worn === null ? {} : { outside: outside.devices() };
+      return { recordings, ...left, next: found.length > limit && last !== undefined ? encodeCursor(last) : null };
     });
   });
 
@@ -237,8 +242,8 @@ function addLedgerRoute(api: Api, deps: RouteDeps): void {
           const recording = await mustFind(db, recordingId);
           const accounted = await account(db, readers(db).seqs, recording);
           const { device, gateway } = recording;
-          const spans = await spansOver(db, [{ device, gateway, fromUs: fromUs ?? null, toUs: toUs ?? null }], [accounted]);
-          return { recordings: [accounted.ledger], spans, totals: totalsOf([accounted.ledger]) };
+          const line = await spansOver(db, [{ device, gateway, fromUs: fromUs ?? null, toUs: toUs ?? null }], [accounted]);
+          return { recordings: [accounted.ledger], ...line, totals: totalsOf([accounted.ledger]) };
         });
       }
       const worn = device === undefined ? (await wornBy(deps, patient ?? '')).wearings : await ownedTimesOf(deps, device);
@@ -263,7 +268,7 @@ function addLedgerRoute(api: Api, deps: RouteDeps): void {
           }
         }
         const ledgers = all.map(({ ledger }) => ledger);
-        return { recordings: ledgers, spans: await spansOver(db, wearings, all), totals: totalsOf(ledgers) };
+        return { recordings: ledgers, ...(await spansOver(db, wearings, all)), totals: totalsOf(ledgers) };
       });
     }),
   );
@@ -369,6 +374,32 @@ function wearerOf(
   return atStart ?? later?.patient ?? null;
 }
 
+/** Recordings of a patient's devices that nobody wore, by device: they are told of, for an assignment may begin too late. */
+class Outside {
+  readonly #devices = new Map<string, { recordings: number; fromUs: number; toUs: number }>();
+
+  add({
+    device,
+    startedAtUs,
+    endedAtUs,
+  }: {
+    readonly device: string;
+    readonly startedAtUs: number;
+    readonly endedAtUs: number | null;
+  }): void {
+    const before = this.#devices.get(device) ?? { recordings: 0, fromUs: startedAtUs, toUs: startedAtUs };
+    this.#devices.set(device, {
+      recordings: before.recordings + 1,
+      fromUs: Math.min(before.fromUs, startedAtUs),
+      toUs: Math.max(before.toUs, endedAtUs ?? startedAtUs),
+    });
+  }
+
+  devices(): { device: string; recordings: number; fromUs: number; toUs: number }[] {
+    return [...this.#devices].map(([device, told]) => ({ device, ...told }));
+  }
+}
+
 function isWornIn({ device, gateway, fromUs, toUs }: Wearing, recording: Recording, beginsUs: number, endsUs: number): boolean {
   if (device !== recording.device || (gateway !== null && gateway !== recording.gateway)) return false;
   return (toUs === null || beginsUs < toUs) && (fromUs === null || endsUs >= fromUs);
@@ -395,6 +426,7 @@ async function account(db: Kysely<ReadingsTables>, seqs: StoredSeqsReader, recor
     recording,
     ledger,
     account: ledger,
+    stored,
     beginsUs,
     endsUs: Math.max(extent?.endedAtUs ?? beginsUs, recording.end?.measuredAtUs ?? beginsUs),
   };
@@ -413,8 +445,9 @@ async function overlaps(
 }
 
 /** The spans of every device and stream over its time; a bound that was not given is where the recordings begin or end. */
-async function spansOver(db: Kysely<ReadingsTables>, wearings: readonly Wearing[], all: readonly AccountedLedger[]): Promise<LedgerSpan[]> {
+async function spansOver(db: Kysely<ReadingsTables>, wearings: readonly Wearing[], all: readonly AccountedLedger[]): Promise<Timeline> {
   const spans: LedgerSpan[] = [];
+  const clockSteps: Timeline['clockSteps'] = [];
   for (const { device, gateway, fromUs, toUs } of wearings) {
     const own = all.filter(({ recording }) => recording.device === device && (gateway === null || recording.gateway === gateway));
     const begin = fromUs ?? own.reduce((least, { beginsUs }) => Math.min(least, beginsUs), Number.POSITIVE_INFINITY);
@@ -423,17 +456,13 @@ async function spansOver(db: Kysely<ReadingsTables>, wearings: readonly Wearing[
     const found = new Set(own.map(({ recording }) => recording.stream).filter(isContinuous));
     // Nothing at all was recorded: that, too, is an answer.
     for (const stream of found.size === 0 ? (['eeg'] as const) : found) {
-      spans.push(
-        ...(await timelineOf(
-          db,
-          { device, gateway, stream, recordings: own.filter(({ recording }) => recording.stream === stream) },
-          begin,
-          end,
-        )),
-      );
+      const recordings = own.filter(({ recording }) => recording.stream === stream);
+      const line = await timelineOf(db, { device, gateway, stream, recordings }, begin, end);
+      spans.push(...line.spans);
+      clockSteps.push(...line.clockSteps);
     }
   }
-  return spans;
+  return { spans, clockSteps };
 }
 
 // Events and quality values come when they come: a time without them says nothing.

@@ -309,6 +309,99 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
     expect(nothing).toMatchObject({ recordings: [], spans: [{ state: 'not-recorded', reason: null }] });
   });
 
+  test('a clock that jumps makes no recorded time: seven seconds stay seven, and each step is told', async () => {
+    const device = 'stepping-1';
+    const S = 1_000_000;
+    const decadeUs = 10 * 365 * 86_400 * S;
+    const recordingId = testRecordingId(nowUs);
+    // 28 chunks without a missing sample: the clock goes an hour on, then ten years, and back.
+    const stepOf = (seq: number) => (seq < 8 ? 0 : seq < 16 ? 3_600 * S : seq < 24 ? decadeUs : 0);
+    const rows = Array.from({ length: 28 }, (_item, seq) =>
+      eegRow({ recordingId, device, seq, startUs: nowUs + stepOf(seq), firstSample: seq * 50 }),
+    );
+    await commit(startRow({ recordingId, device, startUs: nowUs }), ...rows.filter(({ seq }) => seq % 3 !== 1));
+    await client.getJson('/v1/ledger', Ledger, { query: { device } }); // what was seen in between must not change the answer
+    await commit(...rows.filter(({ seq }) => seq % 3 === 1), endRow({ recordingId, device, lastSeq: 27, endUs: nowUs + 7 * S }));
+    for (const query of [{ device }, { recording: recordingId }]) {
+      const { spans, clockSteps } = await client.getJson('/v1/ledger', Ledger, { query });
+      const recorded = spans.filter(({ state }) => state === 'recorded');
+      expect(recorded.map(({ fromUs, toUs }) => [(fromUs - nowUs) / S, (toUs - nowUs) / S])).toEqual([
+        [0, 2],
+        [6, 7],
+        [3_602, 3_604],
+        [decadeUs / S + 4, decadeUs / S + 6],
+      ]);
+      expect(spans.filter(({ state }) => state !== 'recorded').map(({ reason }) => reason)).toEqual([
+        'clock-step',
+        'clock-step',
+        'clock-step',
+      ]);
+      expect(clockSteps?.map(({ seq, fromUs, toUs }) => [seq, (fromUs - nowUs) / S, (toUs - nowUs) / S])).toEqual([
+        [8, 2, 3_602],
+        [16, 3_604, decadeUs / S + 4],
+        [24, decadeUs / S + 6, 6],
+      ]);
+    }
+    const seventy = await client.getJson('/v1/ledger', Ledger, { query: { device, fromUs: nowUs, toUs: nowUs + 4_200 * S } });
+    const sum = seventy.spans.reduce((total, { state, fromUs, toUs }) => total + (state === 'recorded' ? toUs - fromUs : 0), 0);
+    expect(sum).toBe(5 * S);
+    expect(await client.getJson(`/v1/recordings/${recordingId}`, RecordingWithLedger)).toMatchObject({
+      startedAtUs: nowUs,
+      endedAtUs: nowUs + decadeUs + 6 * S,
+      ledger: { state: 'complete' },
+    });
+  });
+
+  test('single readings cover their validity and no more; the ledger says how many there are', async () => {
+    const device = 'phone-1';
+    const S = 1_000_000;
+    const monthUs = 30 * 86_400 * S;
+    const recordingId = testRecordingId(nowUs);
+    const startUs = nowUs - 32 * monthUs;
+    const reading = (atUs: number) => ({ atUs, bpm: 60, minBpm: null, maxBpm: null });
+    // One a month, all in one chunk, and in the second chunk three within two minutes.
+    const times = [Array.from({ length: 32 }, (_item, month) => startUs + month * monthUs), [0, 30, 60].map((at) => nowUs + at * S)];
+    await commit(
+      startRow({ recordingId, device, of: 'heart-rate', startUs }),
+      ...times
+        .map((atUs, seq) =>
+          rowOf(
+            {
+              stream: 'heart-rate',
+              recordingId,
+              seq,
+              measuredAtUs: atUs[0] ?? 0,
+              clock,
+              firstSample: seq * 32,
+              kind: 'phone',
+              readings: atUs.map(reading),
+            },
+            { device },
+          ),
+        )
+        .map((row) => ({ ...row, spanUs: Math.min(0xffff_ffff, row.spanUs) })),
+      endRow({ recordingId, device, lastSeq: 1, endUs: nowUs + 60 * S }),
+    );
+    const { spans } = await client.getJson('/v1/ledger', Ledger, { query: { device, toUs: nowUs + 3_600 * S, fromUs: startUs } });
+    const recorded = spans.filter(({ state }) => state === 'recorded');
+    expect(recorded).toHaveLength(33);
+    expect(recorded.map(({ readings }) => readings)).toEqual([...Array(32).fill(1), 3]);
+    expect(recorded.reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0)).toBe(32 * 60 * S + 90 * S);
+
+    // Who wears the device in the middle of a recording, or at its end, has it too; what nobody wore is told of.
+    const info = await client.getJson(`/v1/recordings/${recordingId}`, RecordingWithLedger);
+    expect(info).toMatchObject({ startedAtUs: startUs, endedAtUs: nowUs + 60 * S, patient: null });
+    await client.putJson('/v1/patients/phone-p', {});
+    await client.putJson(`/v1/devices/${device}`, { kind: 'phone' });
+    await client.putJson('/v1/assignments', { device, patient: 'phone-p', fromUs: nowUs + 3_600 * S, toUs: null });
+    const listed = () => client.getJson('/v1/recordings', Recordings, { query: { patient: 'phone-p' } });
+    expect(await listed()).toMatchObject({ recordings: [], outside: [{ device, recordings: 1, fromUs: startUs, toUs: nowUs + 60 * S }] });
+    await client.putJson('/v1/assignments', { device, patient: 'phone-p', fromUs: nowUs - monthUs, toUs: null });
+    expect(await listed()).toMatchObject({ recordings: [{ recordingId, patient: 'phone-p' }], outside: [] });
+    const { spans: worn } = await client.getJson('/v1/ledger', Ledger, { query: { patient: 'phone-p', toUs: nowUs + 3_600 * S } });
+    expect(worn.filter(({ state }) => state === 'recorded').map(({ readings }) => readings)).toEqual([1, 3]);
+  });
+
   test('the ledger of a patient follows the devices through their assignments', async () => {
     const S = 1_000_000;
     await client.putJson('/v1/patients/ledger-p', {});
