@@ -9,13 +9,19 @@ import {
   isSignalling,
   isUnacknowledged,
   pauseOf,
+  runningPause,
 } from '@vitalwire/vitals';
 import type { Look } from './look.ts';
-import { clean, cutLine, fit, type Line, type Span, span, type Tone } from './spans.ts';
+import { clean, cutLine, fit, type Line, type Span, span, type Tone, widthOf } from './spans.ts';
 import { timeOfDay } from './time-of-day.ts';
 
 /** How alarms are drawn at one moment. */
-export type AlarmMoment = { readonly nowUs: number; readonly look: Look; readonly isSteady: boolean };
+export type AlarmMoment = {
+  readonly nowUs: number;
+  readonly look: Look;
+  readonly isSteady: boolean;
+  readonly offGateways: ReadonlySet<string>;
+};
 
 /**
  * Mark and word of an alarm, which alone may flash. Filled: it asks for attention; flashing, or solid while paused. In its colour without
@@ -28,47 +34,105 @@ export function badge(alarm: AlarmInfo, pauses: readonly AlarmPause[], { nowUs, 
   return span(` ${mark.padEnd(3)} ${word} `, tone);
 }
 
-/** The worst alarm of a patient in a cell of the list: badge, what became of it, and how many more there are. */
-export function alarmCell({ alarms, pauses }: PatientState, width: number, moment: AlarmMoment): Line {
-  const [worst] = alarms;
-  if (worst === undefined) return [span(fit('', width))];
-  const more = alarms.length > 1 ? ` +${alarms.length - 1}` : '';
+const HIDDEN_NO_DATA = ' NO DATA';
+const SHORTEST_BADGE = 10; // its mark and the beginning of its word
+
+/**
+ * The worst alarm of a patient in a cell of the list: badge, what became of it, and how many more there are. That no data arrives is never
+ * one of those that are only counted, and a pause stands there for as long as it lasts, with or without an alarm.
+ */
+export function alarmCell(patient: PatientState, width: number, moment: AlarmMoment): Line {
+  const { alarms, pauses } = patient;
+  const [worst, ...others] = alarms;
+  const pause = runningPause(pauses, moment.nowUs);
+  if (worst === undefined) return [span(fit(pause === null ? '' : ` sound off ${countdown(pause, moment)}`, width), 'warning')];
+  const isHidden = worst.condition !== 'no-data' && others.some(({ condition }) => condition === 'no-data');
+  const noData = isHidden ? HIDDEN_NO_DATA : '';
   const sign = badge(worst, pauses, moment);
-  const room = width - sign.text.length - more.length;
-  const about = [stateNote(worst, pauses, moment, room), span(more, 'soft')];
-  const line = cutLine([sign, ...about], width);
-  return [...line, span(' '.repeat(Math.max(0, width - line.reduce((sum, { text }) => sum + text.length, 0))))];
+  const counted = others.length - (isHidden ? 1 : 0);
+  const more = counted > 0 ? ` +${counted}` : '';
+  const paused = pause === null ? ['', ''] : [` ${countdown(pause, moment)}`, pauseMark(moment)];
+  // The long forms where the badge keeps its whole word, else the short ones; the count gives way first.
+  const tails = [
+    [noData, paused[0], more, sign.text.length],
+    [noData, paused[1], more, sign.text.length],
+    [noData, paused[1], more, SHORTEST_BADGE],
+    [noData, paused[1], '', SHORTEST_BADGE],
+  ] as const;
+  const fits = tails.find(([data, off = '', count, least]) => width - data.length - off.length - count.length >= least) ?? tails[3];
+  const [data, off = '', count] = fits;
+  const room = width - data.length - off.length - count.length;
+  const cut = sign.text.length <= room ? sign : span(fit(sign.text.trimEnd(), room), sign.tone);
+  const line = [
+    cut,
+    stateNote(patient, worst, moment, room - cut.text.length),
+    span(data, 'alarm-technical-text'),
+    span(off, 'warning'),
+    span(count, 'soft'),
+  ];
+  return [...line, span(' '.repeat(Math.max(0, width - widthOf(line))))];
 }
 
-/** The widest note that fits. */
-function stateNote(alarm: AlarmInfo, pauses: readonly AlarmPause[], { nowUs, look }: AlarmMoment, room: number): Span {
-  const pause = pauseOf(alarm, pauses, nowUs);
+/** The time a pause has left, with its mark: `‖1:43`. */
+export function countdown(pause: AlarmPause, moment: AlarmMoment): string {
+  return `${pauseMark(moment)}${formatCountdown(pause.untilUs, moment.nowUs)}`;
+}
+
+function pauseMark({ look }: AlarmMoment): string {
+  return look.unicode ? '‖' : '||';
+}
+
+/** The widest note that fits. A pause has its own place in the cell. */
+function stateNote({ eeg }: PatientState, alarm: AlarmInfo, { offGateways }: AlarmMoment, room: number): Span {
   const by = clean(alarm.acknowledgedBy ?? '');
+  const isGatewayOff = alarm.condition === 'no-data' && eeg !== null && offGateways.has(eeg.gateway);
   const choices: [string[], Tone] =
     alarm.state === 'acknowledged'
       ? [[`ack ${by} ${timeOfDay(alarm.acknowledgedAtUs ?? alarm.changedAtUs).slice(0, 5)}`, `ack ${by}`, 'ack'], 'good']
-      : pause !== null
-        ? [
-            [`sound off ${formatCountdown(pause.untilUs, nowUs)}`, `${look.unicode ? '‖' : '||'}${formatCountdown(pause.untilUs, nowUs)}`],
-            'warning',
-          ]
-        : alarm.state === 'latched'
-          ? [['over, not acknowledged', 'over'], 'warning']
+      : alarm.state === 'latched'
+        ? [['over, not acknowledged', 'over'], 'warning']
+        : isGatewayOff
+          ? [['gateway off'], 'warning']
           : [[alarmMeasure(alarm)], 'strong'];
   const text = choices[0].find((choice) => choice.length + 1 < room) ?? '';
   return span(text === '' ? '' : ` ${text}`, choices[1]);
 }
 
-/** One line per alarm of the selected patient: what, since when, what became of it, who acknowledged it and when. */
-export function alarmLines({ alarms, pauses }: PatientState, width: number, room: number, moment: AlarmMoment): Line[] {
-  if (room < 1 || width < 1) return [];
-  const shown = alarms.length > room ? alarms.slice(0, room - 1) : alarms;
-  const lines = shown.map((alarm) => cutLine(alarmLine(alarm, pauses, moment), width));
-  if (shown.length < alarms.length) lines.push([span(`  and ${alarms.length - shown.length} more alarms: see "vitalwire alarms"`, 'soft')]);
-  return lines;
+/** Rows that the alarms of a patient take: one each, and one for a pause of which none of them tells. */
+export function alarmRowsOf(patient: PatientState, nowUs: number): number {
+  return patient.alarms.length + (untoldPause(patient, nowUs) === null ? 0 : 1);
 }
 
-function alarmLine(alarm: AlarmInfo, pauses: readonly AlarmPause[], moment: AlarmMoment): Line {
+function untoldPause({ alarms, pauses }: PatientState, nowUs: number): AlarmPause | null {
+  const isTold = alarms.some((alarm) => isUnacknowledged(alarm) && pauseOf(alarm, pauses, nowUs) !== null);
+  return isTold ? null : runningPause(pauses, nowUs);
+}
+
+/** One line per alarm of the selected patient: what, since when, what became of it, who acknowledged it and when. */
+export function alarmLines(patient: PatientState, width: number, room: number, moment: AlarmMoment): Line[] {
+  if (room < 1 || width < 1) return [];
+  const { alarms, pauses } = patient;
+  const pause = untoldPause(patient, moment.nowUs);
+  const pauseLine: Line[] =
+    pause === null
+      ? []
+      : [[span(` sound off ${countdown(pause, moment)} by ${clean(pause.by)}; above ${pause.above} priority still sounds`, 'warning')]];
+  const left = room - pauseLine.length;
+  const shown = alarms.length > left ? withNoData(alarms, left - 1) : alarms;
+  const lines = shown.map((alarm) => cutLine(alarmLine(patient, alarm, pauses, moment), width));
+  if (shown.length < alarms.length) lines.push([span(`  and ${alarms.length - shown.length} more alarms: see "vitalwire alarms"`, 'soft')]);
+  return [...lines, ...pauseLine];
+}
+
+// The worst so many, and always the one that says that no data arrives.
+function withNoData(alarms: readonly AlarmInfo[], count: number): readonly AlarmInfo[] {
+  const shown = alarms.slice(0, Math.max(0, count));
+  const noData = alarms.find(({ condition }) => condition === 'no-data');
+  if (noData === undefined || shown.length === 0 || shown.includes(noData)) return shown;
+  return [...shown.slice(0, -1), noData];
+}
+
+function alarmLine({ eeg }: PatientState, alarm: AlarmInfo, pauses: readonly AlarmPause[], moment: AlarmMoment): Line {
   const { nowUs, look } = moment;
   const between = look.unicode ? ' · ' : ' - ';
   const measure = alarmMeasure(alarm);
@@ -84,6 +148,8 @@ function alarmLine(alarm: AlarmInfo, pauses: readonly AlarmPause[], moment: Alar
   if (pause !== null && isUnacknowledged(alarm))
     spans.push(span(`${between}sound off ${formatCountdown(pause.untilUs, nowUs)} by ${clean(pause.by)}`, 'warning'));
   spans.push(span(`${between}since ${timeOfDay(alarm.onsetUs)} (${formatAge(ageSince(alarm.onsetUs, nowUs))})`, 'soft'));
+  if (alarm.condition === 'no-data' && eeg !== null && moment.offGateways.has(eeg.gateway))
+    spans.push(span(`${between}gateway ${clean(eeg.gateway)} is off`, 'warning'));
   if (alarm.replay !== null) spans.push(span(`${between}REPLAY`, 'replay'));
   if (!alarm.senders.includes('alarms')) spans.push(span(`${between}raised at ${alarm.senders.map(clean).join(', ')}`, 'soft'));
   if (alarm.text !== '') spans.push(span(`${between}${clean(alarm.text)}`, 'soft'));

@@ -1,7 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
-import { ageMs, formatAge, freshnessOf, news2Pulse, shownState } from '@vitalwire/vitals';
-import { type AlarmMoment, alarmCell } from './alarm-texts.ts';
-import type { Look } from './look.ts';
+import { ageMs, formatAge, freshnessOf, news2Pulse, runningPause, shownState } from '@vitalwire/vitals';
+import { type AlarmMoment, alarmCell, countdown } from './alarm-texts.ts';
 import { ageTone, heartText, isOld, nameOf, probabilityText, stateText, toneOf } from './patient-words.ts';
 import { fit, type Line, span } from './spans.ts';
 import type { WallModel } from './wall-model.ts';
@@ -23,7 +22,7 @@ function columnsOf(width: number): Columns {
   const isNarrow = width < 72;
   const isWide = width >= 112;
   const fixed = {
-    alarm: isNarrow ? 0 : width >= 144 ? 44 : width >= 118 ? 38 : isWide ? 32 : width >= 92 ? 25 : 22,
+    alarm: isNarrow ? 0 : width >= 144 ? 44 : width >= 118 ? 38 : isWide ? 32 : 22,
     state: isNarrow ? 20 : width >= 92 ? 20 : 17,
     probability: 5,
     eegAge: 7,
@@ -37,10 +36,10 @@ function columnsOf(width: number): Columns {
 }
 
 /** Every patient in a row, the worst first: alarm, state, probability, ages, heart rate. */
-export function composeList(model: WallModel, width: number, height: number, nowUs: number, look: Look): Line[] {
+export function composeList(model: WallModel, width: number, height: number, moment: AlarmMoment): Line[] {
   if (height < 1) return [];
   const columns = columnsOf(width);
-  const all = model.patients(nowUs);
+  const all = model.patients(moment.nowUs);
   const selected = all.findIndex(({ key }) => key === model.selected()?.key);
   const room = height - 1;
   const patients = model.detail ? all.filter((_patient, index) => index === selected) : all;
@@ -50,9 +49,7 @@ export function composeList(model: WallModel, width: number, height: number, now
   const from = model.detail ? 0 : Math.max(0, Math.min(selected - Math.floor(shown / 2), patients.length - shown));
   const lines = [
     titles(columns),
-    ...patients
-      .slice(from, from + shown)
-      .map((patient) => composeRow(patient, columns, patient.key === model.selected()?.key, { nowUs, look, isSteady: model.isSteady })),
+    ...patients.slice(from, from + shown).map((patient) => composeRow(patient, columns, patient.key === model.selected()?.key, moment)),
   ];
   if (overflow) {
     const above = from;
@@ -92,8 +89,11 @@ function composeRow(patient: PatientState, columns: Columns, isSelected: boolean
   const heart = heartText(heartRate, nowUs);
   const points = heart.tone === 'strong' ? news2Pulse(heartRate?.bpm ?? null) : null;
   const pointer = isSelected ? (look.unicode ? '▸ ' : '> ') : '  ';
+  const pause = columns.alarm > 0 || patient.alarms.length > 0 ? null : runningPause(patient.pauses, nowUs);
+  const paused = pause === null ? '' : ` ${countdown(pause, moment)}`; // in a narrow list it has no other place
+  const room = columns.state - paused.length;
   const stateSpan = span(
-    fit(stateText(shown, patient.detection?.everyS ?? 1, columns.state, look), columns.state),
+    fit(stateText(shown, patient.detection?.everyS ?? 1, room, look), room) + paused,
     toneOf(shown.state, shown.freshness),
   );
   const hasAlarm = patient.alarms.length > 0;

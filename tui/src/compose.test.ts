@@ -1,7 +1,7 @@
 import type { AlarmInfo, EegChunk, PatientState } from '@vitalwire/contract';
 import { verdicts } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
-import { composeTexts, viewOf } from './compose.ts';
+import { composeHelp, composeTexts, viewOf } from './compose.ts';
 import { drawFrame } from './frame.ts';
 import { layOut } from './layout.ts';
 import { WallModel } from './wall-model.ts';
@@ -274,7 +274,7 @@ test('without Unicode there is not one character beyond ASCII', () => {
   }
 });
 
-test('an alarm leads its row with mark and word, and the rows go by acuity: high, acknowledged high, seizure pattern, medium, technical', () => {
+test('an alarm leads its row with mark and word, and the rows go by acuity: what goes on above what is over, medium, technical', () => {
   const model = wall([
     patient('1'),
     patient('2', { alarms: [noData] }),
@@ -283,21 +283,21 @@ test('an alarm leads its row with mark and word, and the rows go by acuity: high
     patient('5', { alarms: [alarm({ state: 'acknowledged', acknowledgedBy: 'nurse-7', acknowledgedAtUs: nowUs })] }),
     patient('6', { alarms: [alarm({ state: 'latched' })] }),
   ]);
-  expect(model.patients(nowUs).map(({ key }) => key)).toEqual(['6', '5', '4', '3', '2', '1']);
-  expect(model.selected()?.key).toBe('6'); // what is worst is what the strip shows first
+  expect(model.patients(nowUs).map(({ key }) => key)).toEqual(['5', '4', '6', '3', '2', '1']);
+  expect(model.selected()?.key).toBe('5'); // what is worst is what the strip shows first
   const at = new Date(nowUs / 1000);
   const time = `${String(at.getHours()).padStart(2, '0')}:${String(at.getMinutes()).padStart(2, '0')}`;
-  expect(rowOf(model, 'Bed 6', 120)).toMatch(/^▸ \*\*\* SEIZURE over, not acknowledged ● quiet/);
+  expect(rowOf(model, 'Bed 6', 120)).toMatch(/^\*\*\* SEIZURE over, not acknowledged ● quiet/);
   expect(rowOf(model, 'Bed 5', 120)).toContain(`*** SEIZURE ack nurse-7 ${time}`);
   expect(rowOf(model, 'Bed 3', 120)).toMatch(/^\*\* HR HIGH 134 > 120 \/min ● quiet .* 134 1 s 3$/);
   expect(rowOf(model, 'Bed 2', 120)).toMatch(/^!!! NO DATA ● quiet/);
-  expect(drawFrame(model, 120, 30, nowUs, look)[0]).toContain('1 *** not acknowledged');
+  expect(drawFrame(model, 120, 30, nowUs, look)[0]).toContain('1 *** over, not acknowledged · 1 seizure pattern');
 });
 
 test('in a narrow list the alarm takes the place of the state word, and at 80 columns both are there', () => {
   const model = wall([patient('1', { alarms: [alarm(), noData], state: 'seizure' })]);
-  expect(rowOf(model, 'Bed 1', 60)).toMatch(/^▸ \*\*\* SEIZURE \+1 /);
-  expect(rowOf(model, 'Bed 1', 80)).toMatch(/^▸ \*\*\* SEIZURE \+1 ▲ seizure pattern 4 % Bed 1 /);
+  expect(rowOf(model, 'Bed 1', 60)).toMatch(/^▸ \*\*\* SEIZURE NO DATA /);
+  expect(rowOf(model, 'Bed 1', 80)).toMatch(/^▸ \*\*\* SEIZURE NO DATA ▲ seizure pattern 4 % Bed 1 /);
 });
 
 test('the selected patient has a line per alarm: since when, who acknowledged it and when, what was measured', () => {
@@ -353,7 +353,7 @@ test('alarms not watched is said under the header, whether the path is silent, w
   expect(line()).toBe('');
 });
 
-test('the bell is for high alarms that nobody answered or paused, for a silent alarm path, and for a connection lost for long', () => {
+test('the bell is for alarms that nobody answered or paused, for a silent alarm path, and for a connection lost for long', () => {
   const model = wall([
     patient('1', { alarms: [alarm({ alarmId: 'a'.repeat(16) }), heartRateHigh] }),
     patient('2', { alarms: [alarm({ alarmId: 'b'.repeat(16), state: 'acknowledged' })] }),
@@ -362,11 +362,89 @@ test('the bell is for high alarms that nobody answered or paused, for a silent a
       pauses: [{ device: 'eeg-1', untilUs: nowUs + second, by: 'n', above: 'high' }],
     }),
   ]);
-  expect(model.sounding(nowUs)).toEqual(['a'.repeat(16)]);
-  expect(model.sounding(nowUs + second)).toEqual(['a'.repeat(16), 'c'.repeat(16)]);
+  const ids = (atUs: number) => model.sounding(atUs).map(({ id, pattern }) => `${id[0]} ${pattern}`);
+  expect(ids(nowUs)).toEqual(['a high', '1 medium']);
+  expect(ids(nowUs + second)).toEqual(['a high', '1 medium', 'c high']);
   model.takeLink('lost', nowUs);
-  expect(model.sounding(nowUs + 10 * second)).not.toContain('connection');
-  expect(model.sounding(nowUs + 11 * second)).toContain('connection');
+  expect(ids(nowUs + 10 * second)).not.toContain('c technical');
+  expect(model.sounding(nowUs + 11 * second).at(-1)).toMatchObject({ id: 'connection', pattern: 'technical' });
+});
+
+test.each([40, 60, 80, 100, 120, 160, 200])(
+  '%i columns wide, NO DATA is never hidden behind a count, and a pause is seen while it lasts',
+  (width) => {
+    const pause = { device: 'eeg-1', untilUs: nowUs + 103 * second, by: 'nurse-9', above: 'medium' as const };
+    const worst = [alarm(), alarm({ condition: 'heart-rate-extreme-high', alarmId: '4'.repeat(16) }), heartRateHigh];
+    for (const [index] of worst.entries())
+      for (const pauses of [[], [pause]]) {
+        const row = rowOf(wall([patient('1', { alarms: [...worst.slice(index), noData], pauses })]), 'Bed 1', width);
+        expect(row).toContain('NO DATA');
+        expect(row.includes('‖')).toBe(pauses.length > 0);
+      }
+    expect(rowOf(wall([patient('1', { pauses: [pause] })]), 'Bed 1', width)).toContain('‖1:43');
+    expect(rowOf(wall([patient('1', { pauses: [{ ...pause, untilUs: nowUs }] })]), 'Bed 1', width)).not.toContain('‖');
+  },
+);
+
+test('a pause without an alarm, or with an acknowledged one, has a line of its own', () => {
+  const pause = { device: 'eeg-1', untilUs: nowUs + 103 * second, by: 'nurse-9', above: 'medium' as const };
+  const text = (alarms: AlarmInfo[]) => drawFrame(wall([patient('1', { alarms, pauses: [pause] })]), 100, 30, nowUs, look).join('\n');
+  for (const alarms of [
+    [],
+    [alarm({ state: 'acknowledged' })],
+    Array.from({ length: 9 }, () => ({ ...heartRateHigh, state: 'acknowledged' as const })),
+  ])
+    expect(text(alarms)).toContain('sound off ‖1:43 by nurse-9; above medium priority still sounds');
+  expect(text([heartRateHigh])).not.toContain('still sounds');
+});
+
+test('the header is green only while readings arrive, and blames what is down', () => {
+  const header = (model: WallModel) => drawFrame(model, 120, 30, nowUs, look)[0] ?? '';
+  const tone = (model: WallModel) => {
+    const layout = layOut(viewOf(model, 120, 30, nowUs));
+    return composeTexts(model, layout, nowUs, look).header.find(({ text }) => text.startsWith('●'))?.tone;
+  };
+  const flowing = wall([patient('1'), patient('2', { eegAge: 40, heartAge: 40 })]);
+  expect([header(flowing).includes('● live'), tone(flowing)]).toEqual([true, 'good']);
+  const silent = wall([patient('2', { eegAge: 40, heartAge: 40 })]);
+  expect(header(silent)).toContain('● nothing arrives for 40 s');
+  expect(tone(silent)).toBe('bad');
+  const gateway = alarm({ condition: 'gateway-offline', category: 'technical', priority: 'medium', device: 'g1' });
+  silent.takeState({
+    whole: false,
+    links,
+    systemAlarms: [gateway],
+    patients: [patient('2', { eegAge: 40, heartAge: 40, alarms: [noData] })],
+  });
+  expect(header(silent)).toContain('● nothing arrives for 40 s, g1 is off');
+  expect(rowOf(silent, 'Bed 2', 120)).toMatch(/!!! NO DATA gateway off/);
+  expect(tone(wall([]))).toBe('soft');
+});
+
+test('the header counts what goes on: neither what is over nor a pattern seen long ago', () => {
+  const model = wall([
+    patient('1', { state: 'seizure', eegAge: 20 }),
+    patient('2', { alarms: [alarm({ state: 'latched' })] }),
+    patient('3', { alarms: [alarm()], state: 'seizure' }),
+  ]);
+  expect(drawFrame(model, 130, 30, nowUs, look)[0]).toContain('3 patients · 1 *** not acknowledged · 1 over · 1 seizure pattern ');
+});
+
+test('a wide list keeps the whole name of a patient', () => {
+  const name = 'Room 214, window bed';
+  const model = wall([patient('1', { label: name, alarms: [alarm(), heartRateHigh] })]);
+  for (const width of [200, 160]) expect(rowOf(model, name.slice(0, 14), width)).toContain(name.slice(0, width === 200 ? 20 : 17));
+});
+
+test('the page’s address stands where nothing was just done, whole where it fits, and whole on the sheet of keys', () => {
+  const model = wall([patient('1')]);
+  model.pageUrl = `https://127.0.0.1:40123/#token=${'t'.repeat(43)}`;
+  const row = (width: number) => drawFrame(model, width, 30, nowUs, look).at(-2);
+  expect(row(100)).toBe(` page ${model.pageUrl}`);
+  expect(row(60)).toBe(' page https://127.0.0.1:40123/  (? whole address)');
+  model.say('done', 'good', nowUs / 1000);
+  expect(row(100)).toBe(' done');
+  expect(composeHelp(look, model.pageUrl)).toContain(`page ${model.pageUrl}`);
 });
 
 test.each([
@@ -398,7 +476,7 @@ test('what is wrong with a gateway or a database stands in the header and below 
   ];
   model.takeState({ whole: false, links: { ...links, problems }, systemAlarms: [], patients: [] });
   const rows = (): string[] => drawFrame(model, 160, 24, nowUs, look);
-  expect(rows()[0]).toContain('● live, 2 problems');
+  expect(rows()[0]).toContain('● nothing arrives, 2 problems');
   expect(rows()[1]).toMatch(/^ PROBLEM readings: readings\.sqlite is damaged: restore a backup {2}\+1 more/);
   model.takeState({ whole: false, links: { ...links, problems: problems.slice(1) }, systemAlarms: [], patients: [] });
   expect(rows()[1]).toMatch(/^ PROBLEM gateway-1: \[2Jthe outbox is full *$/);

@@ -1,25 +1,25 @@
 import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
 import {
-  acuityClass,
   ageMs,
   durationMs,
   everyText,
   formatAge,
   freshnessOf,
   news2Pulse,
+  offGateways,
   PAGE_SECONDS,
   shownState,
   sourceMarks,
 } from '@vitalwire/vitals';
-import { alarmLines, systemLine } from './alarm-texts.ts';
+import { type AlarmMoment, alarmLines, alarmRowsOf, systemLine } from './alarm-texts.ts';
+import { composeHeader } from './compose-header.ts';
 import { composeList } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
 import type { Look } from './look.ts';
 import { ageTone, heartText, isOld, nameOf, percent, probabilityText, stateText, toneOf } from './patient-words.ts';
-import { clean, cutLine, type Line, type Span, span, spread } from './spans.ts';
-import { timeOfDay } from './time-of-day.ts';
-import { isSeizure, type WallModel } from './wall-model.ts';
+import { clean, cutLine, fit, type Line, type Span, span, spread } from './spans.ts';
+import type { WallModel } from './wall-model.ts';
 
 /** Every text of the wall for one moment. The trace is drawn apart, because it is the only thing that changes many times a second. */
 export type Texts = {
@@ -36,17 +36,22 @@ export type Texts = {
 
 /** What the layout has to know of the model. */
 export function viewOf(model: WallModel, width: number, height: number, nowUs: number): View {
-  const alarms = model.selected()?.alarms.length ?? 0;
+  const patient = model.selected();
+  const alarms = patient === null ? 0 : alarmRowsOf(patient, nowUs);
   return { width, height, patients: model.patients(nowUs).length, alarms, detail: model.detail };
 }
 
+export function momentOf(model: WallModel, nowUs: number, look: Look): AlarmMoment {
+  return { nowUs, look, isSteady: model.isSteady, offGateways: offGateways(model.systemAlarms()) };
+}
+
 export function composeTexts(model: WallModel, layout: Layout, nowUs: number, look: Look): Texts {
-  const moment = { nowUs, look, isSteady: model.isSteady };
+  const moment = momentOf(model, nowUs, look);
   const patient = model.selected();
   return {
     header: composeHeader(model, layout.header.width, nowUs, look),
     system: systemLine(model.systemAlarms(), model.links?.problems ?? [], layout.system.width, moment),
-    list: composeList(model, layout.list.width, layout.list.height, nowUs, look),
+    list: composeList(model, layout.list.width, layout.list.height, moment),
     stripTitle: composeStripTitle(model, layout.stripTitle.width, nowUs, look),
     alarms: patient === null ? [] : alarmLines(patient, layout.alarms.width, layout.alarms.height, moment),
     facts: composeFacts(model, layout.facts.width, nowUs, look),
@@ -54,37 +59,6 @@ export function composeTexts(model: WallModel, layout: Layout, nowUs: number, lo
     notice: composeNotice(model, layout.notice.width, nowUs),
     footer: composeFooter(layout.footer.width, look),
   };
-}
-
-function composeHeader(model: WallModel, width: number, nowUs: number, look: Look): Line {
-  const patients = model.patients(nowUs);
-  const seizures = patients.filter((patient) => isSeizure(patient, nowUs)).length;
-  const left: Span[] = [
-    span(' VITALWIRE ', 'strong'),
-    span(` ${patients.length === 1 ? '1 patient' : `${patients.length} patients`}`, 'soft'),
-  ];
-  const unanswered = patients.flatMap(({ alarms }) => alarms).filter((alarm) => acuityClass([alarm]) === 0).length;
-  if (unanswered > 0) left.push(span(look.unicode ? ' · ' : ' - ', 'soft'), span(`${unanswered} *** not acknowledged`, 'alarm-high-text'));
-  if (seizures > 0 && (unanswered === 0 || width >= 100))
-    left.push(span(look.unicode ? ' · ' : ' - ', 'soft'), span(`${seizures} seizure pattern${seizures === 1 ? '' : 's'}`, 'strong'));
-  const bell = model.bell ? span('BELL ON   ', 'soft') : span('BELL OFF   ', 'warning');
-  const right = [...(width < 72 ? [] : [bell]), ...linkSpans(model, nowUs, look), span('   '), span(`${timeOfDay(nowUs)} `, 'strong')];
-  return spread(left, right, width);
-}
-
-/** How the wall itself is doing: nothing here may pass for a patient's state. */
-function linkSpans(model: WallModel, nowUs: number, look: Look): Span[] {
-  const dot = look.unicode ? '●' : '*';
-  if (model.link === 'connecting') return [span('connecting', 'warning')];
-  if (model.link === 'refused') return [span(`${dot} refused: too many viewers`, 'bad')];
-  if (model.link !== 'live') return [span(`${dot} connection lost, trying again`, 'bad')];
-  const behind = model.behind(nowUs / 1000);
-  if (behind > 0) return [span(`${dot} behind, ${behind} chunks not shown`, 'warning')];
-  if (model.links?.frontDoor === 'down') return [span(`${dot} no live values: front door lost`, 'bad')];
-  const wrong = model.links?.problems?.length ?? 0;
-  const problems = wrong === 0 ? [] : [span(`, ${wrong} problem${wrong === 1 ? '' : 's'}`, 'bad')];
-  if (model.links?.storage === 'down') return [span(`${dot} live`, 'good'), span(', database down', 'warning'), ...problems];
-  return [span(`${dot} live`, wrong === 0 ? 'good' : 'warning'), ...problems];
 }
 
 /** Digits for the large display: a live heart rate, or `--`. */
@@ -182,9 +156,13 @@ function composeFacts(model: WallModel, width: number, nowUs: number, look: Look
   return [spread(first, [], width), spread(second, [], width), spread(third, [], width)];
 }
 
+// Where nothing was just done, the row says where the page is; the whole address, or without the key that opens it where that has no room.
 function composeNotice(model: WallModel, width: number, nowUs: number): Line {
   const notice = model.notice(nowUs / 1000);
-  return notice === null ? [] : cutLine([span(` ${clean(notice.text)}`, notice.tone)], width);
+  if (notice !== null) return cutLine([span(` ${clean(notice.text)}`, notice.tone)], width);
+  if (model.pageUrl === '') return [];
+  const whole = ` page ${clean(model.pageUrl)}`;
+  return [span(whole.length <= width ? whole : fit(` page ${clean(model.pageUrl.split('#')[0] ?? '')}  (? whole address)`, width), 'soft')];
 }
 
 // The label is never what gives way.
@@ -200,27 +178,28 @@ function composeFooter(width: number, look: Look): Line {
   return spread([span(` ${labelShort}`, 'soft')], keys === '' ? [] : [span(keys, 'soft')], width);
 }
 
-export function composeHelp(look: Look): string[] {
+export function composeHelp(look: Look, pageUrl: string): string[] {
   const arrows = look.unicode ? '↑ ↓  or  j k' : 'up down  or  j k';
   return [
     `  ${arrows.padEnd(18)}select a patient`,
     `  ${(look.unicode ? '← →  or  h l' : 'left right  or  h l').padEnd(18)}channel of the strip`,
     '  enter             one patient alone, and back',
     '  g  G              first, last patient',
-    '  a                 acknowledge the worst alarm of the patient',
+    '  a  A              acknowledge the worst alarm of the patient, all of them',
     '  p  P              pause the sound for 120 s, end the pause',
     '  m                 bell of this terminal on or off',
     '  q  ctrl-c         quit',
     '',
-    '  *** high red   ** medium yellow   * low cyan',
-    '  !!! !! technical, light blue. Filled: asks for attention;',
+    '  *** high red (3 bells)   ** medium yellow (2)   * low cyan',
+    '  !!! !! technical, light blue (1). Filled: asks for attention;',
     '  without filling: acknowledged. Acknowledging silences one',
     '  alarm, never its condition.',
     '',
-    'Ages count on the clock of the cluster. Values turn grey when',
-    'old (EEG 3 s, heart rate 15 s) and are hidden (--) after 60 s',
-    'and 5 min. A gap stays empty.',
+    'Ages count on the clock of the cluster. [Old] values stand in',
+    'brackets (EEG 3 s, heart rate 15 s) and are hidden (--) after',
+    '60 s and 5 min. A gap stays empty.',
     '',
+    ...(pageUrl === '' ? [] : [`page ${clean(pageUrl)}`, '']),
     labelShort,
     'Alarms may be late, false or missing.',
   ];

@@ -24,8 +24,8 @@ export type View = {
 };
 
 const SIDE_BY_SIDE = 132; // from this width on the list stands beside the selected patient
-const LIST_WIDTH = { min: 78, max: 96 }; // half of the screen between these
-const MAX_ALARM_ROWS = 4;
+const LIST_WIDTH = { min: 78, max: 104 }; // a little more than half of the screen between these: names must be read whole
+const MAX_ALARM_ROWS = 6;
 const FACT_ROWS = 2;
 const LOWER_ROWS = 7; // trend and heart rate
 const HEART_WIDTH = 26;
@@ -38,7 +38,7 @@ export function layOut(view: View): Layout {
   const edges = { header: row(0), system: row(1), notice: row(height - 2), footer: row(height - 1) };
   const body = { top: 2, height: Math.max(0, height - 4) };
   if (!detail && width >= SIDE_BY_SIDE) {
-    const listWidth = Math.min(LIST_WIDTH.max, Math.max(LIST_WIDTH.min, Math.floor(width / 2)));
+    const listWidth = Math.min(LIST_WIDTH.max, Math.max(LIST_WIDTH.min, Math.floor(width * 0.55)));
     const left = listWidth + 3;
     return {
       ...edges,

@@ -1,4 +1,5 @@
 import type { ReadStream, WriteStream } from 'node:tty';
+import type { SoundPattern } from '@vitalwire/vitals';
 import blessed, { type Widgets } from 'blessed';
 import contribLcd from 'blessed-contrib/lib/widget/lcd.js';
 import { composeHelp, composeTexts, heartDigits } from './compose.ts';
@@ -86,6 +87,8 @@ const plainTags: Partial<Record<Tone, string>> = {
 };
 
 const RESIZE_MS = 50;
+const BELL_APART_MS = 300;
+const bellsOf: Readonly<Record<SoundPattern, number>> = { high: 3, medium: 2, technical: 1 };
 
 type Digits = { readonly rect: Rect; readonly box: ReturnType<typeof contribLcd>; readonly text: string };
 
@@ -201,16 +204,18 @@ export class WallScreen {
     this.#show(this.#trend, layout.trend, drawTrend(model, layout.trend, look).join('\n'));
     this.#show(this.#heartTitle, { ...layout.heart, height: Math.min(1, layout.heart.height) }, this.#tagged([texts.heartTitle]));
     this.#drawDigits(model, layout.heart, nowUs);
-    this.#showHelp(model.help);
+    this.#showHelp(model);
     this.#output.frame(() => {
       this.#screen.render();
       this.#program.flush(); // blessed keeps small writes for later; here they belong to the frame
     });
   }
 
-  /** Sounds the terminal's bell. */
-  ring(): void {
-    this.#output.write('\u0007');
+  /** Sounds the terminal's bell: three times for high, twice for medium, once for what is technical. */
+  ring(pattern: SoundPattern): void {
+    const bell = (): void => void this.#output.write('\u0007');
+    bell();
+    for (let again = 1; again < bellsOf[pattern]; again++) setTimeout(bell, again * BELL_APART_MS).unref();
   }
 
   /** Gives the terminal back for a while; until `comeBack` nothing may be drawn. */
@@ -235,10 +240,13 @@ export class WallScreen {
     this.#output.release();
   }
 
-  #showHelp(isWanted: boolean): void {
+  #showHelp({ help: isWanted, pageUrl }: WallModel): void {
     if (this.#help.hidden !== isWanted) return;
     if (isWanted) {
-      this.#help.setContent(composeHelp(this.#options.look).join('\n'));
+      const lines = composeHelp(this.#options.look, pageUrl);
+      this.#help.width = Math.min(this.width, Math.max(66, ...lines.map((line) => line.length + 4)));
+      this.#help.height = Math.min(this.height, lines.length + 3);
+      this.#help.setContent(lines.join('\n'));
       this.#help.show();
       this.#help.setFront();
     } else this.#help.hide();

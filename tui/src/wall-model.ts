@@ -8,6 +8,7 @@ import {
   type Hearing,
   isSignalling,
   isUnacknowledged,
+  type Sounding,
   shownState,
   soundingOf,
   systemAlarmsOf,
@@ -35,6 +36,8 @@ export class WallModel {
   bell = true;
   /** Nothing flashes. */
   isSteady = false;
+  /** Where the page is, with whatever opens it; '' = not known here. */
+  pageUrl = '';
   #systemAlarms: readonly AlarmInfo[] = [];
   #lostSinceUs: number | null = null;
   #notice: { readonly notice: Notice; readonly atMs: number } | null = null;
@@ -98,8 +101,8 @@ export class WallModel {
     return systemAlarmsOf(this.#hearing());
   }
 
-  /** Every alarm that is high and that nobody has answered or paused: what the bell sounds for. */
-  sounding(nowUs: number): string[] {
+  /** What the bell sounds for, and how. */
+  sounding(nowUs: number): Sounding[] {
     return soundingOf(this.#patients.values(), this.#hearing(), nowUs);
   }
 
@@ -120,6 +123,11 @@ export class WallModel {
   toAcknowledge(): AlarmInfo | null {
     const own = this.selected()?.alarms.find(isUnacknowledged);
     return own ?? this.#systemAlarms.find((alarm) => alarm.condition !== 'alarm-path' && isUnacknowledged(alarm)) ?? null;
+  }
+
+  /** What `A` acknowledges: everything of the selected patient that nobody has. */
+  allToAcknowledge(): readonly AlarmInfo[] {
+    return this.selected()?.alarms.filter(isUnacknowledged) ?? [];
   }
 
   say(text: string, tone: Tone, nowMs: number): void {
@@ -188,4 +196,10 @@ export class WallModel {
 /** Whether the state word is a seizure pattern, however old it may be that a screen still shows it. */
 export function isSeizure(patient: PatientState, nowUs: number): boolean {
   return shownState(patient, nowUs).state.key === 'seizure';
+}
+
+/** Whether a seizure pattern is seen now: what is 10 s old is not counted as going on. */
+export function isSeizureNow(patient: PatientState, nowUs: number): boolean {
+  const { state, freshness } = shownState(patient, nowUs);
+  return state.key === 'seizure' && (freshness === 'fresh' || freshness === 'grey');
 }

@@ -31,6 +31,8 @@ export type WallOptions = {
   readonly bell?: boolean;
   /** Nothing flashes. */
   readonly steady?: boolean;
+  /** Where the page is, with whatever opens it. */
+  readonly pageUrl?: string;
 };
 
 const MAX_FPS = 12;
@@ -73,7 +75,7 @@ class Wall {
   #isClosed = false;
   #isAway = false; // stopped, and the terminal is somebody else's
 
-  constructor({ client, env, terminal, unicode, by, bell, steady }: WallOptions) {
+  constructor({ client, env, terminal, unicode, by, bell, steady, pageUrl }: WallOptions) {
     this.finished = new Promise((resolve) => {
       this.finish = resolve;
     });
@@ -82,6 +84,7 @@ class Wall {
     this.#by = by ?? '';
     this.#model.bell = bell ?? true;
     this.#model.isSteady = steady ?? false;
+    this.#model.pageUrl = pageUrl ?? client.url;
     const changed = (): void => this.#changed();
     this.#screen = new WallScreen({
       input: terminal?.input ?? process.stdin,
@@ -163,7 +166,8 @@ class Wall {
     this.#model.trace.resize(traceColumns(layout.strip.width, this.#look.unicode ? 'braille' : 'ascii'));
     this.#screen.draw(this.#model, layout, nowUs);
     // Asked also while the bell is off, so that switching it on rings for what goes on, and not for what is over.
-    if (this.#bell.shouldRing(this.#model.bell ? this.#model.sounding(nowUs) : [], performance.now())) this.#screen.ring();
+    const pattern = this.#bell.ring(this.#model.bell ? this.#model.sounding(nowUs) : [], performance.now());
+    if (pattern !== null) this.#screen.ring(pattern);
   }
 
   #acknowledge(): void {
@@ -171,6 +175,19 @@ class Wall {
     const { word } = alarm === null ? { word: '' } : alarmWord(alarm);
     if (alarm === null) this.#say('Nothing to acknowledge here: no alarm of this patient asks for attention', 'soft');
     else this.#ask(`${word} of ${alarm.device} acknowledged by ${this.#by}`, () => this.#client.acknowledgeAlarm(alarm.alarmId, this.#by));
+  }
+
+  #acknowledgeAll(): void {
+    const alarms = this.#model.allToAcknowledge();
+    const patient = this.#model.selected();
+    if (patient === null || alarms.length === 0) {
+      this.#say('Nothing to acknowledge here: no alarm of this patient asks for attention', 'soft');
+      return;
+    }
+    const count = alarms.length === 1 ? '1 alarm' : `${alarms.length} alarms`;
+    this.#ask(`${count} of ${nameOf(patient)} acknowledged by ${this.#by}`, async () => {
+      for (const { alarmId } of alarms) await this.#client.acknowledgeAlarm(alarmId, this.#by);
+    });
   }
 
   #pause(seconds: number): void {
@@ -219,6 +236,7 @@ class Wall {
     else if (key === 'left' || key === 'h') model.moveChannel(-1);
     else if (key === 'right' || key === 'l') model.moveChannel(1);
     else if (key === 'a') this.#acknowledge();
+    else if (key === 'S-a') this.#acknowledgeAll();
     else if (key === 'p') this.#pause(maxPauseSeconds);
     else if (key === 'S-p') this.#pause(0);
     else if (key === 'm') model.bell = !model.bell;

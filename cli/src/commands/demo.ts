@@ -5,6 +5,7 @@ import { Client, type LiveStream } from '@vitalwire/client';
 import { labelLines, labelShort } from '@vitalwire/contract';
 import { bonnRate } from '@vitalwire/datasets';
 import { windowShapeFor } from '@vitalwire/vitals';
+import { actingUser } from '../acting-user.ts';
 import { type DemoSummary, isKept, summarise } from '../compare/demo-summary.ts';
 import { ReplayedPatients } from '../compare/expectation.ts';
 import { countDetections, type DetectionCount } from '../compare/ictal.ts';
@@ -22,7 +23,7 @@ import { type ReplayLine, type ReplayProcess, startReplay } from '../stack/repla
 import { Stack } from '../stack/stack.ts';
 import { pageUrl, readToken } from '../stack/stack-file.ts';
 
-type Options = { for?: number; json?: boolean; patients: number; seed: number; keep?: string; database?: string };
+type Options = { for?: number; json?: boolean; patients: number; seed: number; keep?: string; database?: string; web?: boolean };
 
 const DRAIN_MS = 15_000;
 const POLL_MS = 250;
@@ -40,6 +41,7 @@ export const addCommand: AddCommand = (program, io) => {
     .option('--seed <n>', 'chooses the segments and their order', parseWhole(0, 2 ** 31 - 1), 1)
     .option('--keep <dir>', 'use this data directory and keep it, for verify')
     .option('--database <where>', 'sqlite:DIR or mysql://user:password@host:port/name (default: SQLite in the directory)', parseDatabase)
+    .option('--web', 'no wall: only the page, whose address is printed')
     .option('--json', 'the result as one JSON object in the last line of stdout')
     .addHelpText(
       'after',
@@ -67,7 +69,7 @@ async function demo(io: Io, options: Options): Promise<void> {
 async function demoIn(io: Io, options: Options, directory: string): Promise<void> {
   const { clock } = io;
   const dirs = resolveDataDir(directory, io.env);
-  const hasWall = canShowWall(io) && options.json !== true;
+  const hasWall = canShowWall(io) && options.json !== true && options.web !== true;
   const startedMs = clock.monotonicMs();
   const stack = new Stack({
     dirs,
@@ -93,7 +95,7 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     patience.abort();
     io.signal.throwIfAborted();
     const firstSampleMs = clock.monotonicMs() - startedMs;
-    const watched = hasWall ? wall(io, web, ended.signal) : tell(io, ended.signal, stack, web, replay, latency);
+    const watched = hasWall ? wall(io, web, pageUrl(stack.info), ended.signal) : tell(io, ended.signal, stack, web, replay, latency);
     // On the wall q or Ctrl-C is enough; the lines end only with the demo.
     await Promise.race([waitFor(io, options.for), replay.broken, hasWall ? watched : new Promise(() => {})]);
     const runMs = clock.monotonicMs() - startedMs - firstSampleMs;
@@ -198,9 +200,19 @@ class LatencyWatch {
   }
 }
 
-async function wall(io: Io, client: Client, signal: AbortSignal): Promise<void> {
+async function wall(io: Io, client: Client, page: string, signal: AbortSignal): Promise<void> {
   const { runWall } = await import('@vitalwire/tui');
-  await runWall({ client, env: io.env, signal });
+  await runWall({ client, env: io.env, signal, by: userOfDemo(io), pageUrl: page });
+}
+
+// A demo runs also where the user has no name that is an id; who set one is told if it is wrong.
+function userOfDemo(io: Io): string {
+  try {
+    return actingUser(io, undefined);
+  } catch (error) {
+    if (io.env['VITALWIRE_USER'] !== undefined) throw error;
+    return 'demo';
+  }
 }
 
 async function tooLate(io: Io, cancelled: AbortSignal): Promise<never> {

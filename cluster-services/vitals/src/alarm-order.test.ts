@@ -2,7 +2,7 @@ import type { AlarmInfo, AlarmPause } from '@vitalwire/contract';
 import { alarmConditions, alarmPriorities } from '@vitalwire/contract';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { acuityClass, compareAlarms, formatCountdown, isFlashOn, isSignalling, pauseOf } from './alarm-order.ts';
+import { acuity, acuityClass, compareAlarms, formatCountdown, isFlashOn, isSignalling, pauseOf } from './alarm-order.ts';
 import { alarmMeasure, alarmWord } from './alarm-words.ts';
 
 const nowUs = 1_800_000_000_000_000;
@@ -38,17 +38,20 @@ const medium = alarm({ condition: 'heart-rate-high', priority: 'medium' });
 const technical = alarm({ condition: 'no-data', category: 'technical', priority: 'high' });
 const low = alarm({ priority: 'low' });
 
-test('acuity: unacknowledged high, acknowledged high, unalarmed seizure pattern, medium, technical, low, stable', () => {
-  expect([high, acknowledged, medium, technical, low].map((one) => acuityClass([one]))).toEqual([0, 1, 3, 4, 5]);
-  expect(acuityClass([latched, medium])).toBe(0);
-  expect(acuityClass([medium, technical], true)).toBe(2);
-  expect(acuityClass([])).toBe(6);
+test('acuity: what goes on stands above what is over: active, acknowledged, unalarmed pattern, latched, medium, technical, low, stable', () => {
+  expect([high, acknowledged, latched, medium, technical, low].map((one) => acuityClass([one]))).toEqual([0, 1, 3, 4, 5, 6]);
+  expect(acuityClass([latched, medium])).toBe(acuity.latchedHigh);
+  expect(acuityClass([latched, acknowledged])).toBe(acuity.acknowledgedHigh);
+  expect(acuityClass([latched], true)).toBe(acuity.seizurePattern);
+  expect(acuityClass([medium, technical], true)).toBe(acuity.seizurePattern);
+  expect(acuityClass([])).toBe(acuity.stable);
 });
 
 test('sorted worst first, whatever the order they come in', () => {
   const worstFirst = [
     alarm({ alarmId: '1'.repeat(16) }),
     alarm({ alarmId: '2'.repeat(16), state: 'acknowledged' }),
+    alarm({ alarmId: '8'.repeat(16), state: 'latched' }),
     alarm({ alarmId: '3'.repeat(16), priority: 'medium', condition: 'heart-rate-low' }),
     alarm({ alarmId: '4'.repeat(16), priority: 'medium', condition: 'heart-rate-low', state: 'acknowledged' }),
     alarm({ alarmId: '5'.repeat(16), category: 'technical', condition: 'no-data' }),

@@ -16,24 +16,40 @@ export function pauseOf(alarm: AlarmInfo, pauses: readonly AlarmPause[], nowUs: 
   );
 }
 
+/** The pause of a patient that lasts longest, whether or not it silences anything now; null when there is none. */
+export function runningPause(pauses: readonly AlarmPause[], nowUs: number): AlarmPause | null {
+  const running = pauses.filter((pause) => isPaused(pause, nowUs));
+  return running.reduce<AlarmPause | null>((longest, pause) => (pause.untilUs > (longest?.untilUs ?? 0) ? pause : longest), null);
+}
+
 /** Whether an alarm asks for attention by sound and by flashing: nobody acknowledged it and no pause covers it. */
 export function isSignalling(alarm: AlarmInfo, pauses: readonly AlarmPause[], nowUs: number): boolean {
   return isUnacknowledged(alarm) && pauseOf(alarm, pauses, nowUs) === null;
 }
 
-/**
- * Where a screen puts a patient, 0 first: unacknowledged high, acknowledged high, a seizure pattern of which no alarm tells (yet), medium,
- * technical, low, stable. Inside a class the order of the registry stays, so that nothing jumps.
- */
+/** Where a screen puts a patient, the first on top. What goes on stands above what is over, whoever has answered it. */
+export const acuity = {
+  activeHigh: 0, // and nobody acknowledged it
+  acknowledgedHigh: 1,
+  seizurePattern: 2, // of which no alarm tells (yet)
+  latchedHigh: 3, // over, and nobody acknowledged it
+  medium: 4,
+  technical: 5,
+  low: 6,
+  stable: 7,
+} as const;
+
+/** The acuity of a patient; inside a class the order of the registry stays, so that nothing jumps. */
 export function acuityClass(alarms: readonly AlarmInfo[], hasSeizurePattern = false): number {
   const bodily = alarms.filter(({ category }) => category === 'physiological');
   const high = bodily.filter(({ priority }) => priority === 'high');
-  if (high.some(isUnacknowledged)) return 0;
-  if (high.length > 0) return 1;
-  if (hasSeizurePattern) return 2;
-  if (bodily.some(({ priority }) => priority === 'medium')) return 3;
-  if (bodily.length < alarms.length) return 4;
-  return bodily.length > 0 ? 5 : 6;
+  if (high.some(({ state }) => state === 'active')) return acuity.activeHigh;
+  if (high.some(({ state }) => state === 'acknowledged')) return acuity.acknowledgedHigh;
+  if (hasSeizurePattern) return acuity.seizurePattern;
+  if (high.length > 0) return acuity.latchedHigh;
+  if (bodily.some(({ priority }) => priority === 'medium')) return acuity.medium;
+  if (bodily.length < alarms.length) return acuity.technical;
+  return bodily.length > 0 ? acuity.low : acuity.stable;
 }
 
 /** Worst first: by acuity class, then priority, then what nobody acknowledged, then the newest. */

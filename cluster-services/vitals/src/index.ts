@@ -1,6 +1,6 @@
-export { BELL_AGAIN_MS, Bell } from './alarm-bell.ts';
+export { Bell, type Sounding, type SoundPattern } from './alarm-bell.ts';
 export * from './alarm-order.ts';
-export { type Hearing, soundingOf, systemAlarmsOf } from './alarm-watch.ts';
+export { arrivalOf, type Hearing, offGateways, soundingOf, soundRule, systemAlarmsOf } from './alarm-watch.ts';
 export * from './alarm-words.ts';
 export * from './alarms/index.ts';
 export * from './amplitude-baseline.ts';

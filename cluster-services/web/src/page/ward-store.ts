@@ -67,7 +67,8 @@ export class WardStore {
   /** Asked a few times a second: sounds for a new high alarm, and again while nobody answers it. */
   soundIfNeeded(): void {
     const sounding = this.sound.isOn ? soundingOf(this.#patients.values(), this.#hearing(), this.link.nowUs()) : [];
-    if (this.#bell.shouldRing(sounding, performance.now())) this.sound.burst();
+    const pattern = this.#bell.ring(sounding, performance.now());
+    if (pattern !== null) this.sound.burst(pattern);
   }
 
   toggleSound(): void {
