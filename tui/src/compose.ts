@@ -2,6 +2,7 @@ import type { PatientState } from '@vitalwire/contract';
 import { labelShort } from '@vitalwire/contract';
 import {
   ageMs,
+  alarmRuleLines,
   durationMs,
   everyText,
   formatAge,
@@ -194,6 +195,7 @@ export function composeHelp(look: Look, pageUrl: string): string[] {
     '  !!! !! technical, light blue (1). Filled: asks for attention;',
     '  without filling: acknowledged. Acknowledging silences one',
     '  alarm, never its condition.',
+    ...alarmRuleLines().map((line) => `  ${line}`),
     '',
     'Ages count on the clock of the cluster. [Old] values stand in',
     'brackets (EEG 3 s, heart rate 15 s) and are hidden (--) after',

@@ -111,7 +111,7 @@ export class CatchUp implements Lifecycle {
       device,
       ...(stream === null ? {} : { stream }),
       ...(rate === null ? {} : { rate }),
-      ...(isComplete ? { replay, isComplete } : {}),
+      ...(isComplete ? { replay, labels: info.channels.map(({ label }) => label), isComplete } : {}),
     });
     if (stream !== 'eeg' || rate === null || !this.#options.owns(device)) return;
     const newest = await this.#detections(info, rate);
@@ -133,7 +133,14 @@ export class CatchUp implements Lifecycle {
       const { detections } = await http.getJson(path, Detections, { query: { fromWindow, limit: WINDOWS_PER_ASK } });
       for (const detection of detections) {
         const whole = { ...detection, device: info.device, subject: info.recordingId, seq: detection.window };
-        wards.detection(detectionInputOf(whole, rate, info.replay));
+        wards.detection(
+          detectionInputOf(
+            whole,
+            rate,
+            info.replay,
+            info.channels.map(({ label }) => label),
+          ),
+        );
       }
       const last = detections.at(-1);
       if (last === undefined || detections.length < WINDOWS_PER_ASK) break;

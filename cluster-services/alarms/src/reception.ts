@@ -98,7 +98,7 @@ export class Reception {
     silence.detection(detection.device, clock.monotonicMs(), detection.everyS);
     const known = recordings.get(detection.subject);
     if (known === null || known.rate === null) onUnknown(detection.subject);
-    else wards.detection(detectionInputOf(detection, known.rate, known.replay));
+    else wards.detection(detectionInputOf(detection, known.rate, known.replay, known.labels));
   }
 
   #eeg(chunk: EegChunk, { device, live }: Topic): void {
@@ -127,9 +127,10 @@ export class Reception {
     if (!isEnded) silence.readings(device, stream, recordingId, endUs, clock.monotonicMs());
   }
 
-  #start({ subject, device, of, rate, replay }: RecordingStart): void {
+  #start({ subject, device, of, rate, replay, channels }: RecordingStart): void {
+    const labels = channels.map(({ label }) => label);
     const stream = of === 'eeg' || of === 'heart-rate' ? of : null;
-    this.#options.recordings.learn(subject, { device, stream, rate, replay, isComplete: true });
+    this.#options.recordings.learn(subject, { device, stream, rate, replay, labels, isComplete: true });
   }
 
   // An end that is not committed yet may be followed by readings that are; they change nothing any more.

@@ -7,6 +7,7 @@ export type KnownRecording = {
   readonly stream: WatchedStream | null; // null: another stream, or not known
   readonly rate: Rate | null;
   readonly replay: ReplayMark | null;
+  readonly labels: readonly string[]; // of its channels, once its start record is known
   readonly kind: HeartRateKind | null;
   readonly isComplete: boolean; // its start record is known, so the replay mark is
   readonly isEnded: boolean;
@@ -26,7 +27,7 @@ export class KnownRecordings {
   /** Adds what is new to what is known. */
   learn(recordingId: string, facts: Partial<KnownRecording> & { readonly device: string }): KnownRecording {
     const before = this.#known.get(recordingId);
-    const empty = { stream: null, rate: null, replay: null, kind: null, isComplete: false, isEnded: false };
+    const empty = { stream: null, rate: null, replay: null, labels: [], kind: null, isComplete: false, isEnded: false };
     const known = { ...empty, ...before, ...facts };
     this.#known.delete(recordingId);
     this.#known.set(recordingId, known);

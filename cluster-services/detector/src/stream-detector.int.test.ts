@@ -1,5 +1,5 @@
 import { bonnRate, bonnScale, bonnSegments, readBonnSegment } from '@vitalwire/datasets';
-import { recentRule } from '@vitalwire/vitals';
+import { recentRule, seizureRule } from '@vitalwire/vitals';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { channelsThatSpeak } from './channels-that-speak.ts';
 import { featureNames } from './features.ts';
@@ -174,6 +174,11 @@ describe('explanations', () => {
     expect(detector.explain(masked, 0)).toEqual([]);
     expect(detector.explain(masked, 7)).toEqual([]);
   });
+});
+
+test('the thresholds of windows and of alarms are one story: what a window is called, alarms when it lasts', () => {
+  expect(detector.seizureAt).toBe(seizureRule.lasting?.on);
+  expect(recentRule.on).toBe(seizureRule.on);
 });
 
 test('the shipped model names its hash, its features and segments 001-064 alone', () => {

@@ -13,6 +13,7 @@ export { news2Pulse } from './news2-pulse.ts';
 export * from './quality.ts';
 export * from './recent-verdict.ts';
 export { Resampler } from './resampler.ts';
+export { alarmFromText, alarmRuleLines } from './rule-words.ts';
 export * from './scoring/index.ts';
 export { type ShownState, STATE_AGE_SHOWN_MS, type StateWord, shownState, sourceMarks, stateWord } from './screen-words.ts';
 export * from './signal-chain.ts';

@@ -124,7 +124,7 @@ export class DeviceWatch {
     timeOf: Judged['timeOf'],
     nowUs: number,
   ): readonly AlarmRecord[] {
-    const { window, firstSample, samples, probability, verdict, reason, channel, baseline } = score;
+    const { window, firstSample, samples, probability, verdict, reason, channel, channelProbabilities, baseline } = score;
     const { modelHash } = this.#detector;
     const input: DetectionInput = {
       device: device.seen.device,
@@ -137,6 +137,8 @@ export class DeviceWatch {
       verdict,
       reason,
       channel,
+      channelProbabilities,
+      channelLabels: eeg.start.channels.map(({ label }) => label),
       replay: eeg.start.replay,
     };
     device.seen = {

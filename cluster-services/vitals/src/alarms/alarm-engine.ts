@@ -1,6 +1,7 @@
 import type { AlarmCondition, AlarmInfo, AlarmPause, AlarmPriority } from '@vitalwire/contract';
 import type { BookState } from './alarm-book.ts';
 import { ConditionAlarms } from './condition-alarms.ts';
+import { type FocalNews, FocalWatch } from './focal-watch.ts';
 import { type HeartRateInput, HeartRateWatch } from './heart-rate-watch.ts';
 import { type AlarmRecord, isHigher } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -38,6 +39,7 @@ export class AlarmEngine {
   readonly #seizures: SeizureAlarms;
   readonly #conditions: ConditionAlarms;
   readonly #signals = new Map<string, SignalWatch>();
+  readonly #focal = new Map<string, FocalWatch>();
   readonly #heartRates = new Map<string, HeartRateWatch>();
 
   constructor({ sender, rule = seizureRule }: EngineOptions) {
@@ -77,12 +79,14 @@ export class AlarmEngine {
     for (const statement of watchOf(this.#signals, device, () => new SignalWatch()).take(input))
       this.#conditions.judge(device, statement, nowUs);
     this.#seizures.detection(input, nowUs);
+    this.#judgeFocal(device, watchOf(this.#focal, device, () => new FocalWatch()).take(input), nowUs);
     return this.#writer.take();
   }
 
   /** A recording of EEG ended at this data time, and none goes on at once: a seizure in it is not seen any more. In any order with its windows. */
   recordingEnded({ device, atUs, take = '' }: RecordingEnding, nowUs: number): readonly AlarmRecord[] {
     this.#seizures.recordingEnded(device, take, atUs, nowUs);
+    this.#judgeFocal(device, this.#focal.get(device)?.recordingEnded(take, atUs) ?? [], nowUs);
     return this.#writer.take();
   }
 
@@ -166,6 +170,16 @@ export class AlarmEngine {
     else this.#conditions.adopt(record, condition, nowUs); // what is over and signals nothing has nothing to tell
     this.#followAcknowledgement(record, nowUs);
     return this.#writer.take();
+  }
+
+  #judgeFocal(device: string, news: readonly FocalNews[], nowUs: number): void {
+    for (const { onsetUs, endUs, statement } of news) {
+      // Windows read again after a restart pass through states that are over: only what reaches beyond a known alarm's end is new.
+      const isKnown = this.#writer.book
+        .of(device, 'focal-seizure')
+        .some((alarm) => alarm.endedUs !== null && alarm.onsetUs <= endUs && alarm.endedUs >= endUs && onsetUs <= alarm.endedUs);
+      if (!isKnown) this.#conditions.judge(device, statement, nowUs);
+    }
   }
 
   #sameEvent(record: AlarmRecord, condition: AlarmCondition): AlarmInfo | null {

@@ -4,10 +4,15 @@ import type { DetectionInput } from './signal-watch.ts';
 type Judged = Pick<
   Detection,
   'device' | 'subject' | 'modelHash' | 'seq' | 'measuredAtUs' | 'samples' | 'firstSample' | 'probability' | 'verdict' | 'reason' | 'channel'
-> & { readonly everyS?: number | undefined };
+> & { readonly everyS?: number | undefined; readonly channelProbabilities?: readonly (number | null)[] };
 
 /** What the engine needs of a detection. The rate is that of its recording: detections do not carry one. */
-export function detectionInputOf(detection: Judged, rate: Rate, replay: ReplayMark | null): DetectionInput {
+export function detectionInputOf(
+  detection: Judged,
+  rate: Rate,
+  replay: ReplayMark | null,
+  channelLabels: readonly string[] = [],
+): DetectionInput {
   const {
     device,
     subject,
@@ -20,6 +25,7 @@ export function detectionInputOf(detection: Judged, rate: Rate, replay: ReplayMa
     verdict,
     reason,
     channel,
+    channelProbabilities = [],
     everyS = 1,
   } = detection;
   const usPerSample = (1_000_000 * rate.den) / rate.num;
@@ -36,6 +42,8 @@ export function detectionInputOf(detection: Judged, rate: Rate, replay: ReplayMa
     verdict,
     reason,
     channel,
+    channelProbabilities,
+    channelLabels,
     replay,
   };
 }

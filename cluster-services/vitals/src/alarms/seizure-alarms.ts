@@ -173,7 +173,7 @@ export class SeizureAlarms {
       transition: 'raised',
       endedUs: holds ? null : endUs,
       value: peak,
-      limit: this.#rule.on,
+      limit: peak >= this.#rule.on ? this.#rule.on : (this.#rule.lasting?.on ?? this.#rule.on),
       text: holds ? text : `found in data that came late: ${text}`,
       episodes,
     });

@@ -140,8 +140,9 @@ export class SeizureTimeline {
 
   // An appended window changes nothing that ended long before it.
   #safeStart(appended: VotingWindow): number {
-    const { refractoryUs, minDurationUs, windows } = this.#rule;
-    const evidenceUs = 2 * (minDurationUs + windows * this.#longestHopUs) + (appended.toUs - appended.fromUs);
+    const { refractoryUs, minDurationUs, windows, lasting } = this.#rule;
+    const evidenceUs =
+      2 * (minDurationUs + Math.max(windows, lasting?.windows ?? 0) * this.#longestHopUs) + (appended.toUs - appended.fromUs);
     let fromUs = appended.fromUs - refractoryUs - evidenceUs;
     // Whole episodes only: half of one would be another one.
     for (const { holds, onsetUs, endUs } of this.#episodes.toReversed())
@@ -185,19 +186,32 @@ export class SeizureTimeline {
 
   /** One per window at which k of n is reached and the evidence has lasted; each reaches back to its own onset. */
   *#cores(start: number): Generator<Core> {
-    const { on, needed, windows, minDurationUs } = this.#rule;
+    const { windows, minDurationUs } = this.#rule;
     const onsets: { atUs: number; onsetUs: number }[] = []; // of the windows with k of n, within reach
     for (let index = start; index < this.#sorted.length; index++) {
       const window = this.#sorted[index];
-      if (window === undefined || window.probability === null || window.probability < on) continue;
-      const highs = this.#recent(index, ({ probability }) => probability !== null && probability >= on);
-      if (highs.length < needed) continue;
-      onsets.push({ atUs: window.fromUs, onsetUs: highs[0]?.fromUs ?? window.fromUs });
+      const first = this.#evidenceAt(index);
+      if (window === undefined || first === undefined) continue;
+      onsets.push({ atUs: window.fromUs, onsetUs: first.fromUs });
       const reachUs = minDurationUs + windows * window.hopUs;
       while (onsets[0] !== undefined && onsets[0].atUs < window.fromUs - reachUs) onsets.shift();
       const onsetUs = Math.min(...onsets.map((one) => one.onsetUs));
       if (window.toUs - onsetUs >= minDurationUs) yield { onsetUs, endUs: window.toUs, last: index };
     }
+  }
+
+  /** Where a window has k of n, strong ones or weaker ones that last, the first of them. */
+  #evidenceAt(index: number): VotingWindow | undefined {
+    const { on, needed, windows, lasting } = this.#rule;
+    const probability = this.#sorted[index]?.probability ?? null;
+    const reaching = (level: number, places: number) => {
+      if (probability === null || probability < level) return [];
+      return this.#recent(index, (one) => one.probability !== null && one.probability >= level, places);
+    };
+    const strong = reaching(on, windows);
+    if (strong.length >= needed) return strong[0];
+    const weak = lasting === null ? [] : reaching(lasting.on, lasting.windows);
+    return weak.length >= (lasting?.needed ?? Number.POSITIVE_INFINITY) ? weak[0] : undefined;
   }
 
   #episodeOf(core: Core, start: number): Episode {
@@ -257,13 +271,13 @@ export class SeizureTimeline {
   readonly #isLow = ({ probability }: VotingWindow): boolean => probability !== null && probability < this.#rule.off;
 
   /**
-   * Those of the last `windows` positions up to this one, earliest first. Positions are a matter of time: what is missing is no vote, and where
+   * Those of the last so many positions up to this one, earliest first. Positions are a matter of time: what is missing is no vote, and where
    * windows were judged more often than they are now (or are filled in later), those of one position are one.
    */
-  #recent(index: number, matches: (window: VotingWindow) => boolean): VotingWindow[] {
+  #recent(index: number, matches: (window: VotingWindow) => boolean, windows = this.#rule.windows): VotingWindow[] {
     const last = this.#sorted[index];
     if (last === undefined) return [];
-    const fromUs = last.fromUs - (this.#rule.windows - 0.5) * last.hopUs;
+    const fromUs = last.fromUs - (windows - 0.5) * last.hopUs;
     const found = new Map<number, VotingWindow>();
     for (let at = index; at >= 0; at--) {
       const window = this.#sorted[at];

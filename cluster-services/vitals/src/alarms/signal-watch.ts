@@ -14,6 +14,8 @@ export type DetectionInput = {
   readonly verdict: Verdict;
   readonly reason: string | null;
   readonly channel: number;
+  readonly channelLabels?: readonly string[]; // of the montage, in its order; absent = not known
+  readonly channelProbabilities?: readonly (number | null)[]; // one per channel of the montage; absent = not told
   readonly replay: ReplayMark | null;
   readonly take?: string; // of a replay: which; '' or absent = the device itself
 };

@@ -1,6 +1,6 @@
 import type { PatientState } from '@vitalwire/contract';
 import { label } from '@vitalwire/contract';
-import { alarmWord, durationMs, everyText, formatAge, isUnacknowledged, news2Pulse, sourceMarks } from '@vitalwire/vitals';
+import { alarmFromText, alarmWord, durationMs, everyText, formatAge, isUnacknowledged, news2Pulse, sourceMarks } from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
 import { Alert, AudioButton, PatientAlarms, Polite, SystemAlarms, TileAlarm, timeOfDay, WhoField } from './alarms.tsx';
 import { percent, type Reading, readingOf } from './reading.ts';
@@ -219,7 +219,7 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
           name="seizure probability"
           value={reading.probability}
           isStale={reading.stateFreshness !== 'fresh'}
-          note={[everyText(detection), detection?.reason ?? (detection?.provisional === true ? 'provisional' : '')]
+          note={[everyText(detection), detection?.reason ?? (detection?.provisional === true ? 'provisional' : alarmFromText)]
             .filter(Boolean)
             .join(', ')}
         />
