@@ -7,6 +7,7 @@ import { mysqlError } from '../commit/mysql-error.ts';
 import { openSqlite, sqliteError } from '../commit/sqlite-file.ts';
 import { StorageError } from '../errors.ts';
 import { ImpatientPool } from './impatient-pool.ts';
+import { keepingStatements } from './kept-statements.ts';
 import type { Dialect } from './readings-migrations.ts';
 import type { ReadingsTables, RegistryTables } from './tables.ts';
 
@@ -54,7 +55,7 @@ function openSqliteDatabase<Tables>(database: Extract<Database, { kind: 'sqlite'
   }
   const sqlite = openSqlite({ path, create: true, busyTimeoutMs: LOCK_WAIT_MS });
   return {
-    db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) }),
+    db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: keepingStatements(sqlite) }) }),
     dialect: 'sqlite',
     where: path,
     abandon: () => {},
