@@ -1,4 +1,4 @@
-import { AcknowledgePost, AlarmId, AlarmInfo, AlarmPause, AlarmsNow, isId, PausePost } from '@vitalwire/contract';
+import { AcknowledgePost, AlarmId, AlarmInfo, AlarmsNow, isId, PauseAnswer, PausePost } from '@vitalwire/contract';
 import { type Api, ApiError } from '@vitalwire/runtime';
 import { z } from 'zod';
 import type { Wards } from './wards.ts';
@@ -7,7 +7,6 @@ const OfAlarm = z.strictObject({ alarmId: AlarmId });
 const OfDevice = z.strictObject({
   id: z.string().refine(isId, { error: 'expected 1 to 63 letters, digits, dots, hyphens or underscores' }),
 });
-const Paused = z.object({ pause: AlarmPause.nullable() });
 
 export type RoutesOptions = {
   readonly wards: Wards;
@@ -35,7 +34,7 @@ export function addAlarmRoutes(api: Api, { wards, now }: RoutesOptions): void {
       return wards.alarm(alarmId) ?? alarm;
     },
   );
-  api.post('/v1/devices/:id/alarm-pause', { schema: { params: OfDevice, body: PausePost, response: { 200: Paused } } }, (request) => {
+  api.post('/v1/devices/:id/alarm-pause', { schema: { params: OfDevice, body: PausePost, response: { 200: PauseAnswer } } }, (request) => {
     const { id } = request.params;
     const asked = wards.pause(id, request.body.seconds, request.body.by);
     if (asked === null)

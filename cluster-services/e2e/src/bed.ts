@@ -7,7 +7,7 @@ import { createLog, HttpClient, systemClock } from '@vitalwire/runtime';
 import { FaultProxy, removeTempDir, tempDir, until } from '@vitalwire/testkit';
 import { windowShapeFor } from '@vitalwire/vitals';
 import { type Command, ownCommand, readToken, resolveDataDir, type ServiceName, Stack } from 'vitalwire/stack';
-import { afterEach, expect } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 import type { Victim } from './killing.ts';
 
 export const PATIENTS = 4;
@@ -23,6 +23,8 @@ export type BedOptions = {
   readonly commandOf?: (name: ServiceName) => Command | null;
   /** Settings of services, on top of the process's own. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** It ends with the test that started it, or with all tests of its file. */
+  readonly lasts?: 'test' | 'file';
 };
 export type VerifyReport = {
   readonly lost: number;
@@ -32,14 +34,17 @@ export type VerifyReport = {
   readonly ledgerMissing: number;
 };
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const cleanups: Record<'test' | 'file', (() => unknown)[]> = { test: [], file: [] };
+afterEach(() => cleanUp('test'));
+afterAll(() => cleanUp('file'));
 
-/** Ends something with the test that began it, last begun first. */
-export function atEnd(cleanup: () => unknown): void {
-  cleanups.push(cleanup);
+async function cleanUp(lasts: 'test' | 'file'): Promise<void> {
+  for (const cleanup of cleanups[lasts].splice(0).reverse()) await cleanup();
+}
+
+/** Ends something with the test that began it, or with its file, last begun first. */
+export function atEnd(cleanup: () => unknown, lasts: 'test' | 'file' = 'test'): void {
+  cleanups[lasts].push(cleanup);
 }
 
 /** The real stack in a directory of its own, a replay to feed it, and the comparison of what was sent with what is stored. */
@@ -58,11 +63,11 @@ export class Bed {
 
   static async start(options: BedOptions = {}): Promise<Bed> {
     const root = tempDir('vw-bed-');
-    atEnd(() => removeTempDir(root));
+    atEnd(() => removeTempDir(root), options.lasts);
     const gatewayNetwork = await FaultProxy.start(() => bed.#frontDoorPort());
-    atEnd(() => gatewayNetwork.close());
+    atEnd(() => gatewayNetwork.close(), options.lasts);
     const bed = new Bed(resolveDataDir(root, {}), gatewayNetwork, options);
-    atEnd(() => bed.stop());
+    atEnd(() => bed.stop(), options.lasts);
     await bed.start();
     return bed;
   }
@@ -81,7 +86,7 @@ export class Bed {
   async start(): Promise<void> {
     const commandOf = (name: ServiceName): Command | null =>
       this.#options.commandOf?.(name) ?? (name === 'edge' ? this.#edgeBehindProxy() : null);
-    const { settings, ...options } = this.#options;
+    const { settings, lasts: _, ...options } = this.#options;
     this.#stack = new Stack({ dirs: this.dirs, env: { ...process.env, ...settings }, clock: systemClock, ...options, commandOf });
     await this.#stack.start(new AbortController().signal);
     this.#client = await this.viewer();
@@ -118,6 +123,11 @@ export class Bed {
     } finally {
       await agent.close();
     }
+  }
+
+  /** Where a service listens that the stack's own file does not name. */
+  urlOf(name: ServiceName): string {
+    return String(this.#view(name).addresses?.['url'] ?? '');
   }
 
   /** One more client of web; closed by whoever asked for it. */

@@ -1,13 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PatientState } from '@vitalwire/contract';
-import { HttpClient } from '@vitalwire/runtime';
 import { until } from '@vitalwire/testkit';
 import type { ServiceName } from 'vitalwire/stack';
 import { expect, test } from 'vitest';
 import { atEnd, Bed } from './bed.ts';
 import { RunningCommand } from './command.ts';
+import { eegRequest, heartRateRequest, sendAs } from './devices.ts';
 import { askScreen, type Beds, changedFacts, factsOf, falsehood } from './what-screens-say.ts';
 
 /** How long after a service is there again everything must stand on the screens as before. */
@@ -69,13 +67,8 @@ async function fill(bed: Bed): Promise<Beds> {
     await client.putDevice(device, { kind });
     await client.putAssignment({ device, patient: 'silent', fromUs: 0, toUs: null });
   }
-  await post(bed, 'eeg-silent', '/v1/eeg', eegRequest((await client.time()) - SECOND));
-  await post(bed, 'phone-silent', '/v1/heart-rate', {
-    captureId: 'c',
-    firstSample: 0,
-    kind: 'phone',
-    readings: [{ atUs: (await client.time()) - 90 * SECOND, bpm: 72 }],
-  });
+  await sendAs(bed, 'eeg-silent', '/v1/eeg', eegRequest((await client.time()) - SECOND, 1));
+  await sendAs(bed, 'phone-silent', '/v1/heart-rate', heartRateRequest((await client.time()) - 90 * SECOND, 'phone', [72]));
   const replay = new RunningCommand([...REPLAY, '--data', bed.dirs.root]);
   atEnd(() => replay.kill());
   const replayed = await until(async () => (await client.state()).patients.find(({ label }) => label === 'Synth 1'), {
@@ -129,35 +122,4 @@ function untilPatient(bed: Bed, key: string, what: string, isSo: (patient: Patie
 
 function hasAlarm(alarms: PatientState['alarms'], condition: string): boolean {
   return alarms.some((alarm) => alarm.condition === condition);
-}
-
-function eegRequest(endUs: number): object {
-  const channels = ['Fp1', 'Fp2'].map((label) => ({
-    label,
-    unit: 'uV',
-    digitalMin: -32768,
-    digitalMax: 32767,
-    physicalMin: -3276.8,
-    physicalMax: 3276.7,
-    reference: '',
-  }));
-  const samples = channels.map((_, channel) => Array.from({ length: 256 }, (_one, index) => ((index * 37 + channel * 11) % 400) - 200));
-  return { captureId: 'c', firstSample: 0, measuredAtUs: endUs - SECOND, rate: { num: 256, den: 1 }, channels, samples };
-}
-
-async function post(bed: Bed, device: string, route: string, body: object): Promise<void> {
-  const { urls, caPath, edgeTokensDir } = bed.stack.info;
-  mkdirSync(edgeTokensDir, { recursive: true });
-  const token = `token-of-${device}-in-a-test`;
-  writeFileSync(path.join(edgeTokensDir, device), token, { mode: 0o600 });
-  const agent = new HttpClient({ baseUrl: urls.intake, token, caPath, timeoutMs: 5_000 });
-  try {
-    await until(() => agent.postJson(route, { device, ...body }).then(() => true), {
-      timeoutMs: 10_000,
-      everyMs: 200,
-      what: 'it is taken',
-    });
-  } finally {
-    await agent.close();
-  }
 }

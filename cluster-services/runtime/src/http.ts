@@ -13,7 +13,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { cannotListen, isCodedError } from './errors.ts';
 import type { Log } from './log.ts';
-import { describeApi, type RouteFacts } from './openapi.ts';
+import { ApiDescription, describeApi, type RouteFacts } from './openapi.ts';
 import { expiryProblem, type Identity, readIdentitySync } from './pki.ts';
 import { version } from './service.ts';
 
@@ -50,6 +50,8 @@ declare module 'fastify' {
     public?: boolean;
     /** Media types its body may have besides JSON. */
     otherBodies?: readonly string[];
+    /** By status: the media types of answers that are not JSON; none for an answer without a body. */
+    otherAnswers?: Readonly<Record<number, readonly string[]>>;
   }
 }
 
@@ -131,10 +133,11 @@ export function createApi(options: ApiOptions): Api {
   cutUnusedConnectionsAtClose(api);
   const routes: RouteFacts[] = [];
   api.addHook('onRoute', (route) => {
-    const { public: isPublic = false, otherBodies } = route.config ?? {};
-    routes.push({ method: route.method, url: route.url, schema: route.schema, public: isPublic, otherBodies });
+    const { public: isPublic = false, otherBodies, otherAnswers } = route.config ?? {};
+    routes.push({ method: route.method, url: route.url, schema: route.schema, public: isPublic, otherBodies, otherAnswers });
   });
-  api.get('/openapi.json', { config: { public: true } }, () => describeApi(routes, version));
+  const described = { summary: 'This description', response: { 200: ApiDescription } };
+  api.get('/openapi.json', { config: { public: true }, schema: described }, () => describeApi(routes, version));
   return api;
 }
 

@@ -1,3 +1,4 @@
+import { ErrorAnswer } from '@vitalwire/contract';
 import { z } from 'zod';
 
 /** What a route says about itself when it is added. */
@@ -7,7 +8,12 @@ export type RouteFacts = {
   schema: unknown;
   public: boolean;
   otherBodies?: readonly string[] | undefined;
+  /** By status: the media types of answers that are not JSON; none for an answer without a body. */
+  otherAnswers?: Readonly<Record<number, readonly string[]>> | undefined;
 };
+
+/** GET /openapi.json itself. */
+export const ApiDescription = z.looseObject({ openapi: z.string(), info: z.looseObject({ title: z.string() }), paths: z.looseObject({}) });
 
 const METHODS = new Set(['get', 'put', 'post', 'delete', 'patch']);
 const OTHER_PARTS = [
@@ -17,13 +23,13 @@ const OTHER_PARTS = [
 ] as const;
 
 /** A small OpenAPI 3.1 description of the routes, made from their zod schemas. */
-export function describeApi(routes: readonly RouteFacts[], version: string): object {
+export function describeApi(routes: readonly RouteFacts[], version: string): z.output<typeof ApiDescription> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
     for (const method of [route.method].flat().map((one) => one.toLowerCase())) {
       if (!METHODS.has(method)) continue;
       const path = route.url.replace(/:(\w+)/g, '{$1}');
-      paths[path] = { ...paths[path], [method]: describeRoute(route) };
+      paths[path] = { ...paths[path], [method]: describeRoute(method, path, route) };
     }
   }
   return {
@@ -34,18 +40,22 @@ export function describeApi(routes: readonly RouteFacts[], version: string): obj
   };
 }
 
-function describeRoute(route: RouteFacts): object {
+function describeRoute(method: string, path: string, route: RouteFacts): object {
   const schema = isRecord(route.schema) ? route.schema : {};
   const parameters = OTHER_PARTS.flatMap(([part, place]) => parametersOf(schema[part], place));
+  for (const [, name] of path.matchAll(/\{(\w+)\}/g))
+    if (!parameters.some((one) => one.in === 'path' && one.name === name))
+      parameters.push({ name: name ?? '', in: 'path', required: true, schema: { type: 'string' } });
   const body = toJson(schema['body'], 'input');
-  const responses = isRecord(schema['response'])
-    ? Object.fromEntries(Object.entries(schema['response']).map(([status, one]) => [status, describeResponse(one)]))
-    : { '200': { description: 'the answer' } };
   return {
+    operationId: `${method}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_all, next: string | undefined) => (next ?? '').toUpperCase())}`,
     ...(typeof schema['summary'] === 'string' ? { summary: schema['summary'] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body === null ? {} : { requestBody: { required: true, content: bodiesOf(body, route.otherBodies ?? []) } }),
-    responses: { ...responses, default: { description: 'an error: { error: { code, message, next } }' } },
+    responses: {
+      ...describeResponses(schema['response'], route.otherAnswers ?? {}),
+      default: { description: 'an error', ...errorContent },
+    },
     security: route.public ? [] : [{ bearer: [] }],
   };
 }
@@ -57,12 +67,24 @@ function bodiesOf(schema: unknown, others: readonly string[]): object {
   };
 }
 
-function describeResponse(schema: unknown): object {
-  const json = toJson(schema, 'output');
-  return { description: 'the answer', ...(json === null ? {} : { content: { 'application/json': { schema: json } } }) };
+const errorContent = { content: { 'application/json': { schema: z.toJSONSchema(ErrorAnswer, { io: 'output' }) } } };
+
+function describeResponses(schemas: unknown, others: Readonly<Record<number, readonly string[]>>): Record<string, object> {
+  const json = Object.entries(isRecord(schemas) ? schemas : {}).map(([status, schema]) => [
+    status,
+    { description: 'the answer', content: { 'application/json': { schema: toJson(schema, 'output') ?? {} } } },
+  ]);
+  const other = Object.entries(others).map(([status, types]) => [
+    status,
+    { description: 'the answer', ...(types.length === 0 ? {} : { content: Object.fromEntries(types.map((type) => [type, {}])) }) },
+  ]);
+  const all = [...json, ...other];
+  return all.length === 0 ? { '200': { description: 'the answer' } } : (Object.fromEntries(all) as Record<string, object>);
 }
 
-function parametersOf(schema: unknown, place: string): object[] {
+type Parameter = { name: string; in: string; required: boolean; schema: unknown };
+
+function parametersOf(schema: unknown, place: string): Parameter[] {
   const json = toJson(schema, 'input');
   if (!isRecord(json) || !isRecord(json['properties'])) return [];
   const required: unknown[] = Array.isArray(json['required']) ? json['required'] : [];

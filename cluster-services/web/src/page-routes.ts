@@ -15,6 +15,9 @@ const securityHeaders = {
   'permissions-policy': 'camera=(), microphone=(), geolocation=()',
 } as const;
 
+// What the page is made of.
+const assetTypes = ['text/javascript', 'application/javascript', 'text/css', 'image/svg+xml', 'image/png', 'font/woff2'];
+
 /** Where `vite build` puts the page, from source and from dist alike. */
 export function builtPageDir(): string {
   return fileURLToPath(new URL('../dist/page/', import.meta.url));
@@ -26,7 +29,7 @@ export async function addPageRoutes(api: Api, pageDir: string): Promise<void> {
     for (const [name, value] of Object.entries(securityHeaders)) void reply.header(name, value);
   });
   if (!existsSync(pageDir)) {
-    api.get('/', { config: { public: true } }, (_request, reply) =>
+    api.get('/', { config: { public: true, otherAnswers: { 503: ['text/plain'] } } }, (_request, reply) =>
       reply
         .code(503)
         .type('text/plain; charset=utf-8')
@@ -35,11 +38,16 @@ export async function addPageRoutes(api: Api, pageDir: string): Promise<void> {
     return;
   }
   await api.register(fastifyStatic, { root: pageDir, serve: false, cacheControl: false });
-  api.get('/', { config: { public: true } }, (_request, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'));
+  api.get('/', { config: { public: true, otherAnswers: { 200: ['text/html'] } } }, (_request, reply) =>
+    reply.header('cache-control', 'no-cache').sendFile('index.html'),
+  );
   // Assets carry a hash in their name, so a browser may keep them.
   api.get(
     '/assets/:file',
-    { config: { public: true }, schema: { params: z.object({ file: z.string().regex(/^[\w.-]{1,128}$/) }) } },
+    {
+      config: { public: true, otherAnswers: { 200: assetTypes } },
+      schema: { params: z.object({ file: z.string().regex(/^[\w.-]{1,128}$/) }) },
+    },
     (request, reply) =>
       reply.header('cache-control', 'public, max-age=31536000, immutable').sendFile(request.params.file, join(pageDir, 'assets')),
   );

@@ -205,14 +205,27 @@ class WebService implements Web {
       { schema: { params: z.object({ hash: z.string().regex(/^[0-9a-f]{16}$/) }), response: { 200: Montage } } },
       (request) => this.#montage(request.params.hash),
     );
-    api.get('/v1/live', { websocket: true }, (socket, request) => {
-      serveViewer({
-        socket,
-        raw: request.raw.socket,
-        hub: this.#hub,
-        recent: () => this.#recent.since(this.#clock.monotonicMs()),
-        greeting: () => [this.#hello()],
-      });
+    api.route({
+      method: 'GET',
+      url: '/v1/live',
+      config: { otherAnswers: { 101: [] } },
+      handler: () => {
+        throw new ApiError(
+          426,
+          'NO_WEBSOCKET',
+          'the live stream is a WebSocket',
+          `ask for an upgrade with the subprotocol ${LIVE_PROTOCOL}`,
+        );
+      },
+      wsHandler: (socket, request) => {
+        serveViewer({
+          socket,
+          raw: request.raw.socket,
+          hub: this.#hub,
+          recent: () => this.#recent.since(this.#clock.monotonicMs()),
+          greeting: () => [this.#hello()],
+        });
+      },
     });
   }
 

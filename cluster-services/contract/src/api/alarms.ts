@@ -65,6 +65,8 @@ export const maxPauseSeconds = 120;
 /** POST /v1/devices/:id/alarm-pause; `seconds` 0 ends a pause. */
 export const PausePost = z.strictObject({ seconds: z.int().min(0).max(maxPauseSeconds), by: By });
 export type PausePost = z.infer<typeof PausePost>;
+export const PauseAnswer = z.object({ pause: AlarmPause.nullable() }); // what holds after it; null = none
+export type PauseAnswer = z.infer<typeof PauseAnswer>;
 
 /** Limits in beats per minute; null takes that limit away. An extreme is `extremeDelta` beyond its limit. */
 export const HeartRateLimits = z

@@ -192,14 +192,19 @@ function addRecordingRoutes(api: Api, deps: RouteDeps): void {
       }),
   );
 
-  api.get('/v1/recordings/:id/chunks', { schema: { params: OfRecording, querystring: ChunksQuery } }, async (request, reply) => {
-    const { fromSeq, limit } = request.query;
-    const rows = await readings.use((db) => readChunks(db, request.params.id, { fromSeq, limit: limit + 1 }));
-    const { body, taken } = framed(rows.slice(0, limit).map(({ message }) => message));
-    const next = rows[taken];
-    if (next !== undefined) void reply.header('x-next-seq', String(next.seq));
-    return reply.type(messagesMediaType).send(body);
-  });
+  const asMessages = { otherAnswers: { 200: [messagesMediaType] } };
+  api.get(
+    '/v1/recordings/:id/chunks',
+    { config: asMessages, schema: { params: OfRecording, querystring: ChunksQuery } },
+    async (request, reply) => {
+      const { fromSeq, limit } = request.query;
+      const rows = await readings.use((db) => readChunks(db, request.params.id, { fromSeq, limit: limit + 1 }));
+      const { body, taken } = framed(rows.slice(0, limit).map(({ message }) => message));
+      const next = rows[taken];
+      if (next !== undefined) void reply.header('x-next-seq', String(next.seq));
+      return reply.type(messagesMediaType).send(body);
+    },
+  );
 
   api.get(
     '/v1/recordings/:id/samples',
