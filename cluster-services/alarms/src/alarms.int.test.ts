@@ -669,6 +669,22 @@ describe('when things fail', () => {
     expect(await now(second.http)).toMatchObject([{ condition: 'seizure', state: 'latched', onsetUs: eeg.startUs + 5_000_000 }]);
   });
 
+  test('EEG that stopped while it was away, without an end, is missed at its start; EEG that was ended is not', async () => {
+    const silent = new Recording(world, 'eeg-1');
+    await silent.start();
+    await silent.eeg();
+    const ended = new Recording(world, 'eeg-2');
+    await ended.start();
+    await ended.eeg();
+    await ended.end('capture-ended');
+    const { http } = await world.service();
+    const noData = async () => (await now(http)).filter(({ condition }) => condition === 'no-data').map(({ device }) => device);
+    expect(await noData()).toEqual([]);
+    world.clock.jumpedMs += 11_000;
+    await until(async () => (await noData()).length > 0);
+    expect(await noData()).toEqual(['eeg-1']);
+  });
+
   test('it starts without storage with what it wrote itself, goes on, and keeps its alarms when storage is back', async () => {
     const first = await world.service();
     const eeg = new Recording(world, 'eeg-1');

@@ -182,6 +182,7 @@ class AlarmsService implements Alarms {
       http: this.#http,
       recordings,
       wards: this.#wards,
+      silence: this.#silence,
       owns: (device) => this.#shards.owns(device),
       clock,
       log,

@@ -1,13 +1,14 @@
-import { Detections, Latest, type RecordingInfo, RecordingWithLedger } from '@vitalwire/contract';
+import { Detections, Latest, type LatestOfDevice, type RecordingInfo, RecordingWithLedger } from '@vitalwire/contract';
 import { type Clock, type HttpClient, HttpError, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
-import { detectionInputOf } from '@vitalwire/vitals';
-import type { KnownRecordings } from './recordings.ts';
+import { detectionInputOf, type SilenceWatch } from '@vitalwire/vitals';
+import { type KnownRecordings, takeOf } from './recordings.ts';
 import type { Wards } from './wards.ts';
 
 export type CatchUpOptions = {
   readonly http: Pick<HttpClient, 'getJson'>;
   readonly recordings: KnownRecordings;
   readonly wards: Wards;
+  readonly silence: Pick<SilenceWatch, 'expect' | 'off'>;
   readonly owns: (device: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
@@ -15,6 +16,8 @@ export type CatchUpOptions = {
 
 /** How many windows before the newest are read again: an hour at one a second, as far as an engine remembers. */
 const WINDOWS_BACK = 3_600;
+/** EEG that stopped longer ago than this is not missed at a start: what was said of it then stands in the log. */
+const EXPECTED_US = 6 * 3_600_000_000;
 const WINDOWS_PER_ASK = 1_000;
 const MAX_DUE = 4_096;
 /** A start record follows its recording within moments; only what is missing then is asked for. */
@@ -82,9 +85,11 @@ export class CatchUp implements Lifecycle {
     try {
       if (this.#allDue) {
         const { devices } = await http.getJson('/v1/latest', Latest);
-        for (const { device, detection } of devices)
-          if (detection !== null && owns(device))
-            this.#due.set(detection.recordingId, { recordingId: detection.recordingId, detections: true });
+        for (const { device, detection, eeg } of devices) {
+          if (!owns(device)) continue;
+          if (detection !== null) this.#due.set(detection.recordingId, { recordingId: detection.recordingId, detections: true });
+          if (eeg !== null) await this.#expectEeg(device, eeg);
+        }
         this.#allDue = false;
       }
       for (const due of Array.from(this.#due.values())) {
@@ -104,24 +109,24 @@ export class CatchUp implements Lifecycle {
     if (!detections && known?.isComplete === true && known.rate !== null) return;
     const info = await this.#recording(recordingId);
     if (info === null) return;
-    const { device, rate, replay } = info;
+    const { device, rate, replay, captureId } = info;
     const stream = info.stream === 'eeg' || info.stream === 'heart-rate' ? info.stream : null;
     const isComplete = info.captureId !== null;
-    this.#options.recordings.learn(recordingId, {
+    const learnt = this.#options.recordings.learn(recordingId, {
       device,
       ...(stream === null ? {} : { stream }),
       ...(rate === null ? {} : { rate }),
-      ...(isComplete ? { replay, labels: info.channels.map(({ label }) => label), isComplete } : {}),
+      ...(isComplete ? { replay, captureId, labels: info.channels.map(({ label }) => label), isComplete } : {}),
     });
     if (stream !== 'eeg' || rate === null || !this.#options.owns(device)) return;
-    const newest = await this.#detections(info, rate);
+    const newest = await this.#detections(info, rate, takeOf(learnt));
     // Midnight, or a restart, a moment ago: what happened just before belongs to the same seizure.
     if (detections && info.predecessor !== null && newest < WINDOWS_BACK)
       this.#due.set(info.predecessor, { recordingId: info.predecessor, detections: false });
   }
 
   /** The recording's windows up to the newest, as many as an engine remembers; how many windows it has. */
-  async #detections(info: RecordingInfo, rate: NonNullable<RecordingInfo['rate']>): Promise<number> {
+  async #detections(info: RecordingInfo, rate: NonNullable<RecordingInfo['rate']>, take: string): Promise<number> {
     const { http, wards } = this.#options;
     const path = `/v1/recordings/${encodeURIComponent(info.recordingId)}/detections`;
     const { devices } = await http.getJson('/v1/latest', Latest, { query: { device: info.device } });
@@ -133,20 +138,28 @@ export class CatchUp implements Lifecycle {
       const { detections } = await http.getJson(path, Detections, { query: { fromWindow, limit: WINDOWS_PER_ASK } });
       for (const detection of detections) {
         const whole = { ...detection, device: info.device, subject: info.recordingId, seq: detection.window };
-        wards.detection(
-          detectionInputOf(
-            whole,
-            rate,
-            info.replay,
-            info.channels.map(({ label }) => label),
-          ),
-        );
+        const labels = info.channels.map(({ label }) => label);
+        wards.detection({ ...detectionInputOf(whole, rate, info.replay, labels), take, isStored: true });
       }
       const last = detections.at(-1);
       if (last === undefined || detections.length < WINDOWS_PER_ASK) break;
       fromWindow = last.window + 1;
     }
+    if (latest?.recordingId === info.recordingId || latest === undefined) this.#tellEnd(info, take);
     return newest;
+  }
+
+  /** EEG that came until lately and has no end is expected: nobody who starts now would miss it otherwise. */
+  async #expectEeg(device: string, { recordingId, measuredAtUs, committedAtUs }: NonNullable<LatestOfDevice['eeg']>): Promise<void> {
+    const { silence, clock } = this.#options;
+    if (clock.nowUs() - committedAtUs > EXPECTED_US || this.#options.recordings.get(recordingId) !== null) return;
+    const info = await this.#recording(recordingId);
+    if (info?.open === true) silence.expect(device, 'eeg', recordingId, measuredAtUs, clock.monotonicMs());
+  }
+
+  // Of the device's newest recording: whether it ended, and a seizure with it.
+  #tellEnd({ device, recordingId, open, endedAtUs }: RecordingInfo, take: string): void {
+    if (!open && endedAtUs !== null) this.#options.wards.recordingEnded({ device, atUs: endedAtUs, take, recording: recordingId });
   }
 
   async #recording(recordingId: string): Promise<RecordingInfo | null> {

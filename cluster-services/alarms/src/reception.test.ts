@@ -3,6 +3,8 @@ import {
   DeviceOwners,
   defaultHeartRateLimits,
   derivedId,
+  detectionKind,
+  type EndReason,
   encodeMessage,
   formatTopic,
   limits,
@@ -94,4 +96,121 @@ test('a gateway cannot give the pulse, nor speak for the service, on a topic of 
   }
   expect(heard).toMatchObject({ own: 0, unreadable: 12 });
   expect(written).toEqual([]);
+});
+
+/** Messages of gateway-1 as they would come one after another, received at once. */
+function sending(device: string, of: 'eeg' | 'heart-rate', replay: { speed: number; source: string } | null = null) {
+  const receiver = receiving();
+  const { reception, clock } = receiver;
+  const recordingId = newRecordingId('gateway-1', clock.nowMs(), new Uint8Array(6));
+  const rate = { num: 100, den: 1 };
+  const common = { subject: recordingId, gateway: 'gateway-1', device, clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' } } as const;
+  const send = (message: Parameters<typeof encodeMessage>[0]) =>
+    reception.receive(formatTopic('gateway-1', device, message.stream, false), encodeMessage(message));
+  send({
+    ...common,
+    stream: 'recording',
+    kind: 'start',
+    recordingId: derivedId(recordingId, 'recording'),
+    seq: 0,
+    measuredAtUs: clock.nowUs(),
+    of,
+    rate: of === 'eeg' ? rate : null,
+    channels: [],
+    montageHash: '0123456789abcdef',
+    predecessor: null,
+    captureId: 'capture',
+    captureFirstSample: 0,
+    replay,
+    source: 'test',
+  });
+  let seq = 0;
+  return {
+    ...receiver,
+    heartRate: (bpm: number, atUs: number) => {
+      const readings = [{ atUs, bpm, minBpm: null, maxBpm: null }];
+      send({ stream: 'heart-rate', recordingId, seq, measuredAtUs: atUs, clock: common.clock, firstSample: seq, kind: 'ecg', readings });
+      seq += 1;
+    },
+    eeg: (measuredAtUs: number) => {
+      const samples = new Int16Array(100);
+      const block = { channels: 1, samplesPerChannel: 100, rate, montageHash: '0123456789abcdef', sampleBits: 16, samples } as const;
+      send({ stream: 'eeg', recordingId, seq, measuredAtUs, clock: common.clock, firstSample: seq * 100, ...block });
+      seq += 1;
+    },
+    window: (index: number, fromUs: number, probability: number) =>
+      reception.receive(
+        formatTopic('prediction', device, 'detection', false),
+        encodeMessage({
+          ...common,
+          stream: 'detection',
+          recordingId: derivedId(recordingId, detectionKind('model')),
+          seq: index,
+          measuredAtUs: fromUs,
+          channel: 0,
+          modelHash: 'model',
+          modelVersion: '1',
+          firstSample: index * 100,
+          samples: 400,
+          probability,
+          verdict: probability >= 0.8 ? 'seizure' : 'quiet',
+          reason: null,
+          baseline: 'own',
+          channelProbabilities: [probability],
+          fence: 0,
+        }),
+      ),
+    end: (measuredAtUs: number, reason: EndReason) => {
+      const end = { kind: 'end', seq: 1, lastSeq: seq - 1, readings: seq, reason } as const;
+      send({
+        stream: 'recording',
+        recordingId: derivedId(recordingId, 'recording'),
+        measuredAtUs,
+        clock: common.clock,
+        subject: recordingId,
+        ...end,
+      });
+    },
+    open: () => receiver.wards.now().alarms.map(({ condition, state }) => `${condition} ${state}`),
+  };
+}
+
+test.each([
+  ['an hour ahead', 3_600],
+  ['in 2099', 73 * 365 * 86_400],
+])('three heart rates dated %s hold back no alarm, and the clock is told of', async (_, aheadS) => {
+  const { heartRate, clock, open } = sending('eeg-1', 'heart-rate');
+  for (const bpm of [70, 71, 72]) heartRate(bpm, clock.nowUs() + aheadS * 1_000_000);
+  for (let second = 0; second < 8; second++) {
+    heartRate(190, clock.nowUs());
+    await clock.advance(1_000);
+  }
+  expect(open().sort()).toEqual(['clock-wrong active', 'heart-rate-extreme-high active']);
+});
+
+test('EEG dated ahead is told of, that of a replay is not', async () => {
+  for (const replay of [null, { speed: 60, source: 'file' }]) {
+    const { eeg, clock, open } = sending('eeg-1', 'eeg', replay);
+    for (let second = 0; second < 10; second++) {
+      eeg(clock.nowUs() + 3_600_000_000);
+      await clock.advance(1_000);
+    }
+    expect(open()).toEqual(replay === null ? ['clock-wrong active'] : []);
+  }
+});
+
+test.each([
+  ['stopped', 'seizure latched'],
+  ['capture-ended', 'seizure latched'],
+  ['midnight', 'seizure active'], // the next recording goes on at once
+  ['montage-changed', 'seizure active'],
+] as const)('a recording that ends in a seizure: %s', async (reason, expected) => {
+  const { window, end, clock, open, wards } = sending('eeg-1', 'eeg');
+  const startUs = clock.nowUs();
+  for (let index = 0; index < 10; index++) window(index, startUs + index * 1_000_000, 0.95);
+  await clock.advance(15_000);
+  end(startUs + 13_500_000, reason);
+  expect(open()).toEqual([expected]);
+  const [alarm] = wards.now().alarms;
+  expect(alarm?.text.includes('recording ended') && alarm.text.includes('during a seizure pattern')).toBe(expected === 'seizure latched');
 });

@@ -7,6 +7,8 @@ import {
   decodeMessage,
   type EegChunk,
   type HeartRateChunk,
+  isClockWrong,
+  limits,
   parseTopic,
   type RecordingEnd,
   type RecordingStart,
@@ -16,7 +18,7 @@ import {
 } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import { type AlarmRecord, type ConflictWatch, detectionInputOf, recordOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
-import type { KnownRecording, KnownRecordings } from './recordings.ts';
+import { type KnownRecording, type KnownRecordings, takeOf } from './recordings.ts';
 import type { Wards } from './wards.ts';
 
 export type ReceptionOptions = {
@@ -34,6 +36,8 @@ export type ReceptionOptions = {
   readonly onUnknown: (recordingId: string) => void;
   readonly onUnreadable: () => void;
 };
+
+type Reached = { readonly endUs: number; readonly place: number /* readings of the recording so far */ };
 
 /** A reading that is older than this when it comes is history: it has no limit alarm. Replays have a time of their own. */
 const HISTORY_US = 60_000_000;
@@ -98,13 +102,16 @@ export class Reception {
     silence.detection(detection.device, clock.monotonicMs(), detection.everyS);
     const known = recordings.get(detection.subject);
     if (known === null || known.rate === null) onUnknown(detection.subject);
-    else wards.detection(detectionInputOf(detection, known.rate, known.replay, known.labels));
+    else wards.detection({ ...detectionInputOf(detection, known.rate, known.replay, known.labels), take: takeOf(known) });
   }
 
   #eeg(chunk: EegChunk, { device, live }: Topic): void {
+    const { wards } = this.#options;
     const known = this.#learn(chunk.recordingId, { device, stream: 'eeg', rate: chunk.rate });
     const endUs = chunk.measuredAtUs + Math.round((chunk.samplesPerChannel * 1_000_000 * chunk.rate.den) / chunk.rate.num);
-    this.#heard(known, chunk.recordingId, 'eeg', endUs, live);
+    this.#heard(known, chunk.recordingId, 'eeg', { endUs, place: chunk.firstSample + chunk.samplesPerChannel }, live);
+    // Without its start record nobody knows whether it is a replay, which has a time of its own.
+    if (known.isComplete) wards.clock({ device, stream: 'eeg', atUs: endUs, clock: chunk.clock, replay: known.replay });
   }
 
   #heartRate(chunk: HeartRateChunk, { device, live }: Topic): void {
@@ -113,30 +120,34 @@ export class Reception {
     // A phone exports what it measured hours ago: history, with neither limits nor silence.
     if (chunk.kind === 'phone') return;
     const endUs = Math.max(...chunk.readings.map(({ atUs }) => atUs));
-    this.#heard(known, chunk.recordingId, 'heart-rate', endUs, live);
+    this.#heard(known, chunk.recordingId, 'heart-rate', { endUs, place: chunk.firstSample + chunk.readings.length }, live);
     for (const { atUs, bpm } of chunk.readings) {
       const ageUs = chunk.clock.source === 'none' ? 0 : clock.nowUs() - (atUs + chunk.clock.offsetUs);
       if (known.replay === null && ageUs > HISTORY_US) continue;
-      wards.heartRate(device, { atUs, bpm, replay: known.replay });
+      wards.heartRate(device, { atUs, bpm, replay: known.replay, take: takeOf(known), clock: chunk.clock });
     }
   }
 
-  #heard({ device, isEnded }: KnownRecording, recordingId: string, stream: WatchedStream, endUs: number, live: boolean): void {
+  #heard({ device, isEnded }: KnownRecording, recordingId: string, stream: WatchedStream, { endUs, place }: Reached, live: boolean): void {
     const { silence, clock } = this.#options;
     silence.lane(live, clock.monotonicMs());
-    if (!isEnded) silence.readings(device, stream, recordingId, endUs, clock.monotonicMs());
+    if (!isEnded) silence.readings(device, stream, recordingId, endUs, clock.monotonicMs(), place);
   }
 
-  #start({ subject, device, of, rate, replay, channels }: RecordingStart): void {
+  #start({ subject, device, of, rate, replay, captureId, channels }: RecordingStart): void {
     const labels = channels.map(({ label }) => label);
     const stream = of === 'eeg' || of === 'heart-rate' ? of : null;
-    this.#options.recordings.learn(subject, { device, stream, rate, replay, labels, isComplete: true });
+    this.#options.recordings.learn(subject, { device, stream, rate, replay, captureId, labels, isComplete: true });
   }
 
   // An end that is not committed yet may be followed by readings that are; they change nothing any more.
-  #end({ subject, reason }: RecordingEnd, { device }: Topic): void {
-    const { stream } = this.#options.recordings.learn(subject, { device, isEnded: true });
-    if (stream !== null && (reason === 'stopped' || reason === 'capture-ended')) this.#options.silence.off(device, stream, subject);
+  #end({ subject, reason, measuredAtUs }: RecordingEnd, { device }: Topic): void {
+    const { recordings, silence, wards, onUnknown } = this.#options;
+    const known = recordings.learn(subject, { device, isEnded: true });
+    if (reason !== 'stopped' && reason !== 'capture-ended') return; // another goes on at once, or nobody knows why this one does not
+    if (known.stream === null) onUnknown(subject);
+    else silence.off(device, known.stream, subject);
+    if (known.stream === 'eeg') wards.recordingEnded({ device, atUs: measuredAtUs, take: takeOf(known), recording: subject });
   }
 
   #liveStatus(payload: Uint8Array): void {
@@ -163,9 +174,20 @@ export class Reception {
 
   #alarm(alarm: Alarm): void {
     const { sender, wards, onOwn } = this.#options;
-    const record: AlarmRecord = recordOf(alarm);
+    const record = this.#placed(alarm);
     if (alarm.sender === sender) onOwn(alarm);
     else if (alarm.transition !== 'pulse') wards.foreign(record);
+  }
+
+  /** A gateway's line on the receiver's time line, as its readings are. */
+  #placed(alarm: Alarm): AlarmRecord {
+    const record = recordOf(alarm);
+    if (alarm.sender === this.#options.sender || alarm.replay !== null) return record;
+    const nowUs = this.#options.clock.nowUs();
+    const { clock, measuredAtUs } = alarm;
+    const isOff = clock.source !== 'none' && Math.abs(clock.offsetUs) > limits.maxClockAheadUs;
+    const shiftUs = isClockWrong(measuredAtUs, clock, nowUs) ? nowUs - measuredAtUs : isOff ? clock.offsetUs : 0;
+    return shiftUs === 0 ? record : shifted(record, shiftUs);
   }
 
   #learn(recordingId: string, facts: Partial<KnownRecording> & { readonly device: string }): KnownRecording {
@@ -175,4 +197,16 @@ export class Reception {
     if (isNew) onUnknown(recordingId); // its start record may have been missed, and with it the replay mark
     return known;
   }
+}
+
+function shifted(record: AlarmRecord, byUs: number): AlarmRecord {
+  const by = (us: number | null) => (us === null ? null : us + byUs);
+  const { onsetUs, endedUs, episodes, ...rest } = record;
+  const moved = episodes?.map((one) => ({
+    ...one,
+    onsetUs: one.onsetUs + byUs,
+    seenUntilUs: one.seenUntilUs + byUs,
+    endUs: by(one.endUs),
+  }));
+  return { ...rest, onsetUs: by(onsetUs), endedUs: by(endedUs), ...(moved === undefined ? {} : { episodes: moved }) };
 }

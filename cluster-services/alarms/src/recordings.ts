@@ -8,10 +8,16 @@ export type KnownRecording = {
   readonly rate: Rate | null;
   readonly replay: ReplayMark | null;
   readonly labels: readonly string[]; // of its channels, once its start record is known
+  readonly captureId: string | null;
   readonly kind: HeartRateKind | null;
   readonly isComplete: boolean; // its start record is known, so the replay mark is
   readonly isEnded: boolean;
 };
+
+/** Of a replay: which one, for another of the same file has a time of its own. '' = the device itself. */
+export function takeOf({ replay, captureId }: KnownRecording): string {
+  return replay === null ? '' : (captureId ?? '');
+}
 
 /** Beyond it the recording unheard for longest is forgotten, and asked of storage when it is heard of again. */
 const MAX_RECORDINGS = 8_192;
@@ -27,7 +33,7 @@ export class KnownRecordings {
   /** Adds what is new to what is known. */
   learn(recordingId: string, facts: Partial<KnownRecording> & { readonly device: string }): KnownRecording {
     const before = this.#known.get(recordingId);
-    const empty = { stream: null, rate: null, replay: null, labels: [], kind: null, isComplete: false, isEnded: false };
+    const empty = { stream: null, rate: null, replay: null, captureId: null, labels: [], kind: null, isComplete: false, isEnded: false };
     const known = { ...empty, ...before, ...facts };
     this.#known.delete(recordingId);
     this.#known.set(recordingId, known);

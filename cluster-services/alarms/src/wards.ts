@@ -1,6 +1,6 @@
-import { type AlarmInfo, type AlarmPause, type HeartRateLimits, type ReplayMark, shardOf } from '@vitalwire/contract';
+import { type AlarmInfo, type AlarmPause, type ClockState, type HeartRateLimits, type ReplayMark, shardOf } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
-import type { AlarmEngine, AlarmRecord, Asked, DetectionInput, Spoken } from '@vitalwire/vitals';
+import type { AlarmEngine, AlarmRecord, Asked, DetectionInput, Measured, RecordingEnding, Spoken } from '@vitalwire/vitals';
 
 export type WardsOptions = {
   readonly clock: Clock;
@@ -34,9 +34,28 @@ export class Wards {
     this.#write(this.of(input.device)?.detection(input, this.#nowUs));
   }
 
-  heartRate(device: string, reading: { readonly atUs: number; readonly bpm: number; readonly replay: ReplayMark | null }): void {
+  heartRate(
+    device: string,
+    reading: {
+      readonly atUs: number;
+      readonly bpm: number;
+      readonly replay: ReplayMark | null;
+      readonly take: string;
+      readonly clock: ClockState;
+    },
+  ): void {
     const limits = this.#options.limitsOf(device);
     this.#write(this.of(device)?.heartRate({ ...reading, device, limits }, this.#nowUs));
+  }
+
+  /** Something was measured then, by that clock. */
+  clock(measured: Measured): void {
+    this.#write(this.of(measured.device)?.clock(measured, this.#nowUs));
+  }
+
+  /** A recording of EEG ended, and no other goes on at once. */
+  recordingEnded(ending: RecordingEnding): void {
+    this.#write(this.of(ending.device)?.recordingEnded(ending, this.#nowUs));
   }
 
   statement({ device, statement }: Spoken): void {

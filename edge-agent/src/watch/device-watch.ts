@@ -49,7 +49,7 @@ export class DeviceWatch {
     const judged: Judged[] = [];
     for (const reading of readings) {
       if (reading.kind === 'start') this.#start(reading.start);
-      else if (reading.kind === 'end') this.#end(reading.recordingId);
+      else if (reading.kind === 'end') records.push(...this.#end(reading, nowUs));
       else if (reading.kind === 'eeg') judged.push(...this.#push(reading, nowUs));
       else records.push(...this.#heartRate(reading, nowUs));
     }
@@ -86,12 +86,18 @@ export class DeviceWatch {
     };
   }
 
-  #end(recordingId: string): void {
+  #end({ recordingId, reason }: Extract<Reading, { kind: 'end' }>, nowUs: number): readonly AlarmRecord[] {
     const device = this.#devices.get(this.#recordings.get(recordingId) ?? '');
     this.#recordings.delete(recordingId);
-    if (device?.eeg?.start.subject !== recordingId) return;
+    if (device?.eeg?.start.subject !== recordingId) return [];
     device.eeg.open = false;
-    if (device.seen.eeg !== null) device.seen = { ...device.seen, eeg: { ...device.seen.eeg, open: false } };
+    const { seen } = device;
+    if (seen.eeg === null) return [];
+    device.seen = { ...seen, eeg: { ...seen.eeg, open: false } };
+    if (reason !== 'stopped' && reason !== 'capture-ended') return []; // another goes on at once
+    const { start } = device.eeg;
+    const ending = { device: seen.device, atUs: seen.eeg.measuredAtUs, take: takeOf(start), recording: recordingId };
+    return this.#engine.recordingEnded(ending, nowUs);
   }
 
   #push(reading: Extract<Reading, { kind: 'eeg' }>, nowUs: number): Judged[] {
@@ -140,6 +146,9 @@ export class DeviceWatch {
       channelProbabilities,
       channelLabels: eeg.start.channels.map(({ label }) => label),
       replay: eeg.start.replay,
+      take: takeOf(eeg.start),
+      recording: eeg.start.subject,
+      originUs: timeOf(0),
     };
     device.seen = {
       ...device.seen,
@@ -173,6 +182,11 @@ export class DeviceWatch {
     }
     return device;
   }
+}
+
+/** Of a replay: which one. '' = the device itself. */
+function takeOf({ replay, captureId }: WatchedStart): string {
+  return replay === null ? '' : captureId;
 }
 
 /** Whether a recording goes on, sample after sample, where the one before ended: the device's own count says so. */

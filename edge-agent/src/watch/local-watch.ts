@@ -225,7 +225,7 @@ export class LocalWatch implements Lifecycle {
 }
 
 function readingOf(step: AppendStep): Reading[] {
-  if (step.step === 'end') return [{ kind: 'end', recordingId: step.recordingId }];
+  if (step.step === 'end') return [{ kind: 'end', recordingId: step.recordingId, reason: step.reason }];
   if (step.step === 'start') {
     const { subject, device, of, rate, channels, montageHash, predecessor, captureId, captureFirstSample, replay } = step.start;
     return [

@@ -1,10 +1,10 @@
-import type { EdgeWatch, HeartRateChunk, RecordingStart, Samples } from '@vitalwire/contract';
+import type { EdgeWatch, EndReason, HeartRateChunk, RecordingStart, Samples } from '@vitalwire/contract';
 import type { AlarmRecord, Asked } from '@vitalwire/vitals';
 
 /** What the watch sees of what was committed: enough to score and to alarm, in the order of the commits. */
 export type Reading =
   | { readonly kind: 'start'; readonly start: WatchedStart }
-  | { readonly kind: 'end'; readonly recordingId: string }
+  | { readonly kind: 'end'; readonly recordingId: string; readonly reason: EndReason }
   | {
       readonly kind: 'eeg';
       readonly recordingId: string;

@@ -193,7 +193,7 @@ test('seizures a minute apart are told one by one, and the quiet between is no s
 test('what late data says of an earlier seizure does not end one that goes on', () => {
   const { feed, only } = newEngine();
   feed(windowsOf([...seizure(20), ...quiet(30), ...seizure(20)]));
-  feed(windowsOf(seizure(3), { fromS: 20, recording: 'late' }));
+  feed(windowsOf(seizure(3), { fromS: 20, recording: 'late' }), 80 * second);
   expect(only()).toMatchObject({ state: 'active', endedUs: null });
   expect(only().episodes?.map(({ end }) => end)).toEqual(['over', 'goes-on']);
 });
@@ -202,7 +202,7 @@ test('late quiet that moves the end of one seizure away does not take the next o
   const { feed, only } = newEngine();
   feed(windowsOf([...seizure(3), ...lasting(12, null), ...seizure(1)]));
   feed(windowsOf(seizure(3), { fromS: 96, recording: 'next' }));
-  feed(windowsOf(quiet(12), { fromS: 3, recording: 'late' }));
+  feed(windowsOf(quiet(12), { fromS: 3, recording: 'late' }), 110 * second);
   expect(only()).toMatchObject({ state: 'active', onsetUs: 0, endedUs: null });
   expect(only().episodes?.map(({ end }) => end)).toEqual(['over', 'goes-on']);
 });

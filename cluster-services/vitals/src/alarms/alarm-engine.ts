@@ -1,6 +1,8 @@
 import type { AlarmCondition, AlarmInfo, AlarmPause, AlarmPriority } from '@vitalwire/contract';
 import type { BookState } from './alarm-book.ts';
+import { ClockWatch, type Measured } from './clock-watch.ts';
 import { ConditionAlarms } from './condition-alarms.ts';
+import { EegTakes } from './eeg-takes.ts';
 import { type FocalNews, FocalWatch } from './focal-watch.ts';
 import { type HeartRateInput, HeartRateWatch } from './heart-rate-watch.ts';
 import { type AlarmRecord, isHigher } from './record.ts';
@@ -18,8 +20,9 @@ export type EngineOptions = {
 
 export type RecordingEnding = {
   readonly device: string;
-  readonly atUs: number /* data time, end of its last reading */;
+  readonly atUs: number; // data time, end of its last reading
   readonly take?: string;
+  readonly recording?: string;
 };
 
 /** What somebody asked for was done, or why not. */
@@ -38,9 +41,11 @@ export class AlarmEngine {
   readonly #writer: RecordWriter;
   readonly #seizures: SeizureAlarms;
   readonly #conditions: ConditionAlarms;
-  readonly #signals = new Map<string, SignalWatch>();
+  readonly #signals = new Map<string, OfTake<SignalWatch>>();
   readonly #focal = new Map<string, FocalWatch>();
-  readonly #heartRates = new Map<string, HeartRateWatch>();
+  readonly #heartRates = new Map<string, OfTake<HeartRateWatch>>();
+  readonly #clocks = new ClockWatch();
+  readonly #takes = new EegTakes();
 
   constructor({ sender, rule = seizureRule }: EngineOptions) {
     this.#writer = new RecordWriter(sender);
@@ -76,24 +81,34 @@ export class AlarmEngine {
   /** A window of EEG that was scored, or refused. In any order, any number of times. */
   detection(input: DetectionInput, nowUs: number): readonly AlarmRecord[] {
     const { device } = input;
-    for (const statement of watchOf(this.#signals, device, () => new SignalWatch()).take(input))
+    const placed = { ...input, take: this.#takes.of(input, nowUs) };
+    for (const statement of watchOf(this.#signals, placed, () => new SignalWatch()).take(placed))
       this.#conditions.judge(device, statement, nowUs);
-    this.#seizures.detection(input, nowUs);
-    this.#judgeFocal(device, watchOf(this.#focal, device, () => new FocalWatch()).take(input), nowUs);
+    this.#seizures.detection(placed, nowUs);
+    this.#judgeFocal(device, this.#focalOf(device).take(placed), nowUs);
     return this.#writer.take();
   }
 
   /** A recording of EEG ended at this data time, and none goes on at once: a seizure in it is not seen any more. In any order with its windows. */
-  recordingEnded({ device, atUs, take = '' }: RecordingEnding, nowUs: number): readonly AlarmRecord[] {
-    this.#seizures.recordingEnded(device, take, atUs, nowUs);
-    this.#judgeFocal(device, this.#focal.get(device)?.recordingEnded(take, atUs) ?? [], nowUs);
+  recordingEnded({ device, atUs, take = '', recording }: RecordingEnding, nowUs: number): readonly AlarmRecord[] {
+    const placed = this.#takes.ofRecording(device, take, recording);
+    this.#seizures.recordingEnded(device, placed, atUs, nowUs);
+    this.#judgeFocal(device, this.#focal.get(device)?.recordingEnded(placed, atUs) ?? [], nowUs);
     return this.#writer.take();
   }
 
   /** A heart rate that is measured now; a phone's export is history and is not given here. */
   heartRate(input: HeartRateInput, nowUs: number): readonly AlarmRecord[] {
-    for (const statement of watchOf(this.#heartRates, input.device, () => new HeartRateWatch()).read(input))
-      this.#conditions.judge(input.device, statement, nowUs);
+    const { device, atUs, clock = null, replay } = input;
+    const shiftUs = this.#judgeClock({ device, stream: 'heart-rate', atUs, clock, replay }, nowUs);
+    const watch = watchOf(this.#heartRates, input, () => new HeartRateWatch());
+    for (const statement of watch.read({ ...input, atUs: atUs + shiftUs }, nowUs)) this.#conditions.judge(device, statement, nowUs);
+    return this.#writer.take();
+  }
+
+  /** Something was measured then: whether its clock can be right is a condition of its own. */
+  clock(measured: Measured, nowUs: number): readonly AlarmRecord[] {
+    this.#judgeClock(measured, nowUs);
     return this.#writer.take();
   }
 
@@ -102,7 +117,7 @@ export class AlarmEngine {
     this.#conditions.judge(device, statement, nowUs);
     if (statement.condition === 'no-data' && statement.aspect === 'eeg' && statement.holds) this.#seizures.silent(device, nowUs);
     if (statement.condition === 'no-data' && statement.aspect === 'heart-rate' && statement.holds)
-      for (const lost of this.#heartRates.get(device)?.lost() ?? []) this.#conditions.judge(device, lost, nowUs);
+      for (const lost of this.#heartRates.get(device)?.watch.lost() ?? []) this.#conditions.judge(device, lost, nowUs);
     return this.#writer.take();
   }
 
@@ -182,6 +197,18 @@ export class AlarmEngine {
     }
   }
 
+  #focalOf(device: string): FocalWatch {
+    const watch = this.#focal.get(device) ?? new FocalWatch();
+    keepNewest(this.#focal, device, watch);
+    return watch;
+  }
+
+  #judgeClock(measured: Measured, nowUs: number): number {
+    const { shiftUs, statements } = this.#clocks.take(measured, nowUs);
+    for (const statement of statements) this.#conditions.judge(measured.device, statement, nowUs);
+    return shiftUs;
+  }
+
   #sameEvent(record: AlarmRecord, condition: AlarmCondition): AlarmInfo | null {
     return condition === 'seizure' ? this.#seizures.sameEvent(record) : this.#conditions.current(record.device, condition);
   }
@@ -205,14 +232,26 @@ export class AlarmEngine {
   }
 }
 
+/** A watch follows one take: what is measured in another has a time of its own. */
+type OfTake<Watch> = { readonly take: string; readonly watch: Watch };
+
 /** The watch of a device; at the limit the one used for longest without a word starts anew when it is heard again. */
-function watchOf<Watch>(watches: Map<string, Watch>, device: string, make: () => Watch): Watch {
-  const watch = watches.get(device) ?? make();
-  watches.delete(device);
-  watches.set(device, watch);
-  for (const oldest of watches.keys()) {
-    if (watches.size <= alarmLimits.timelines) break;
-    watches.delete(oldest);
+function watchOf<Watch>(
+  watches: Map<string, OfTake<Watch>>,
+  { device, take = '' }: { readonly device: string; readonly take?: string },
+  make: () => Watch,
+): Watch {
+  const before = watches.get(device);
+  const now = before !== undefined && before.take === take ? before : { take, watch: make() };
+  keepNewest(watches, device, now);
+  return now.watch;
+}
+
+function keepNewest<Value>(all: Map<string, Value>, device: string, value: Value): void {
+  all.delete(device);
+  all.set(device, value);
+  for (const oldest of all.keys()) {
+    if (all.size <= alarmLimits.timelines) break;
+    all.delete(oldest);
   }
-  return watch;
 }

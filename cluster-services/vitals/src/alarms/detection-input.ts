@@ -45,5 +45,7 @@ export function detectionInputOf(
     channelProbabilities,
     channelLabels,
     replay,
+    recording: subject,
+    originUs: Math.round(measuredAtUs - firstSample * usPerSample),
   };
 }

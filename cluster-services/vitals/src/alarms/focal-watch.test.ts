@@ -138,3 +138,22 @@ test.each([0.42, 0.5, 0.6, 0.79])(
 test('channels are held against the threshold that is told for windows', () => {
   expect(focalRule.on).toBe(seizureRule.on);
 });
+
+test('a clock that is set back in a focal pattern ends the alarm of before, and one of now begins', () => {
+  const { engine, records } = newEngine();
+  let nowUs = 1_763_800_000 * second;
+  let count = 0;
+  const feed = (windows: readonly DetectionInput[], aheadUs: number) => {
+    for (const window of windows) {
+      const toUs = nowUs + aheadUs;
+      records.push(...engine.detection({ ...window, key: `r/${count++}`, fromUs: toUs - 4 * second, toUs }, nowUs));
+      nowUs += second;
+    }
+  };
+  feed(focal([...same(10), ...same(20, 7)]), 3_600 * second);
+  expect(engine.now().alarms).toMatchObject([{ condition: 'focal-seizure', state: 'active' }]);
+  feed(focal(same(25)), 0);
+  expect(engine.now().alarms).toMatchObject([{ condition: 'focal-seizure', state: 'latched' }]);
+  feed(focal(same(20, 3)), 0);
+  expect(engine.now().alarms.some(({ state }) => state === 'active')).toBe(true);
+});

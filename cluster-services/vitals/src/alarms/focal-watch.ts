@@ -30,6 +30,8 @@ export class FocalWatch {
   #lately: { readonly input: DetectionInput; readonly isWhole: boolean }[] = []; // what a channel missed before it was followed
   #newestUs = Number.NEGATIVE_INFINITY;
   #judged = 0; // windows since the start, each newer than the one before
+  #take: string | null = null; // the time line the device is on
+  #elsewhere = 0; // windows of another since one of it
 
   take(input: DetectionInput): FocalNews[] {
     const { model, take = '', verdict, channelProbabilities = [], probability } = input;
@@ -43,7 +45,20 @@ export class FocalWatch {
     const heard = this.#tracks.filter((track) => track.model === model && track.take === take);
     for (const track of heard) this.#add(track, input, isWhole);
     this.#tracks = this.#tracks.filter((track) => holdingOf(track) !== undefined || track.windowsSinceEvidence <= FORGOTTEN_AFTER_WINDOWS);
-    return [...this.#news(heard, input.replay), ...this.#nothing(input)];
+    return [...this.#left(take), ...this.#news(heard, input.replay), ...(take === this.#take ? this.#nothing(input) : [])];
+  }
+
+  // The device is on another time line (its clock was set, or another replay began): nothing of the one before goes on.
+  #left(take: string): FocalNews[] {
+    this.#take ??= take;
+    this.#elsewhere = take === this.#take ? 0 : this.#elsewhere + 1;
+    if (this.#elsewhere < focalRule.windows) return [];
+    this.#take = take;
+    this.#elsewhere = 0;
+    this.#newestUs = Number.NEGATIVE_INFINITY;
+    this.#judged = 0;
+    const left = this.#tracks.filter((track) => track.take !== take && track.timeline.leave());
+    return this.#news(left, null);
   }
 
   /** Enough newest windows without a pattern: then nothing that the log or another engine says goes on any more. */

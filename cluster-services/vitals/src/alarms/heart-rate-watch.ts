@@ -1,5 +1,12 @@
-import type { AlarmCondition, AlarmPriority, HeartRateLimits, ReplayMark } from '@vitalwire/contract';
-import { frozenReadings, heartRateFrozenUs, heartRateStaleUs, heartRateValidationUs } from './rules.ts';
+import {
+  type AlarmCondition,
+  type AlarmPriority,
+  limits as bounds,
+  type ClockState,
+  type HeartRateLimits,
+  type ReplayMark,
+} from '@vitalwire/contract';
+import { frozenReadings, heartRateFrozenUs, heartRateStaleUs, heartRateValidationUs, heldBackUs } from './rules.ts';
 import type { Statement } from './statement.ts';
 
 export type HeartRateInput = {
@@ -8,6 +15,8 @@ export type HeartRateInput = {
   readonly bpm: number | null;
   readonly limits: HeartRateLimits;
   readonly replay: ReplayMark | null;
+  readonly clock?: ClockState | null; // of its gateway; absent or null = not known
+  readonly take?: string; // of a replay: which; '' or absent = the device itself
 };
 
 type Side = 'high' | 'low';
@@ -20,13 +29,19 @@ type Run = { sinceUs: number | null };
  */
 export class HeartRateWatch {
   #lastUs: number | null = null;
+  #heldBackSinceUs: number | null = null; // wall clock: since then readings come that are older than the newest
   #same = { bpm: 0, sinceUs: 0, readings: 0 };
   #isFrozen = false;
   readonly #beyond: Record<Side, Run> = { high: { sinceUs: null }, low: { sinceUs: null } };
   readonly #extreme: Record<Side, Run> = { high: { sinceUs: null }, low: { sinceUs: null } };
 
-  read({ atUs, bpm, limits, replay }: HeartRateInput): Statement[] {
-    if (!isHeartRate(bpm) || (this.#lastUs !== null && atUs <= this.#lastUs)) return [];
+  read({ atUs, bpm, limits, replay }: HeartRateInput, nowUs: number): Statement[] {
+    if (!isHeartRate(bpm)) return [];
+    if (replay === null && this.#isHeldBack(atUs, nowUs)) {
+      this.#forgetRuns();
+      this.#lastUs = null;
+    }
+    if (this.#lastUs !== null && atUs <= this.#lastUs) return [];
     if (this.#lastUs !== null && atUs - this.#lastUs > heartRateStaleUs) this.#forgetRuns();
     this.#lastUs = atUs;
     return [...this.#frozen(atUs, bpm, replay), ...this.#sides(atUs, bpm, limits, replay)];
@@ -39,6 +54,13 @@ export class HeartRateWatch {
       over(`heart-rate-${side}`, this.#lastUs, 'no readings'),
       over(`heart-rate-extreme-${side}`, this.#lastUs, 'no readings'),
     ]);
+  }
+
+  /** The receiver's own clock was set back: what was the newest is in the future now, and nothing that is measured may wait for it. */
+  #isHeldBack(atUs: number, nowUs: number): boolean {
+    const isAhead = this.#lastUs !== null && atUs <= this.#lastUs && this.#lastUs - nowUs > bounds.maxClockAheadUs;
+    this.#heldBackSinceUs = isAhead ? (this.#heldBackSinceUs ?? nowUs) : null;
+    return this.#heldBackSinceUs !== null && nowUs - this.#heldBackSinceUs >= heldBackUs;
   }
 
   #frozen(atUs: number, bpm: number, replay: ReplayMark | null): Statement[] {

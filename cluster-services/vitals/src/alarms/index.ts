@@ -1,7 +1,8 @@
 export type { BookState } from './alarm-book.ts';
-export { AlarmEngine, type Asked, type EngineOptions } from './alarm-engine.ts';
+export { AlarmEngine, type Asked, type EngineOptions, type RecordingEnding } from './alarm-engine.ts';
 export { alarmIdOf } from './alarm-id.ts';
 export { isAudible, isPaused } from './audible.ts';
+export { ClockWatch, type Measured } from './clock-watch.ts';
 export { ConflictWatch, conflictLimits } from './conflict-watch.ts';
 export { detectionInputOf } from './detection-input.ts';
 export { type HeartRateInput, HeartRateWatch, isHeartRate } from './heart-rate-watch.ts';

@@ -48,6 +48,9 @@ export const frozenReadings = 30;
 /** (n) A pause longer than this between two readings is missing data: what was being validated begins anew. */
 export const heartRateStaleUs = 60_000_000;
 
+/** (t) Readings that wait so long for a newest one from the future show that the receiver's clock was set back. On the wall clock. */
+export const heldBackUs = 15_000_000;
+
 /** (n) A bad signal must last so long, on data time. */
 export const badSignalUs = 10_000_000;
 /** (n) A lead that stays off becomes urgent after this, on data time. */

@@ -1,4 +1,4 @@
-import type { AlarmEpisode, AlarmInfo } from '@vitalwire/contract';
+import { type AlarmEpisode, type AlarmInfo, isClockWrong, limits } from '@vitalwire/contract';
 import { episodesText } from '../episode-words.ts';
 import { alarmIdOf } from './alarm-id.ts';
 import { foreignAspect, isOwnModel, ownModel, RESTORED } from './aspects.ts';
@@ -216,18 +216,21 @@ export class SeizureAlarms {
   }
 
   /** The newest windows speak against a seizure: then nothing older says any more that one goes on. */
-  #followQuiet({ device, model, take = '' }: DetectionInput, nowUs: number): void {
+  #followQuiet({ device, model, take = '', toUs, replay }: DetectionInput, nowUs: number): void {
     const quietUs = this.#tracks.get(device, model, take)?.timeline.quietSinceUs ?? null;
     if (quietUs === null) return;
+    const isNow = replay === null && Math.abs(nowUs - toUs) <= limits.maxClockAheadUs;
     for (const alarm of this.#writer.book.of(device, 'seizure')) {
-      if (alarm.endedUs !== null || quietUs <= alarm.onsetUs || (this.#takes.get(alarm.alarmId) ?? take) !== take) continue;
+      if (alarm.endedUs !== null || (this.#takes.get(alarm.alarmId) ?? take) !== take) continue;
+      // What is dated to an instant that has not come was measured by a wrong clock, or in a replay that is gone: what is measured now counts.
+      if (quietUs <= alarm.onsetUs && !(isNow && isClockWrong(alarm.onsetUs, null, nowUs))) continue;
       const holders = this.#holdersOf(alarm.alarmId);
       for (const holder of holders) {
         const newestUs = this.#tracks.get(device, holder.slice(ownModel('').length), take)?.timeline.newestUs ?? null;
         if (!isOwnModel(holder) || newestUs === null || newestUs < quietUs) holders.delete(holder);
       }
       if (holders.size > 0) continue;
-      const endUs = this.#seenUntilUs.get(alarm.alarmId) ?? quietUs;
+      const endUs = Math.max(alarm.onsetUs, this.#seenUntilUs.get(alarm.alarmId) ?? quietUs);
       const episodes = closed(this.#episodesOf(alarm, [], []), quietUs);
       this.#settle(alarm, [], { stretch: { onsetUs: alarm.onsetUs, endUs }, finding: null, episodes }, nowUs);
     }

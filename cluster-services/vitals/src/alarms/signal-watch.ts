@@ -17,6 +17,9 @@ export type DetectionInput = {
   readonly channelLabels?: readonly string[]; // of the montage, in its order; absent = not known
   readonly channelProbabilities?: readonly (number | null)[]; // one per channel of the montage; absent = not told
   readonly replay: ReplayMark | null;
+  readonly recording?: string; // and where sample 0 of it lies by the device's clock: how it is seen that the clock was set
+  readonly originUs?: number;
+  readonly isStored?: boolean; // read from storage: when it arrived is not known any more
   readonly take?: string; // of a replay: which; '' or absent = the device itself
 };
 

@@ -35,6 +35,23 @@ test('repeats of what was heard are no sign of life', () => {
   expect(held(watch, 10 * s)).toEqual(['d no-data medium']);
 });
 
+test('a clock that is set back within a recording is no silence', () => {
+  const watch = new SilenceWatch(0);
+  for (let second = 0; second < 30; second++) watch.readings('d', 'eeg', 'r', second < 15 ? 3_600 + second : second, second * s, second);
+  watch.detection('d', 30 * s);
+  expect(held(watch, 30 * s)).toEqual([]);
+  expect(held(watch, 39 * s)).toEqual(['d no-data medium']);
+});
+
+test('EEG that was coming when nobody listened yet is missed when it does not go on', () => {
+  const watch = new SilenceWatch(0);
+  watch.expect('d', 'eeg', 'r', 1, 0);
+  watch.expect('e', 'eeg', 'r2', 1, 0);
+  watch.readings('e', 'eeg', 'r2', 2, 5 * s, 10);
+  watch.expect('e', 'eeg', 'r2', 1, 6 * s);
+  expect(held(watch, 10 * s)).toEqual(['d no-data medium']);
+});
+
 test('a recording that was ended is off, not silent; the end of an older one says nothing', () => {
   const watch = new SilenceWatch(0);
   watch.readings('d', 'eeg', 'old', 1, 0);

@@ -56,20 +56,25 @@ export class SilenceWatch {
     return this.#unwatched;
   }
 
-  /** Readings of a recording up to `endUs` (device clock) arrived. */
-  readings(device: string, stream: WatchedStream, recordingId: string, endUs: number, nowMs: number): void {
+  /** Readings of a recording up to `endUs` (device clock) arrived; `place` counts them, which no clock that is set can turn back. */
+  readings(device: string, stream: WatchedStream, recordingId: string, endUs: number, nowMs: number, place = endUs): void {
     const heard = this.#heard(device, stream, nowMs);
     const before = heard.ends.get(recordingId);
-    if (before !== undefined && endUs <= before) return;
-    heard.ends.set(recordingId, endUs);
+    if (before !== undefined && place <= before) return;
+    heard.ends.set(recordingId, place);
     for (const oldest of heard.ends.keys()) {
       if (heard.ends.size <= MAX_RECORDINGS_PER_STREAM) break;
       heard.ends.delete(oldest);
     }
     if (heard.isOff || nowMs - heard.heardMs > silenceLimits.flowMs) heard.flowsSinceMs = nowMs;
     heard.heardMs = nowMs;
-    heard.lastDataUs = Math.max(endUs, before === undefined ? endUs : heard.lastDataUs);
+    if ([...heard.ends.keys()].at(-1) === recordingId) heard.lastDataUs = endUs; // of an older recording it is a backlog
     heard.isOff = false;
+  }
+
+  /** Readings of this recording came before anybody listened, and it has not ended: they should go on. */
+  expect(device: string, stream: WatchedStream, recordingId: string, endUs: number, nowMs: number): void {
+    if (!this.#streams.has(`${device}\n${stream}`)) this.readings(device, stream, recordingId, endUs, nowMs, Number.NEGATIVE_INFINITY);
   }
 
   /** A recording ended because the device or its user ended it: nothing more is expected of this stream. */

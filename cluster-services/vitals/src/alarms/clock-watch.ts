@@ -1,0 +1,92 @@
+import { aheadUs, type ClockState, isClockWrong, limits, type ReplayMark } from '@vitalwire/contract';
+import { alarmLimits } from './rules.ts';
+import type { Statement } from './statement.ts';
+
+/** When something was measured, and what is known of the clock that says so. */
+export type Measured = {
+  readonly device: string;
+  readonly stream: 'eeg' | 'heart-rate';
+  readonly atUs: number; // device clock, end of what was measured
+  readonly clock: ClockState | null; // of the gateway, when it took this in; null = not known
+  readonly replay: ReplayMark | null;
+};
+
+/** A reading with a wrong clock leaves its alarm open for so long: somebody has to see it. On the receiver's clock. */
+const TOLD_US = 60_000_000;
+/** Readings as new as this show that a clock is right again. */
+const FRESH_US = 60_000_000;
+
+/** EEG comes several times a second: one chunk is no clock. A heart rate is told of at once. On the receiver's clock. */
+const lastingUs = { eeg: 5_000_000, 'heart-rate': 0 } as const;
+
+type Anchor = {
+  readonly shiftUs: number;
+  readonly sinceUs: number; // since when such readings have come
+  readonly wrongAtUs: number; // when such a reading came last
+  readonly newAtUs: number; // when one came last that was measured about then
+};
+
+/**
+ * Says whose clock is wrong, and brings heart rates to the receiver's time line, so that no limit waits for an instant that has not come: where
+ * the gateway's clock is known to be off, by its offset; where a reading is from the future all the same, by when it arrived, as one block
+ * with those around it. Data time stays as it is within the bound, and in replays.
+ */
+export class ClockWatch {
+  readonly #anchors = new Map<string, Anchor>(); // by device and stream; last = wrong last
+
+  /** By how much to shift, and what is to be said of the clock. */
+  take(measured: Measured, nowUs: number): { readonly shiftUs: number; readonly statements: readonly Statement[] } {
+    const { device, stream, atUs, clock, replay } = measured;
+    if (replay !== null || clock?.source === 'replay') return { shiftUs: 0, statements: [] };
+    const offsetUs = clock === null || clock.source === 'none' || Math.abs(clock.offsetUs) <= limits.maxClockAheadUs ? 0 : clock.offsetUs;
+    const key = `${device}\n${stream}`;
+    const anchor = this.#anchors.get(key);
+    if (!isClockWrong(atUs, clock, nowUs)) {
+      const isFresh = nowUs - (atUs + offsetUs) <= FRESH_US;
+      const isOver = isFresh && (anchor === undefined || Math.abs(nowUs - anchor.wrongAtUs) >= TOLD_US);
+      if (isOver) this.#anchors.delete(key);
+      return { shiftUs: offsetUs, statements: isOver ? [right(stream)] : [] };
+    }
+    const placedUs = anchor === undefined ? Number.POSITIVE_INFINITY : atUs + anchor.shiftUs - nowUs;
+    const isNew = Math.abs(placedUs) <= limits.maxClockAheadUs;
+    // What is older than the block's newest is its backlog; but if nothing new comes any more, the clock was set again.
+    const isBacklog = placedUs < 0 && anchor !== undefined && Math.abs(nowUs - anchor.newAtUs) <= limits.maxClockAheadUs;
+    const isSame = anchor !== undefined && (isNew || isBacklog);
+    const shiftUs = isSame ? anchor.shiftUs : nowUs - atUs;
+    this.#anchors.delete(key);
+    const sinceUs = anchor?.sinceUs ?? nowUs;
+    this.#anchors.set(key, { shiftUs, sinceUs, wrongAtUs: nowUs, newAtUs: isSame && !isNew ? anchor.newAtUs : nowUs });
+    for (const oldest of this.#anchors.keys()) {
+      if (this.#anchors.size <= alarmLimits.timelines) break;
+      this.#anchors.delete(oldest);
+    }
+    const isLasting = Math.abs(nowUs - sinceUs) >= lastingUs[stream];
+    return { shiftUs, statements: !isLasting ? [] : [wrong(stream, aheadUs(atUs, clock, nowUs), nowUs)] };
+  }
+}
+
+function wrong(stream: Measured['stream'], byUs: number, nowUs: number): Statement {
+  const byS = Math.round(byUs / 1_000_000);
+  return {
+    condition: 'clock-wrong',
+    aspect: stream,
+    holds: true,
+    priority: 'medium',
+    sinceUs: nowUs,
+    value: byS,
+    limit: limits.maxClockAheadUs / 1_000_000,
+    channel: null,
+    replay: null,
+    text: `${stream === 'eeg' ? 'EEG' : 'heart rate'} is dated ${lengthText(byS)} ahead: set the clock of the device; meanwhile its time of arrival counts`,
+  };
+}
+
+function right(stream: Measured['stream']): Statement {
+  return { condition: 'clock-wrong', aspect: stream, holds: false, endedUs: null, text: 'the clock is right again' };
+}
+
+function lengthText(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
+}
