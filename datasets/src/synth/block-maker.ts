@@ -24,6 +24,8 @@ const regions = [
   { x: 0.35, y: -0.6 },
 ] as const;
 const POSTICTAL_S = 40;
+/** How far a focus reaches, in the units of `Electrode`: neighbours of the 10-20 system are about 0.5 apart. */
+const FOCUS_SPREAD = 0.25;
 
 /** A finished piece of time; a channel is computed when it is first asked for. */
 export type FinishedBlock = { channel(index: number): Int32Array };
@@ -155,7 +157,10 @@ export class BlockMaker {
     const uv = potentialOf(gains.plus).slice();
     if (gains.minus !== null) subtract(uv, potentialOf(gains.minus));
     addSources(uv, sources, gains.sources);
-    for (const course of courses) addSpikeWave(uv, course, gains.seizure, gains.delayCycles);
+    for (const course of courses) {
+      const { focus } = course.seizure;
+      addSpikeWave(uv, course, focus === null ? gains.seizure : focalShare(gains, focus), gains.delayCycles);
+    }
     const digital = toDigital(uv, scale);
     for (const artefact of artefacts)
       if (artefact.kind === 'lead-off') takeOff(digital, artefact, gains, scale, block.timesS, this.#electrodes);
@@ -225,6 +230,15 @@ function sourceGains({ x, y }: Electrode, levels: Levels): number[] {
     levels.alphaUv * back * Math.sqrt(right),
     levels.slowUv * (0.6 + 0.4 * y),
   ];
+}
+
+/** What a channel sees of a seizure near one electrode: nearly all there, a seventh at the next electrodes, nothing at the other side. */
+function focalShare({ plus, minus }: ChannelGains, focus: Electrode): number {
+  return nearness(plus, focus) - (minus === null ? 0 : nearness(minus, focus));
+}
+
+function nearness({ x, y }: Electrode, focus: Electrode): number {
+  return bell(x - focus.x, FOCUS_SPREAD) * bell(y - focus.y, FOCUS_SPREAD);
 }
 
 /** Generalised, strongest over the middle of the forehead. */

@@ -1,4 +1,5 @@
 import { type Random, seededRandom } from '../seeded-random.ts';
+import { derivationOf, type Electrode } from './electrodes.ts';
 import { type ArtefactKind, artefactKinds, type CheckedOptions, type WantedArtefact, type WantedSeizure } from './synth-options.ts';
 
 /** What happens when, in seconds since the start: made once from the seed, before any sample. */
@@ -11,6 +12,7 @@ export type Schedule = {
 export type Span = { readonly fromS: number; readonly toS: number };
 
 export type Seizure = Span & {
+  readonly focus: Electrode | null; // null: generalised
   readonly startHz: number;
   readonly endHz: number; // slower than at the start
   readonly peakUv: number; // standard deviation at full strength, on a channel of ordinary gain
@@ -87,8 +89,9 @@ function placeSeizures(perHour: number, durationS: number, seed: number): Wanted
   });
 }
 
-function shapeSeizure({ onsetS, durationS }: WantedSeizure, random: Random): Seizure {
+function shapeSeizure({ onsetS, durationS, focus }: WantedSeizure, random: Random): Seizure {
   return {
+    focus: focus === undefined ? null : (derivationOf(focus)?.plus ?? null),
     fromS: onsetS,
     toS: onsetS + durationS,
     startHz: between(3.1, 4, random),

@@ -6,7 +6,7 @@ import { smoothNoiseAt } from './white-noise.ts';
 export const cycleShape: Float64Array = makeCycle(1024);
 
 /** The course of one seizure over a block: how many cycles have passed, and how strong it is in µV (standard deviation). */
-export type SeizureCourse = { readonly cycles: Float64Array; readonly uv: Float64Array };
+export type SeizureCourse = { readonly seizure: Seizure; readonly cycles: Float64Array; readonly uv: Float64Array };
 
 /** Half strength within a second, full strength after a third; slower and slower; ends within half a second. Zero outside. */
 export function seizureCourse(seizure: Seizure, timesS: Float64Array): SeizureCourse {
@@ -23,7 +23,7 @@ export function seizureCourse(seizure: Seizure, timesS: Float64Array): SeizureCo
     const fading = 1 - ramp(t, lastsS - 0.5, lastsS);
     uv[index] = seizure.peakUv * growth * fading * (1 + 0.12 * smoothNoiseAt(seizure.word ^ 0x55, phase));
   }
-  return { cycles, uv };
+  return { seizure, cycles, uv };
 }
 
 /** Adds a seizure to a channel: `gain` is the channel's share, `delayCycles` how much later the wave arrives there. */

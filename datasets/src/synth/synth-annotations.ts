@@ -15,7 +15,12 @@ export function scheduleAnnotations(options: CheckedOptions, schedule: Schedule,
     channels: [],
   };
   const seizures = schedule.seizures.map(
-    (seizure): SourceAnnotation => ({ ...span(seizure, durationUs), type: 'seizure', text: 'synthetic seizure, spike-wave', channels: [] }),
+    (seizure): SourceAnnotation => ({
+      ...span(seizure, durationUs),
+      type: 'seizure',
+      text: seizure.focus === null ? 'synthetic seizure, spike-wave' : `synthetic seizure, focal at ${seizure.focus.name}`,
+      channels: seizure.focus === null ? [] : focalChannels(options, seizure.focus),
+    }),
   );
   const artefacts = schedule.artefacts.map(
     (artefact): SourceAnnotation => ({
@@ -36,6 +41,11 @@ export function electrodesOf({ derivations }: CheckedOptions): Electrode[] {
     if (minus !== null) byName.set(minus.name, byName.get(minus.name) ?? minus);
   }
   return [...byName.values()];
+}
+
+/** The channels that have the electrode of a focus. */
+function focalChannels({ derivations }: CheckedOptions, { name }: Electrode): string[] {
+  return [...new Set(derivations.filter(({ plus, minus }) => plus.name === name || minus?.name === name).map(({ label }) => label))];
 }
 
 /** The channels that show it clearly; none named when all do. */

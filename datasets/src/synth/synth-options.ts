@@ -8,7 +8,8 @@ export type ArtefactKind = (typeof artefactKinds)[number];
 /** Events per hour of each kind; a kind that is not named does not occur. */
 export type ArtefactRates = Readonly<Partial<Record<ArtefactKind, number>>>;
 export type WantedArtefact = { readonly kind: ArtefactKind; readonly onsetS: number; readonly durationS: number };
-export type WantedSeizure = { readonly onsetS: number; readonly durationS: number };
+/** With `focus` it begins and stays near one electrode; without it is generalised. */
+export type WantedSeizure = { readonly onsetS: number; readonly durationS: number; readonly focus?: string | undefined };
 
 /** What a synthetic patient may be told; everything has a default. */
 export type SynthOptions = {
@@ -140,6 +141,8 @@ function checkSeizures(seizures: number | readonly WantedSeizure[], durationS: n
       lasts,
       `${synthLimits.minSeizureS} to ${synthLimits.maxSeizureS} s`,
     );
+    if (seizure.focus !== undefined)
+      expect(derivationOf(seizure.focus)?.minus === null, 'focus', seizure.focus, 'an electrode of the 10-10 system, such as T7');
     expect(onsetS >= 0 && onsetS + lasts <= durationS, 'seizure', seizure, `inside the recording of ${durationS} s`);
     if (next !== undefined) expect(next.onsetS >= onsetS + lasts, 'seizure', next, `after the end of the one at ${onsetS} s`);
   }

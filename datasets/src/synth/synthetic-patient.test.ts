@@ -369,3 +369,30 @@ function fourier(real: Float64Array, imaginary: Float64Array): { real: Float64Ar
   }
   return joined;
 }
+
+test('a focal seizure is strong at its electrode, weak beside it and absent on the other side; it names its channels', async () => {
+  const patient = openSyntheticPatient({
+    seed: 5,
+    durationS: 60,
+    artefacts: 'none',
+    seizures: [{ onsetS: 20, durationS: 30, focus: 'T7' }],
+  });
+  const [group] = patient.groups;
+  const samples = await patient.read(0, 0, 60 * 256);
+  const deviation = (label: string, fromS: number, toS: number): number => {
+    const channel = group?.channels.findIndex((one) => one.label === label) ?? -1;
+    const values = (samples[channel] ?? new Int32Array()).subarray(fromS * 256, toS * 256);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+  };
+  const growth = (label: string): number => deviation(label, 35, 48) / deviation(label, 2, 18);
+  expect(growth('T7')).toBeGreaterThan(4);
+  expect(growth('C3')).toBeLessThan(growth('T7') / 2);
+  for (const far of ['T8', 'C4', 'O2', 'Fp2']) expect(growth(far), far).toBeLessThan(1.5);
+  expect((await patient.annotations()).filter(({ type }) => type === 'seizure')).toEqual([
+    { onsetUs: 20e6, durationUs: 30e6, type: 'seizure', text: 'synthetic seizure, focal at T7', channels: ['T7'] },
+  ]);
+  expect(() => openSyntheticPatient({ durationS: 60, seizures: [{ onsetS: 1, durationS: 5, focus: 'F7-T7' }] })).toThrow(
+    /focus is "F7-T7", expected an electrode/,
+  );
+});
