@@ -37,7 +37,7 @@ test('every verb explains itself with an example', async () => {
 test('wrong arguments give one clear sentence, exit code 2 and no stack', async () => {
   for (const args of [
     ['nonsense'],
-    ['replay', 'bonn', '--speed', 'fast'],
+    ['replay', 'synth', '--speed', 'fast'],
     ['demo', '--for', 'ever'],
     ['up', '--database', 'oracle://x'],
     ['service', 'nobody'],

@@ -20,6 +20,7 @@ export const cliErrors = {
   TABLE_REFUSED: { retry: 'no', summary: 'the table of events cannot be used' },
   NO_MODEL: { retry: 'no', summary: 'there is no such model or report' },
   OUTPUT_UNWRITABLE: { retry: 'no', summary: 'the result cannot be written' },
+  NO_RECORDINGS: { retry: 'no', summary: 'these recordings are not here' },
   NO_REPLAY: { retry: 'yes', summary: 'no such replay is running' },
   REPLAY_FAILED: { retry: 'yes', summary: 'the replay ended early' },
 } as const satisfies ErrorTable;

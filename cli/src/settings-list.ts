@@ -13,6 +13,22 @@ const commandSettings: readonly Setting[] = [
     secret: false,
     description: 'data directory, where --data is not given',
   },
+  {
+    key: 'datasets',
+    env: 'VITALWIRE_DATASETS',
+    default: "the platform's folder for data, such as ~/.local/share/vitalwire/datasets",
+    required: false,
+    secret: false,
+    description: 'cache of fetched recordings, one for all checkouts and data directories',
+  },
+  {
+    key: 'datasetsMirror',
+    env: 'VITALWIRE_DATASETS_MIRROR',
+    default: 'shared/data beside the checkout, where there is one',
+    required: false,
+    secret: false,
+    description: "copies of data sets: a folder, used as it is, or an address to fetch from; 'none' for none",
+  },
 ];
 
 /** Every setting of every program, from the schemas that check them. */

@@ -3,11 +3,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeMessage, encodeMessage } from '@vitalwire/contract';
-import { assembleBonnPatients, truthIntervals } from '@vitalwire/datasets';
-import { hasMariaDb, removeTempDir, startMariaDb, tempDir, until } from '@vitalwire/testkit';
+import { hasMariaDb, recordings, removeTempDir, startMariaDb, tempDir, until } from '@vitalwire/testkit';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
 import type { DemoSummary } from './compare/demo-summary.ts';
+import { demoPatient } from './replay/demo-patients.ts';
 import type { ScoreReport } from './score/report.ts';
 import { lineReader } from './stack/spawn-service.ts';
 
@@ -100,11 +100,18 @@ test('a stack that is started again has the ports it had; a running replay goes 
 
 test('a demo of 8 s loses, doubles and changes nothing; verify says the same, and sees one flipped sample', async () => {
   const data = directory();
-  const demo = start('demo', '--for', '8s', '--json', '--patients', '4', '--keep', data);
+  const demo = start('demo', '--for', '8s', '--json', '--patients', '4', '--recordings', 'none', '--keep', data);
   expect(await demo.exited, demo.stderr()).toBe(0);
   const summary = JSON.parse(demo.lastLine()) as DemoSummary;
-  expect(summary).toMatchObject({ lost: 0, duplicated: 0, different: 0, drained: true, backend: expect.any(String) });
-  expect(summary.samplesStored).toBeGreaterThan(4 * 173 * 7);
+  expect(summary).toMatchObject({
+    lost: 0,
+    duplicated: 0,
+    different: 0,
+    drained: true,
+    backend: expect.any(String),
+    played: { synthetic: 4, bonn: 0 },
+  });
+  expect(summary.samplesStored).toBeGreaterThan(4 * 256 * 7);
   expect(summary.samplesStored).toBe(summary.samplesSent);
   expect(summary.windows).toBeGreaterThan(4 * 3); // of 4 s, every second
   expect(summary.p50Ms).toBeGreaterThan(0);
@@ -112,7 +119,7 @@ test('a demo of 8 s loses, doubles and changes nothing; verify says the same, an
 
   const up = start('up', '--data', data, '--json');
   await up.event((event) => event['type'] === 'ready');
-  const verify = start('verify', '--source', 'bonn', '--data', data, '--json');
+  const verify = start('verify', '--source', 'synth', '--data', data, '--json');
   expect(await verify.exited, verify.stderr()).toBe(0);
   expect(verify.events[0]).toMatchObject({
     same: true,
@@ -139,7 +146,7 @@ test('a replay of two minutes in three seconds is scored: its seizures are those
   const data = directory();
   const up = start('up', '--data', data, '--json');
   await up.event((event) => event['type'] === 'ready');
-  const replay = start('replay', 'bonn', '--data', data, '--patients', '2', '--speed', '40', '--for', '3s', '--seed', '5', '--json');
+  const replay = start('replay', 'demo', '--data', data, '--patients', '2', '--speed', '40', '--for', '3s', '--seed', '5', '--json');
   expect(await replay.exited, replay.stderr()).toBe(0);
   const manifest = String(replay.events.at(-1)?.['manifest']);
   const tables = path.join(data, 'tables');
@@ -157,18 +164,16 @@ test('a replay of two minutes in three seconds is scored: its seizures are those
   );
   if (report === undefined) throw new Error('nothing was scored');
   expect(report).toMatchObject({ dataLabel: 'assembled data, not a clinical rate', timeLabel: 'data time; not a latency of the pipeline' });
-  const [bonn] = assembleBonnPatients({ patients: 2, seed: 5 });
-  if (bonn === undefined) throw new Error('no patient');
-  const secondsOf = (sample: number): number => (sample * bonn.rate.den) / bonn.rate.num;
-  const first = report.recordings.find(({ subject }) => subject === bonn.id);
-  expect(first?.durationS).toBeGreaterThan(110);
+  const first = report.recordings.find(({ subject }) => subject === 'synth-01');
   const durationS = first?.durationS ?? 0;
-  const truth = truthIntervals(bonn, Math.floor((durationS * bonn.rate.num) / bonn.rate.den));
+  expect(durationS).toBeGreaterThan(110);
+  const { seizures } = demoPatient(5, 0);
+  const truth = (Array.isArray(seizures) ? seizures : []).filter(({ onsetS }) => onsetS < durationS);
   expect(truth.length).toBeGreaterThan(0);
   expect(first?.reference).toHaveLength(truth.length);
-  for (const [index, { fromSample, toSample }] of truth.entries()) {
-    expect(first?.reference[index]?.startS).toBeCloseTo(secondsOf(fromSample), 4);
-    expect(first?.reference[index]?.endS).toBeCloseTo(Math.min(durationS, secondsOf(toSample)), 4);
+  for (const [index, { onsetS, durationS: lasts }] of truth.entries()) {
+    expect(first?.reference[index]?.startS).toBeCloseTo(onsetS, 4);
+    expect(first?.reference[index]?.endS).toBeCloseTo(Math.min(durationS, onsetS + lasts), 4);
   }
   const engine = report.hypotheses.find(({ name }) => name === 'engine'); // alarms as the service stored them
   expect(engine?.events.tp).toBeGreaterThan(0);
@@ -196,6 +201,39 @@ test('a replay of two minutes in three seconds is scored: its seizures are those
   up.child.kill('SIGINT');
   expect(await up.exited).toBe(0);
 }, 120_000);
+
+test.skipIf(!recordings('bonn').here)(
+  'where the Bonn recordings are here, half of the patients are of them, and all of it is stored as it was',
+  async () => {
+    const data = directory();
+    const demo = start('demo', '--for', '5s', '--json', '--patients', '2', '--keep', data);
+    expect(await demo.exited, demo.stderr()).toBe(0);
+    expect(demo.stderr()).toContain('REPLAY of the Bonn recordings');
+    expect(JSON.parse(demo.lastLine())).toMatchObject({ lost: 0, duplicated: 0, different: 0, played: { synthetic: 1, bonn: 1 } });
+    const up = start('up', '--data', data, '--json');
+    await up.event((event) => event['type'] === 'ready');
+    const verify = start('verify', '--data', data, '--json');
+    expect(await verify.exited, verify.stderr()).toBe(0);
+    up.child.kill('SIGTERM');
+    expect(await up.exited).toBe(0);
+  },
+  120_000,
+);
+
+test('without them the demo is synthetic and says how to have them; replay bonn says how to fetch', async () => {
+  const none = { VITALWIRE_DATASETS: directory(), VITALWIRE_DATASETS_MIRROR: 'none' };
+  const demo = start('demo', '--for', '1s', '--json', '--patients', '1', none);
+  expect(await demo.exited, demo.stderr()).toBe(0);
+  expect(demo.stderr()).toContain('for real recordings: npm run demo -- --recordings bonn');
+  const replay = start('replay', 'bonn', none);
+  expect(await replay.exited).toBe(3);
+  expect(replay.stderr()).toMatch(/bonn is not on this machine .*'vitalwire datasets fetch bonn' fetches it \(about 3 MB, CC BY 4\.0\)/);
+  for (const verb of ['train', 'evaluate']) {
+    const model = start('model', verb, '--out', directory(), none);
+    expect(await model.exited).toBe(3);
+    expect(model.stderr()).toContain('datasets fetch bonn');
+  }
+}, 60_000);
 
 test.skipIf(!hasMariaDb())(
   'on MariaDB the same: nothing lost, doubled or changed, and verify agrees',

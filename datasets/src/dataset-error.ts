@@ -1,7 +1,8 @@
 /** Failures of this package: stable code, and whether trying again can help. */
 export const datasetErrors = {
-  DATA_FILE_MISSING: { retry: 'no', summary: 'a bundled data file is not there' },
-  DATA_FILE_CHANGED: { retry: 'no', summary: 'a bundled data file does not have the bytes we ship' },
+  RECORDINGS_MISSING: { retry: 'no', summary: 'these recordings are not on this machine' },
+  DATA_FILE_MISSING: { retry: 'no', summary: 'a file is not there' },
+  DATA_FILE_CHANGED: { retry: 'no', summary: 'a file of recordings does not hold what was published' },
   DATA_FILE_MALFORMED: { retry: 'no', summary: 'a data file does not read as its format says' },
   OPTION_REFUSED: { retry: 'no', summary: 'an option cannot be used' },
   READ_OUTSIDE: { retry: 'no', summary: 'there are no such samples' },

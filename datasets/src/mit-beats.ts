@@ -1,5 +1,7 @@
-import { readBundledFile } from './bundled-file.ts';
+import { type Mark, readMarks } from './annotations/mit-annotations.ts';
 import { DatasetError } from './dataset-error.ts';
+import { findRecording, type RecordingPlaces, recordingPlaces } from './recordings/places.ts';
+import { notHere, readPublishedFile } from './recordings/published-file.ts';
 
 /** One heart beat of MIT-BIH record 100. */
 export type Beat = {
@@ -9,12 +11,43 @@ export type Beat = {
   readonly kind: 'N' | 'A' | 'V'; // normal, atrial premature, ventricular premature
 };
 
-let beats: readonly Beat[] | undefined;
+/** As the publisher keeps the beats, and as a mirror may keep their first 15 minutes. */
+const published = 'mitdb/100.atr';
+const converted = 'heart-rate/mitdb-100-beats-0-15min.csv';
 
-/** The bundled 15 minutes of beats, in time order. */
-export function readMitBeats(): readonly Beat[] {
-  beats ??= parseBeats(new TextDecoder().decode(readBundledFile('heart-rate/mitdb-100-beats-0-15min.csv')));
-  return beats;
+const RECORD_HZ = 360;
+const SERIES_S = 900;
+// WFDB's codes of beats (annot(5)): 1 normal, 5 ventricular premature, 8 atrial premature.
+const kinds: Readonly<Record<number, Beat['kind']>> = { 1: 'N', 5: 'V', 8: 'A' };
+
+let beats: { readonly from: string; readonly beats: readonly Beat[] } | undefined;
+
+/** Whether the beats are on this machine. */
+export function hasMitBeats(places: RecordingPlaces = recordingPlaces()): boolean {
+  return [published, converted].some((path) => findRecording(path, places) !== null);
+}
+
+/** The first 15 minutes of beats, in time order. */
+export function readMitBeats(places: RecordingPlaces = recordingPlaces()): readonly Beat[] {
+  const path = [published, converted].find((one) => findRecording(one, places) !== null);
+  if (path === undefined) throw notHere('mitdb', places);
+  const { file, bytes } = readPublishedFile(path, places);
+  if (beats?.from !== file)
+    beats = { from: file, beats: path === published ? beatsOf(bytes, file) : parseBeats(new TextDecoder().decode(bytes)) };
+  return beats.beats;
+}
+
+/** Reads the beats of an annotation file of record 100; the interval of a beat is that to the beat before. */
+export function beatsOf(annotations: Uint8Array, name: string): Beat[] {
+  const { marks } = readMarks(annotations, []);
+  const found = marks.filter(({ code }) => kinds[code] !== undefined);
+  if (found.length < 2) throw new DatasetError('DATA_FILE_MALFORMED', `${name} holds ${found.length} beats, expected some hundreds`);
+  return found.slice(1).flatMap((mark, index) => {
+    const [kind, rr] = [kinds[mark.code], mark.sample - (found[index] as Mark).sample];
+    if (kind === undefined || mark.sample >= SERIES_S * RECORD_HZ || rr <= 0) return [];
+    const rrMs = Math.round((rr * 10_000) / RECORD_HZ) / 10;
+    return [{ atMs: Math.round((mark.sample * 1_000) / RECORD_HZ), rrMs, bpm: Math.round(((60 * RECORD_HZ) / rr) * 100) / 100, kind }];
+  });
 }
 
 /** Reads `time_s,rr_ms,bpm,beat`. */

@@ -1,12 +1,12 @@
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { withSideCars } from './annotations/side-cars.ts';
-import { bonnSegmentSamples } from './bonn.ts';
+import { bonnSegmentSamples } from './bonn/segments.ts';
+import { openBonnSegment, openBonnText } from './bonn/source.ts';
 import { DatasetError } from './dataset-error.ts';
 import { openEdf } from './edf/edf-source.ts';
 import { formatOf } from './edf/header.ts';
 import type { SignalSource } from './signal-source.ts';
-import { openBonnText, openBundledBonn } from './text/bonn-source.ts';
 import { cellsOf, guessDelimiter, parseCell } from './text/csv-cells.ts';
 import type { CsvOptions } from './text/csv-layout.ts';
 import { openCsv } from './text/csv-source.ts';
@@ -27,9 +27,9 @@ const LOOK_BYTES = 64 * 1024;
 
 const MAX_ROWS_LOOKED_AT = 50;
 
-/** Opens any recording: EDF, EDF+, BDF, BDF+, CSV, a Bonn text file, or `bonn:S065` for a bundled one. The caller closes it. */
+/** Opens any recording: EDF, EDF+, BDF, BDF+, CSV, a Bonn text file, or `bonn:S065` for one of the Bonn collection. The caller closes it. */
 export async function openSource(path: string, options: OpenOptions = {}): Promise<SignalSource> {
-  if (path.startsWith('bonn:')) return openBundledBonn(path);
+  if (path.startsWith('bonn:')) return openBonnSegment(path);
   const format = options.format ?? (await formatOfFile(path));
   try {
     const source = await openAs(format, path, options);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { systemClock } from '@vitalwire/runtime';
@@ -31,22 +31,22 @@ beforeEach(() => {
 
 test('list shows what is known, what of it is here, and one entry whole', async () => {
   const { out } = await vitalwire('list');
-  expect(out).toMatch(/^NAME +SIZE +HERE +LICENCE +TITLE\nbonn +all +CC BY 4\.0/);
+  expect(out).toMatch(/^NAME +SIZE +HERE +LICENCE +TITLE\nbonn +about 3 MB +no +CC BY 4\.0/);
   expect(out).toMatch(/chb-mit +about 43 GB +no +Open Data Commons/);
   expect(out).toMatch(/mine +no +internal +My nights\n$/);
   const one = await vitalwire('list', 'chb-mit');
   expect(one.out).toMatch(/cite +J\. Guttag/);
   expect(one.out).toMatch(/checksums +the publisher's SHA256SUMS\.txt, pinned when first fetched/);
   const json = JSON.parse((await vitalwire('list', '--json')).out);
-  expect(json).toHaveLength(4);
-  expect(json[3]).toMatchObject({ name: 'mine', origin: 'own', here: { files: 0, of: null } });
+  expect(json).toHaveLength(6);
+  expect(json[5]).toMatchObject({ name: 'mine', origin: 'own', here: { files: 0, of: null, mirror: null } });
 });
 
-test('fetch brings a set below the data directory, tells each file, and verify finds it right', async () => {
+test('fetch brings a set into the cache, tells each file, and verify finds it right', async () => {
   const fetched = await vitalwire('fetch', 'mine');
   expect(fetched).toMatchObject({ code: 0 });
   expect(fetched.out).toMatch(
-    /^2 files fetched \(200 kB\), 0 were there, in .*datasets\/mine\nchecksums: the publisher's SHA256SUMS\.txt as found at http/,
+    /^2 files fetched \(200 kB\), 0 were there, in .*cache\/mine\nchecksums: the publisher's SHA256SUMS\.txt as found at http/,
   );
   expect(
     fetched.err
@@ -57,15 +57,15 @@ test('fetch brings a set below the data directory, tells each file, and verify f
     expect.stringMatching(/^[12]\/2 (night\.edf|notes\.txt) fetched, (200 kB|11 B)$/),
     expect.stringMatching(/^[12]\/2 (night\.edf|notes\.txt) fetched, (200 kB|11 B)$/),
   ]);
-  expect(readFileSync(path.join(data, 'datasets/mine/night.edf'))).toEqual(night);
+  expect(readFileSync(path.join(data, 'cache/mine/night.edf'))).toEqual(night);
   expect((await vitalwire('list')).out).toMatch(/mine +all/);
   const verified = await vitalwire('verify');
   expect(verified).toMatchObject({ code: 0 });
-  expect(verified.out).toMatch(/bonn.*: 5 files right, 0 wrong, 0 not here \(checksums: this software, measured\)/);
   expect(verified.out).toMatch(/mine: 2 files right, 0 wrong/);
 });
 
 test('on a terminal there is one line with a bar, and it is gone at the end', async () => {
+  await vitalwire('fetch', 'mine', '--files', 'notes.txt'); // licence and citation have been told
   const { err } = await vitalwire({ isTerminal: true }, 'fetch', 'mine');
   expect(err).toMatch(/\[#+\.*\] [012]\/2 files · /);
   expect(err.endsWith('\r\u001b[2K')).toBe(true);
@@ -74,11 +74,11 @@ test('on a terminal there is one line with a bar, and it is gone at the end', as
 
 test('a damaged file makes verify answer no, and the next fetch brings it back', async () => {
   await vitalwire('fetch', 'mine', '--json');
-  writeFileSync(path.join(data, 'datasets/mine/notes.txt'), 'slept badly');
+  writeFileSync(path.join(data, 'cache/mine/notes.txt'), 'slept badly');
   const verified = await vitalwire('verify', 'mine', '--json');
   expect(verified.code).toBe(1);
   expect(JSON.parse(verified.out)).toMatchObject([{ right: ['night.edf'], wrong: [{ path: 'notes.txt' }] }]);
-  expect((await vitalwire('verify', path.join(data, 'datasets/mine'))).out).toMatch(
+  expect((await vitalwire('verify', path.join(data, 'cache/mine'))).out).toMatch(
     /1 files right, 1 wrong.*\n {2}notes\.txt has SHA-256 \w{64}, expected \w{64}/,
   );
   const again = await vitalwire('fetch', 'mine');
@@ -102,16 +102,64 @@ test('the environment of the command chooses the proxy', async () => {
   expect(err).toContain('cannot be reached');
 });
 
-test('the bundled set need not be fetched, and can be copied', async () => {
-  const told = await vitalwire('fetch', 'bonn');
-  expect(told.out).toMatch(/^bonn is part of this software \(.*\): nothing to fetch; --to copies it\n$/);
+test('a set in a mirror is used from there: listed, found, verified, not fetched; --to copies it', async () => {
+  const folder = path.join(data, 'mirror');
+  mkdirSync(path.join(folder, 'mine'), { recursive: true });
+  for (const [name, bytes] of mirror.files) writeFileSync(path.join(folder, 'mine', name), bytes);
+  const env = { VITALWIRE_DATASETS_MIRROR: folder };
+  expect((await vitalwire({ env }, 'list')).out).toMatch(/mine +mirror +internal/);
+  expect((await vitalwire({ env }, 'where', 'mine')).out).toBe(`${path.join(folder, 'mine')}\n`);
+  expect((await vitalwire({ env }, 'where')).out).toMatch(/^cache +.*cache\nmirror +.*mirror\nmine +.*mirror\/mine\n$/);
+  expect((await vitalwire({ env }, 'fetch', 'mine')).out).toMatch(
+    /^mine is in the mirror \(.*\) and is used from there: nothing to fetch; --to copies it\n$/,
+  );
+  expect((await vitalwire({ env }, 'verify', 'mine')).out).toMatch(/mirror\/mine: 2 files right/);
   const copy = path.join(data, 'copy');
-  expect((await vitalwire('fetch', 'bonn', '--to', copy, '--files', 'S.zip')).code).toBe(0);
-  expect(existsSync(path.join(copy, 'S.zip'))).toBe(true);
+  expect((await vitalwire({ env }, 'fetch', 'mine', '--to', copy, '--files', 'night.edf')).code).toBe(0);
+  expect(existsSync(path.join(copy, 'night.edf'))).toBe(true);
+  const removed = await vitalwire({ env }, 'remove', 'mine');
+  expect(removed.out).toMatch(/mine is not in .*: nothing to remove/);
+  expect(removed.err).toMatch(/is a mirror and stays/);
+});
+
+test('--mirror takes the copy of a set from a server or a folder that has many', async () => {
+  const many = await MirrorServer.start();
+  try {
+    for (const [name, bytes] of mirror.files) many.files.set(`mine/${name}`, bytes);
+    many.fault('mine/night.edf', { kind: 'cut', afterBytes: 90_000, when: () => true });
+    expect(await vitalwire('fetch', 'mine', '--mirror', many.url)).toMatchObject({ code: 0 });
+    expect(many.asked('mine/night.edf').length).toBeGreaterThanOrEqual(1);
+    expect(readFileSync(path.join(data, 'cache/mine/night.edf'))).toEqual(night);
+  } finally {
+    await many.stop();
+  }
+});
+
+test('licence and citation are told once, when the first file of a set comes', async () => {
+  const first = await vitalwire('fetch', 'mine', '--files', 'notes.txt');
+  expect(first.err).toContain('My nights: internal\ncite: none');
+  expect((await vitalwire('fetch', 'mine')).err).not.toContain('cite: none');
+});
+
+test('remove takes away what a fetch brought, also half done, and nothing of other hands', async () => {
+  await vitalwire('fetch', 'mine');
+  writeFileSync(path.join(data, 'cache/mine/my-notes.md'), 'mine');
+  writeFileSync(path.join(data, 'cache/mine/night.edf.part'), 'half');
+  expect((await vitalwire('remove', 'mine')).out).toMatch(/^3 files \(200 kB\) of mine removed from/);
+  expect(readdirSync(path.join(data, 'cache/mine'))).toEqual(['my-notes.md']);
+  expect((await vitalwire('remove', 'mine')).out).toContain('nothing to remove');
+  expect((await vitalwire('where', 'nothing')).code).toBe(2);
+});
+
+test('what is nowhere is said to be so, with how to get it', async () => {
+  const told = await vitalwire('where', 'bonn');
+  expect(told).toMatchObject({ code: 1, out: '' });
+  expect(told.err).toContain("bonn is not here; 'vitalwire datasets fetch bonn' fetches it");
+  expect((await vitalwire('verify')).err).toContain('no data set is here yet');
 });
 
 test.each<[string[], number, RegExp]>([
-  [['fetch', 'nothing'], 2, /there is no such data set: "nothing"; known are bonn, chb-mit, siena, mine/],
+  [['fetch', 'nothing'], 2, /there is no such data set: "nothing"; known are bonn, chb-mit, siena, sleep-edf, mitdb, mine/],
   [['list', 'nothing'], 2, /known are bonn/],
   [['verify', 'nothing'], 2, /known are bonn/],
   [['verify', 'mine'], 3, /mine is not in .*'vitalwire datasets fetch mine' fetches it/],
@@ -151,6 +199,7 @@ async function vitalwire(...words: readonly (string | Partial<Io>)[]): Promise<{
     },
     ...special,
   };
+  Object.assign(io, { env: { VITALWIRE_DATASETS: path.join(data, 'cache'), VITALWIRE_DATASETS_MIRROR: 'none', ...io.env } });
   const argv = ['datasets', ...args, '--data', data];
   try {
     await (await buildProgram(io, argv)).parseAsync(argv, { from: 'user' });

@@ -4,29 +4,32 @@ import {
   type Dataset,
   datasetNamed,
   type FetchResult,
-  fetchDataset,
   fetchedFiles,
   fetchLimits,
+  mirrorFolder,
+  type RecordingPlaces,
   readCatalogue,
+  recordingPlaces,
+  removeDataset,
   type VerifyResult,
-  verifyBundled,
+  verifyDataset,
   verifyDirectory,
 } from '@vitalwire/datasets';
 import type { Command } from 'commander';
 import { parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
-import { FetchView } from '../fetch-view.ts';
 import { exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { cacheOf, fetchRecordings } from '../recordings.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { tableLines } from '../table.ts';
 import { bytesText } from '../text.ts';
 
 type Common = { data?: string; json?: boolean };
-type FetchFlags = Common & { files: string[]; from?: string; to?: string; parallel: number };
+type FetchFlags = Common & { files: string[]; from?: string; mirror?: string; to?: string; parallel: number };
 
-const dataHelp = 'data directory (default: VITALWIRE_DATA, else ~/.vitalwire)';
+const dataHelp = 'data directory, whose catalogue/ adds data sets of your own (default: VITALWIRE_DATA, else ~/.vitalwire)';
 
-/** The sub-commands of `vitalwire datasets` about collections: `list`, `fetch`, `verify`. */
+/** The sub-commands of `vitalwire datasets` about collections: `list`, `where`, `fetch`, `verify`, `remove`. */
 export function addCatalogueCommands(datasets: Command, io: Io): void {
   datasets
     .command('list [name]')
@@ -36,11 +39,19 @@ export function addCatalogueCommands(datasets: Command, io: Io): void {
     .addHelpText('after', listHelp)
     .action((name: string | undefined, options: Common) => list(io, name, options));
   datasets
+    .command('where [name]')
+    .description('where recordings are kept on this machine: the cache, the mirror, and the folder of each set')
+    .option('--data <dir>', dataHelp)
+    .option('--json', 'as JSON')
+    .addHelpText('after', whereHelp)
+    .action((name: string | undefined, options: Common) => where(io, name, options));
+  datasets
     .command('fetch <name>')
-    .description('fetch a data set, or go on where a fetch stopped; every file is compared with its checksum')
+    .description('fetch a data set from its publisher, or go on where a fetch stopped; every file is compared with its checksum')
     .option('--files <pattern>', "only these paths, such as 'chb01/*.edf' or '*.txt'; may be given again", collect, [])
-    .option('--from <url|dir>', 'a copy: an address, or a directory')
-    .option('--to <dir>', 'where the files go (default: <data>/datasets/<name>)')
+    .option('--mirror <url|dir>', 'copies of data sets, each in a folder of its name (default: VITALWIRE_DATASETS_MIRROR)')
+    .option('--from <url|dir>', 'a copy of this set alone: an address, or a directory')
+    .option('--to <dir>', 'where the files go (default: the cache, see where)')
     .option('--parallel <n>', 'files at once', parseWhole(1, fetchLimits.maxParallel), fetchLimits.usualParallel)
     .option('--data <dir>', dataHelp)
     .option('--json', 'the result as one JSON object')
@@ -48,11 +59,18 @@ export function addCatalogueCommands(datasets: Command, io: Io): void {
     .action((name: string, options: FetchFlags) => fetch(io, name, options));
   datasets
     .command('verify [name|dir]')
-    .description('read every fetched byte and compare it with the checksums; without a name, everything there is')
+    .description('read every byte that is here and compare it with the checksums; without a name, everything there is')
     .option('--data <dir>', dataHelp)
     .option('--json', 'as JSON')
     .addHelpText('after', verifyHelp)
     .action((what: string | undefined, options: Common) => verify(io, what, options));
+  datasets
+    .command('remove <name>')
+    .description('remove a fetched data set from the cache; a mirror is never touched')
+    .option('--data <dir>', dataHelp)
+    .option('--json', 'as JSON')
+    .addHelpText('after', removeHelp)
+    .action((name: string, options: Common) => remove(io, name, options));
 }
 
 const listHelp = `
@@ -66,16 +84,32 @@ Your own: put a file into <data>/catalogue/, for example ward-7.yaml:
       title: Recordings of ward 7
       licence: internal
       citation: none
-      url: https://files.example.org/ward-7/     # optional; else fetch with --from
+      url: https://files.example.org/ward-7/     # optional; else fetch with --mirror or --from
       listing: SHA256SUMS.txt                     # or files: [{ path, sha256, bytes }]`;
+
+const whereHelp = `
+Examples:
+  vitalwire datasets where
+  vitalwire datasets where bonn
+
+VITALWIRE_DATASETS names the cache: one folder of the user, shared by all checkouts and data directories. VITALWIRE_DATASETS_MIRROR names a mirror:
+a folder (used as it is, never written to) or an address with a folder for each set; 'none' means none. A folder shared/data beside the checkout is
+a mirror without being told. Exit code 1 if the set asked for is not here.`;
+
+const removeHelp = `
+Example:
+  vitalwire datasets remove chb-mit
+
+What the fetch brought goes, and what it left half done; files of other hands in that folder stay.`;
 
 const fetchHelp = `
 Examples:
+  vitalwire datasets fetch bonn
   vitalwire datasets fetch chb-mit --files 'chb01/*'
-  vitalwire datasets fetch siena --from /mnt/usb/siena
+  vitalwire datasets fetch siena --mirror /mnt/usb     (which has a folder siena)
   HTTPS_PROXY=http://proxy:3128 vitalwire datasets fetch chb-mit --to /data/chb-mit
 
-Files lie under <name>.part until their checksum is right. Run it again to go on. The publisher's checksums are pinned in
+Licence and citation are told when a set is first fetched. Files lie under <name>.part until their checksum is right. Run it again to go on. The publisher's checksums are pinned in
 vitalwire-lock.json when first met; a source that lists others later is refused. HTTP_PROXY, HTTPS_PROXY and NO_PROXY count.
 Exit code 1 if a file could not be had, 3 if nothing answers or the disk is full.`;
 
@@ -107,15 +141,15 @@ async function list(io: Io, name: string | undefined, options: Common): Promise<
       ['licence', [entry.licence, entry.licenceUrl].filter(Boolean).join(', ')],
       ['cite', entry.citation],
       ['doi', entry.doi ?? ''],
-      ['from', entry.url ?? (entry.origin === 'bundled' ? 'part of this software' : 'name a copy with --from')],
+      ['from', entry.url ?? 'name a copy with --mirror or --from'],
       ['size', entry.size ?? ''],
       [
         'checksums',
         entry.files === undefined
           ? `the publisher's ${entry.listing}, pinned when first fetched`
-          : entry.origin === 'bundled'
-            ? 'ours, measured'
-            : `of ${entry.definedIn}`,
+          : entry.origin === 'own'
+            ? `of ${entry.definedIn}`
+            : 'ours, computed from what was published',
       ],
       ['here', hereText(entry.here)],
     ];
@@ -127,31 +161,17 @@ async function fetch(io: Io, name: string, options: FetchFlags): Promise<void> {
   const places = placesOf(io, options.data);
   const dataset = datasetNamed(await readCatalogue(places.catalogue), name);
   if (options.to?.trim() === '') throw new CliError('WRONG_ARGUMENT', '--to is empty: name a directory');
-  if (dataset.origin === 'bundled' && options.to === undefined) {
-    const here = await verifyBundled(dataset, io.signal);
-    if (options.json === true)
-      printJson(io, { dataset: name, directory: here.directory, fetched: [], alreadyThere: here.right, failed: here.wrong });
-    else printLine(io, `${name} is part of this software (${here.directory}): nothing to fetch; --to copies it`);
+  const own = options.mirror ?? options.from ?? options.to;
+  const there = own === undefined && options.files.length === 0 ? inMirror(dataset, places) : null;
+  if (there !== null) {
+    if (options.json === true) printJson(io, { dataset: name, directory: there, fetched: [], alreadyThere: [], failed: [] });
+    else printLine(io, `${name} is in the mirror (${there}) and is used from there: nothing to fetch; --to copies it`);
     return;
   }
-  const directory = path.resolve(options.to ?? path.join(places.datasets, name));
+  const directory = path.resolve(options.to ?? cacheOf(dataset, places));
   if (options.files.length === 0 && dataset.size !== undefined) noteLine(io, `all of ${name}: ${dataset.size}; --files takes a part`);
-  const view = new FetchView(io);
-  let result: FetchResult;
-  try {
-    result = await fetchDataset({
-      dataset,
-      directory,
-      from: options.from,
-      files: options.files,
-      parallel: options.parallel,
-      env: io.env,
-      signal: io.signal,
-      onProgress: (progress) => view.take(progress),
-    });
-  } finally {
-    view.end();
-  }
+  const { from, mirror, files, parallel } = options;
+  const result = await fetchRecordings(io, { dataset, directory, from, mirror, files, parallel });
   if (options.json === true) printJson(io, result);
   else tellResult(io, result);
   if (result.failed.length > 0) io.exitCode(exitCodes.answerIsNo);
@@ -178,12 +198,15 @@ async function verify(io: Io, what: string | undefined, options: Common): Promis
     results.push(await verifyDirectory(path.resolve(what), io.signal, show));
   }
   for (const dataset of named === undefined ? (what === undefined ? catalogue : []) : [named]) {
-    const directory = path.join(places.datasets, dataset.name);
-    if (dataset.origin === 'bundled') results.push(await verifyBundled(dataset, io.signal, show));
-    else if (existsSync(directory)) results.push(await verifyDirectory(directory, io.signal, show));
+    const directory = folderOf(dataset, places);
+    if (directory !== null) results.push(await verifyDataset(dataset, directory, io.signal, show));
     else if (named !== undefined)
-      throw new CliError('NOTHING_TO_VERIFY', `${named.name} is not in ${directory}; 'vitalwire datasets fetch ${named.name}' fetches it`);
+      throw new CliError(
+        'NOTHING_TO_VERIFY',
+        `${named.name} is not in ${cacheOf(named, places)}; 'vitalwire datasets fetch ${named.name}' fetches it`,
+      );
   }
+  if (what === undefined && results.length === 0) noteLine(io, `no data set is here yet; 'vitalwire datasets list' names them`);
   if (options.json === true) printJson(io, results);
   else
     for (const { directory, right, wrong, absent, checksumsFrom } of results) {
@@ -196,22 +219,73 @@ async function verify(io: Io, what: string | undefined, options: Common): Promis
   if (results.some(({ right, wrong }) => wrong.length > 0 || right.length === 0)) io.exitCode(exitCodes.answerIsNo);
 }
 
-type Places = { readonly catalogue: string; readonly datasets: string };
+async function where(io: Io, name: string | undefined, options: Common): Promise<void> {
+  const places = placesOf(io, options.data);
+  const catalogue = await readCatalogue(places.catalogue);
+  if (name !== undefined) {
+    const directory = folderOf(datasetNamed(catalogue, name), places);
+    if (options.json === true) printJson(io, { dataset: name, directory });
+    else if (directory === null) noteLine(io, `${name} is not here; 'vitalwire datasets fetch ${name}' fetches it`);
+    else printLine(io, directory);
+    if (directory === null) io.exitCode(exitCodes.answerIsNo);
+    return;
+  }
+  const found = catalogue.flatMap((dataset) => {
+    const directory = folderOf(dataset, places);
+    return directory === null ? [] : [{ dataset: dataset.name, directory }];
+  });
+  const { cache, mirror } = places;
+  if (options.json === true) printJson(io, { cache, mirror, datasets: found });
+  else
+    for (const line of tableLines([['cache', cache], ['mirror', mirror ?? 'none'], ...found.map((one) => [one.dataset, one.directory])]))
+      printLine(io, line);
+}
+
+async function remove(io: Io, name: string, options: Common): Promise<void> {
+  const places = placesOf(io, options.data);
+  const dataset = datasetNamed(await readCatalogue(places.catalogue), name);
+  const directory = cacheOf(dataset, places);
+  const { files, bytes } = await removeDataset(directory, dataset);
+  if (options.json === true) printJson(io, { dataset: name, directory, files, bytes });
+  else
+    printLine(
+      io,
+      files === 0
+        ? `${name} is not in ${directory}: nothing to remove`
+        : `${files} files (${bytesText(bytes)}) of ${name} removed from ${directory}`,
+    );
+  const there = inMirror(dataset, places);
+  if (there !== null) noteLine(io, `${there} is a mirror and stays`);
+}
+
+type Places = RecordingPlaces & { readonly catalogue: string };
 
 function placesOf(io: Io, data: string | undefined): Places {
-  const { root } = resolveDataDir(data, io.env);
-  return { catalogue: path.join(root, 'catalogue'), datasets: path.join(root, 'datasets') };
+  return { ...recordingPlaces(io.env), catalogue: path.join(resolveDataDir(data, io.env).root, 'catalogue') };
 }
 
-type Here = { readonly files: number; readonly of: number | null };
+/** The folder of a set: what was fetched, else what a mirror has. */
+function folderOf(dataset: Dataset, places: Places): string | null {
+  const fetched = cacheOf(dataset, places);
+  return existsSync(fetched) ? fetched : inMirror(dataset, places);
+}
+
+function inMirror({ name }: Dataset, places: RecordingPlaces): string | null {
+  return (
+    mirrorFolder(places)
+      .map((folder) => path.join(folder, name))
+      .find((folder) => existsSync(folder)) ?? null
+  );
+}
+
+type Here = { readonly files: number; readonly of: number | null; readonly mirror: string | null };
 
 async function hereOf(dataset: Dataset, places: Places): Promise<Here> {
-  if (dataset.origin === 'bundled') return { files: dataset.files?.length ?? 0, of: dataset.files?.length ?? 0 };
-  return fetchedFiles(path.join(places.datasets, dataset.name));
+  return { ...(await fetchedFiles(cacheOf(dataset, places))), mirror: inMirror(dataset, places) };
 }
 
-function hereText({ files, of }: Here): string {
-  if (of === null) return 'no';
+function hereText({ files, of, mirror }: Here): string {
+  if (of === null) return mirror === null ? 'no' : 'mirror';
   return files === of ? 'all' : `${files} of ${of} files`;
 }
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, type LiveStream } from '@vitalwire/client';
 import { labelLines, labelShort } from '@vitalwire/contract';
-import { bonnRate } from '@vitalwire/datasets';
 import { windowShapeFor } from '@vitalwire/vitals';
+import { Option } from 'commander';
 import { actingUser } from '../acting-user.ts';
 import { type DemoSummary, isKept, summarise } from '../compare/demo-summary.ts';
 import { ReplayedPatients } from '../compare/expectation.ts';
@@ -15,6 +15,7 @@ import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, canShowWall, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { ensureBonn, hasBonn } from '../recordings.ts';
 import { countOf, type Manifest, readManifest } from '../replay/manifest.ts';
 import { askAgent } from '../stack/agent-status.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
@@ -23,7 +24,16 @@ import { type ReplayLine, type ReplayProcess, startReplay } from '../stack/repla
 import { Stack } from '../stack/stack.ts';
 import { pageUrl, readToken } from '../stack/stack-file.ts';
 
-type Options = { for?: number; json?: boolean; patients: number; seed: number; keep?: string; database?: string; web?: boolean };
+type Options = {
+  for?: number;
+  json?: boolean;
+  patients: number;
+  seed: number;
+  keep?: string;
+  database?: string;
+  web?: boolean;
+  recordings?: 'bonn' | 'none';
+};
 
 const DRAIN_MS = 15_000;
 const POLL_MS = 250;
@@ -38,7 +48,13 @@ export const addCommand: AddCommand = (program, io) => {
     .description('the whole system in a temporary directory, with replayed patients')
     .option('--for <duration>', 'stop after this long (from the first stored sample), compare, and tell; for example 30s', parseDurationMs)
     .option('--patients <n>', 'made-up patients', parseWhole(1, 99), 8)
-    .option('--seed <n>', 'chooses the segments and their order', parseWhole(0, 2 ** 31 - 1), 1)
+    .addOption(
+      new Option(
+        '--recordings <which>',
+        'bonn: half of the patients replay the Bonn recordings, fetched if they are not here; none: synthetic patients alone (default: bonn if it is here)',
+      ).choices(['bonn', 'none']),
+    )
+    .option('--seed <n>', 'chooses the patients', parseWhole(0, 2 ** 31 - 1), 1)
     .option('--keep <dir>', 'use this data directory and keep it, for verify')
     .option('--database <where>', 'sqlite:DIR or mysql://user:password@host:port/name (default: SQLite in the directory)', parseDatabase)
     .option('--web', 'no wall: only the page, whose address is printed')
@@ -49,24 +65,36 @@ export const addCommand: AddCommand = (program, io) => {
 Examples:
   vitalwire demo                            on a terminal: the wall; Ctrl-C ends it
   vitalwire demo --for 30s --json           exit 0 only if nothing was lost, doubled or changed
+  vitalwire demo --recordings bonn          four synthetic patients, four of the Bonn recordings
   vitalwire demo --for 1m --keep ./kept     then: vitalwire up --data ./kept, and: vitalwire verify --data ./kept
 
-Patients are assembled from several people's segments (Bonn, 065-080) and marked REPLAY.`,
+Patients are synthetic (made by software, nobody's) and marked REPLAY. Where the Bonn recordings are on this machine, half of the patients are
+assembled from several people's segments of them (065-080); the result says which were played. Nothing is fetched unless --recordings bonn asks for it.`,
     )
     .action((options: Options) => demo(io, options));
 };
 
 async function demo(io: Io, options: Options): Promise<void> {
   noteLine(io, labelLines.join('\n'));
+  if (options.recordings === 'bonn') await ensureBonn(io);
+  const sources = options.recordings !== 'none' && hasBonn(io) ? ['demo', 'bonn'] : ['demo'];
+  noteLine(io, playedText(sources));
   const directory = options.keep ?? (await mkdtemp(path.join(tmpdir(), 'vitalwire-demo-')));
   try {
-    await demoIn(io, options, directory);
+    await demoIn(io, options, directory, sources);
   } finally {
     if (options.keep === undefined) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-async function demoIn(io: Io, options: Options, directory: string): Promise<void> {
+/** One line: whose signals these are, and how to have others. */
+function playedText(sources: readonly string[]): string {
+  return sources.includes('bonn')
+    ? 'playing SYNTHETIC patients (made by software) and REPLAY of the Bonn recordings, half of each'
+    : 'playing SYNTHETIC patients, made by software; for real recordings: npm run demo -- --recordings bonn';
+}
+
+async function demoIn(io: Io, options: Options, directory: string, sources: readonly string[]): Promise<void> {
   const { clock } = io;
   const dirs = resolveDataDir(directory, io.env);
   const hasWall = canShowWall(io) && options.json !== true && options.web !== true;
@@ -90,7 +118,7 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     noteLine(io, `ready after ${(stackReadyMs / 1000).toFixed(1)} s; the page: ${pageUrl(stack.info)}`);
     web = await Client.connect({ url: stack.info.urls.web, token: readToken(stack.info.tokenPath), caPath: stack.info.caPath, clock });
     const latency = new LatencyWatch(web);
-    replay = startReplay({ data: directory, patients: options.patients, seed: options.seed, env: io.env });
+    replay = startReplay({ sources, data: directory, patients: options.patients, seed: options.seed, env: io.env });
     await Promise.race([latency.first, replay.broken, tooLate(io, patience.signal), untilAborted(io.signal)]);
     patience.abort();
     io.signal.throwIfAborted();
@@ -108,15 +136,17 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
     latency.close();
     const probe = await askProbe(stack.info.urls.probes['prediction'] ?? '');
     const { reports, counts, model } = await compare(web, manifest);
+    const seizureAlarms = await countSeizureAlarms(web);
     const summary = summarise({
       reports,
       counts,
       latenciesMs: latency.valuesMs,
-      sampleRateHz: bonnRate.num / bonnRate.den,
       latencyNote: "last sample of an EEG chunk to its arrival at web, which follows the commit; one machine's clock, speed 1",
       backend: findText(probe?.detail, 'backend'),
       model,
       patients: options.patients,
+      played: playedOf(manifest),
+      seizureAlarms,
       seconds: Math.round(runMs / 100) / 10,
       stackReadyMs: Math.round(stackReadyMs),
       firstSampleMs: Math.round(firstSampleMs),
@@ -136,6 +166,19 @@ async function demoIn(io: Io, options: Options, directory: string): Promise<void
   }
 }
 
+/** Alarms of seizures that were raised, as they are stored. */
+async function countSeizureAlarms(web: Client): Promise<number> {
+  let raised = 0;
+  for await (const { condition, transition } of web.eachAlarmLine()) if (condition === 'seizure' && transition === 'raised') raised += 1;
+  return raised;
+}
+
+/** How many patients were of which kind. */
+function playedOf({ patients }: Manifest): DemoSummary['played'] {
+  const bonn = patients.filter(({ source }) => source.kind === 'bonn').length;
+  return { synthetic: patients.length - bonn, bonn };
+}
+
 function conclude(io: Io, options: Options, summary: DemoSummary, reports: readonly CaptureReport[], last: ReplayLine): void {
   for (const report of reports) {
     for (const { from, to } of report.coverage.missing.slice(0, 3))
@@ -152,12 +195,13 @@ function conclude(io: Io, options: Options, summary: DemoSummary, reports: reado
     );
     printLine(
       io,
-      `${summary.detections} windows detected as seizure, ${summary.detectionsInsideIctal} of them inside ictal segments (${summary.windows} windows, ${summary.backend ?? 'unknown'} backend)`,
+      `${summary.detections} windows detected as seizure, ${summary.detectionsInsideIctal} of them inside known seizures (${summary.windows} windows, ${summary.backend ?? 'unknown'} backend), ${summary.seizureAlarms} seizure alarms raised`,
     );
     printLine(
       io,
       `from the last sample of a chunk to its commit: median ${summary.p50Ms ?? '--'} ms, 95 % within ${summary.p95Ms ?? '--'} ms (chunks of ${summary.chunkMs ?? '--'} ms)`,
     );
+    printLine(io, `played: ${summary.played.synthetic} synthetic patients, ${summary.played.bonn} of the Bonn recordings`);
     printLine(io, labelShort);
   }
   if (!isKept(summary)) io.exitCode(exitCodes.answerIsNo);

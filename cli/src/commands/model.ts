@@ -1,27 +1,29 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join, resolve } from 'node:path';
+import { bonnKnownSegments } from '@vitalwire/datasets';
 import type { Split } from '@vitalwire/detector';
 import { InvalidArgumentError } from 'commander';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { labelledSegments } from '../model/bonn-segments.ts';
 import { modelFileNames, readFile, readModelFiles, readReport, shippedModelDir } from '../model/model-files.ts';
+import { ensureBonn } from '../recordings.ts';
 import { registerModelExplain } from './model-explain.ts';
 
 type TrainOptions = { seed: number; out?: string; upTo: number; json?: boolean };
 type EvaluateOptions = { out?: string; upTo: number; splits: number; processes: number; speed: boolean; json?: boolean };
 type CardOptions = { report?: string; out?: string };
 
-/** Bundled segments of each set, and those among them that the shipped model is trained on. */
-const BUNDLED = 80;
+/** Segments of each set that are known by their bytes, and those among them that the shipped model is trained on. */
+const KNOWN = bonnKnownSegments;
 const TRAINED_UP_TO = 64;
 
 /** `vitalwire model`: train the detector, measure it, write its card. */
 export const addCommand: AddCommand = (program, io) => {
   const model = program
     .command('model')
-    .description('train the seizure detector on the bundled Bonn recordings, measure it, write its card')
+    .description('train the seizure detector on the Bonn recordings, measure it, write its card')
     .addHelpText(
       'after',
       `
@@ -31,6 +33,7 @@ Examples:
   vitalwire model card --report ./mine              the model card, from that report
   vitalwire model explain --recording ID --window 95  what moved one window's score
 
+The recordings are found in the cache or a mirror ('vitalwire datasets where bonn'); on a terminal one key fetches them.
 It detects seizures in windows of 4 s; it forecasts nothing. Performance on unseen patients is unknown.
 Exit code of evaluate: 1 if a goal is missed.`,
     );
@@ -38,7 +41,7 @@ Exit code of evaluate: 1 if a goal is missed.`,
     .command('train')
     .description('train on segments 001-064 of each set; 065-080 stay untouched for evaluate')
     .option('--seed <n>', 'what chance begins with', wholeNumber(0), 2026)
-    .option('--up-to <n>', 'the last segment of each set to learn from (for a quick trial: a few)', wholeNumber(5, BUNDLED), TRAINED_UP_TO)
+    .option('--up-to <n>', 'the last segment of each set to learn from (for a quick trial: a few)', wholeNumber(5, KNOWN), TRAINED_UP_TO)
     .option('--out <dir>', 'where the model goes (default: the shipped one)')
     .option('--json', 'what was made as one JSON object')
     .addHelpText('after', `\nExample:\n  vitalwire model train --seed 2026 --out ./mine`)
@@ -47,7 +50,7 @@ Exit code of evaluate: 1 if a goal is missed.`,
     .command('evaluate')
     .description('cross-validate on segments 001-080, and measure the trained model on those it has never seen')
     .option('--out <dir>', 'where the model is and the report goes (default: the shipped one)')
-    .option('--up-to <n>', 'the last segment of each set (for a quick trial: a few)', wholeNumber(5, BUNDLED), BUNDLED)
+    .option('--up-to <n>', 'the last segment of each set (for a quick trial: a few)', wholeNumber(5, KNOWN), KNOWN)
     .option('--splits <n>', 'how many ways of dealing segments to folds', wholeNumber(1, 3), 3)
     .option('--processes <n>', 'processes that train', wholeNumber(1, 64), Math.min(4, availableParallelism()))
     .option('--no-speed', 'leave the speed out: all else is the same bytes every time')
@@ -65,6 +68,7 @@ Exit code of evaluate: 1 if a goal is missed.`,
 };
 
 async function train(io: Io, options: TrainOptions): Promise<void> {
+  await ensureBonn(io);
   const { openBackend, trainModel } = await import('@vitalwire/detector');
   const dir = outDir(options.out);
   const began = io.clock.monotonicMs();
@@ -83,6 +87,7 @@ async function train(io: Io, options: TrainOptions): Promise<void> {
 }
 
 async function evaluate(io: Io, options: EvaluateOptions): Promise<void> {
+  await ensureBonn(io);
   const { barsOf, calibrationSvg, evaluateModel, measureSpeed, renderEvaluation } = await import('@vitalwire/detector');
   const dir = outDir(options.out);
   const { model, golden } = readModelFiles(dir);

@@ -3,6 +3,7 @@ import { connect } from '../connect.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { ensureBonn } from '../recordings.ts';
 import { chooseSources, parseSynth } from '../replay/choose-sources.ts';
 import { type ControlRequest, control } from '../replay/control.ts';
 import { askReplay, ControlSocket } from '../replay/control-socket.ts';
@@ -44,16 +45,19 @@ export const addCommand: AddCommand = (program, io) => {
   const command = program
     .command('replay')
     .description('play recordings as if devices sent them; marked REPLAY wherever they are shown')
-    .argument('<source...>', 'bonn (bundled), synth (made up), or EDF, BDF and other files, or folders of them')
+    .argument(
+      '<source...>',
+      'synth (made up), demo (the made-up patients of the demo), bonn (fetched), or EDF, BDF and other files, or folders of them',
+    )
     .option(
       '--patients <n>',
-      'how many: made-up patients, or copies of the files (default: bonn 8, synth 1, one for each file)',
+      'how many: made-up patients, or copies of the files (default: bonn 8, demo 8, synth 1, one for each file)',
       parseWhole(1, 99),
     )
     .option('--speed <x>', 'against the wall clock: 0.1 to 1000, or max', parseSpeed, 1)
     .option('--start <time>', 'begin this far into the source, for example 90s', parseMomentMs)
     .option('--duration <time>', 'play no more than this of it', parseDurationMs)
-    .option('--loop', 'begin again at the end, with a replay-loop event (bonn does so by itself, except at max)')
+    .option('--loop', 'begin again at the end, with a replay-loop event (bonn and demo do so by themselves, except at max)')
     .option('--channels <labels>', 'only these, for example Fp1-F7,T8-P8', parseLabels)
     .option('--stagger <time>', 'each patient begins this much later than the one before', parseMomentMs)
     .option(
@@ -63,7 +67,7 @@ export const addCommand: AddCommand = (program, io) => {
     )
     .option('--seed <n>', 'chooses segments and order (bonn) or the patients (synth)', parseWhole(0, 2 ** 31 - 1), 1)
     .option('--synth <settings>', 'of synth: channels=23,rate=256,bits=16|24,seizures=2 (an hour),artefacts=usual|none,mainsHz=50|60')
-    .option('--faults <file>', 'a script of what goes wrong and when (YAML, examples in datasets/data/faults)')
+    .option('--faults <file>', 'a script of what goes wrong and when (YAML, examples in datasets/faults)')
     .option('--name <text>', "what the readings say they come from, instead of the file's name (at most 64 bytes)")
     .option('--data <dir>', 'data directory of the stack (default: VITALWIRE_DATA, else ~/.vitalwire)')
     .option('--url <https-url>', "the agent's intake, if not the one of the stack")
@@ -72,12 +76,14 @@ export const addCommand: AddCommand = (program, io) => {
       'after',
       `
 Examples:
-  vitalwire replay bonn --patients 8 --speed 1
+  vitalwire replay synth --patients 4 --speed 1
+  vitalwire replay bonn --patients 8                after 'vitalwire datasets fetch bonn'
+  vitalwire replay synth bonn --patients 8          four of each
   vitalwire replay chb01_03.edf --start 45m --speed 10
   vitalwire replay ./recordings --loop --stagger 20s
   vitalwire replay synth --patients 4 --duration 2h --speed 60
   vitalwire replay control bonn speed 10            while it runs; see 'vitalwire replay control --help'
-  vitalwire replay synth --synth channels=23,artefacts=none --faults datasets/data/faults/technical.yaml
+  vitalwire replay synth --synth channels=23,artefacts=none --faults datasets/faults/technical.yaml
 
 Bonn patients are assembled from several people's segments (065-080, which no model of ours was trained on); synth is nobody.
 A file's name is shown as the source of its readings: say --name if it names a person. What was sent is written to
@@ -139,6 +145,7 @@ function requestOf(what: string, value: string | undefined): ControlRequest {
 
 async function replay(io: Io, words: readonly string[], options: Options): Promise<void> {
   const dirs = resolveDataDir(options.data, io.env);
+  if (words.includes('bonn')) await ensureBonn(io);
   const sources = await chooseSources({
     words,
     patients: options.patients,
@@ -219,7 +226,7 @@ function playOf(words: readonly string[], options: Options): Play {
   return {
     startUs: us(options.start),
     durationUs: options.duration === undefined ? null : us(options.duration),
-    loop: options.loop ?? (words[0] === 'bonn' && Number.isFinite(options.speed)),
+    loop: options.loop ?? (words.some((word) => word === 'bonn' || word === 'demo') && Number.isFinite(options.speed)),
     channels: options.channels ?? null,
     staggerUs: us(options.stagger),
     faults: options.faults === undefined ? null : readFaultScript(options.faults),

@@ -16,6 +16,7 @@ export type DemoSummary = {
   readonly detections: number;
   readonly detectionsInsideIctal: number;
   readonly detectionsOutsideIctal: number;
+  readonly seizureAlarms: number; // raised and stored
   readonly p50Ms: number | null; // last sample of a chunk to the commit's return; only at 1x
   readonly p95Ms: number | null;
   readonly latencies: number;
@@ -24,6 +25,7 @@ export type DemoSummary = {
   readonly backend: string | null;
   readonly model: string | null;
   readonly patients: number;
+  readonly played: { readonly synthetic: number; readonly bonn: number }; // patients of each kind
   readonly seconds: number;
   readonly stackReadyMs: number;
   readonly firstSampleMs: number | null; // from the stack's start to the first stored sample
@@ -34,19 +36,28 @@ export type DemoSummary = {
 
 export type SummaryParts = Pick<
   DemoSummary,
-  'backend' | 'model' | 'patients' | 'seconds' | 'stackReadyMs' | 'firstSampleMs' | 'drained' | 'resends' | 'label' | 'latencyNote'
+  | 'backend'
+  | 'model'
+  | 'patients'
+  | 'played'
+  | 'seizureAlarms'
+  | 'seconds'
+  | 'stackReadyMs'
+  | 'firstSampleMs'
+  | 'drained'
+  | 'resends'
+  | 'label'
+  | 'latencyNote'
 > & {
   readonly reports: readonly CaptureReport[];
   readonly counts: readonly DetectionCount[];
   readonly latenciesMs: readonly number[];
-  readonly sampleRateHz: number;
 };
 
 export function summarise(parts: SummaryParts): DemoSummary {
-  const { reports, counts, latenciesMs, sampleRateHz, ...rest } = parts;
+  const { reports, counts, latenciesMs, ...rest } = parts;
   const eeg = reports.filter((report) => report.stream === 'eeg');
   const other = reports.filter((report) => report.stream !== 'eeg');
-  const chunkSamples = medianOf(eeg.map(({ chunksBySamples }) => chunksBySamples));
   const detections = sum(counts, (count) => count.detections);
   const inside = sum(counts, (count) => count.inside);
   return {
@@ -65,7 +76,7 @@ export function summarise(parts: SummaryParts): DemoSummary {
     p50Ms: rounded(quantile(latenciesMs, 0.5)),
     p95Ms: rounded(quantile(latenciesMs, 0.95)),
     latencies: latenciesMs.length,
-    chunkMs: chunkSamples === null ? null : Math.round((chunkSamples * 1000) / sampleRateHz),
+    chunkMs: medianOf(eeg.map(chunksByMs)),
     ...rest,
   };
 }
@@ -77,6 +88,13 @@ export function isKept(summary: DemoSummary): boolean {
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
+}
+
+/** How many chunks last so many ms, at the rate of the capture's recordings. */
+function chunksByMs({ chunksBySamples, recordings }: CaptureReport): Map<number, number> {
+  const rate = recordings[0]?.rate;
+  if (rate == null) return new Map();
+  return new Map([...chunksBySamples].map(([samples, count]) => [Math.round((samples * 1000 * rate.den) / rate.num), count]));
 }
 
 /** The median of values that are counted, not listed. */

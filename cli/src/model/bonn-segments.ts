@@ -4,7 +4,7 @@ import type { LabelledSegment } from '@vitalwire/detector';
 /** The sets that show what is usual in the recordings of the ictal one: the same patients between seizures. */
 const calmGroups = ['N', 'F'];
 
-/** Bundled segments as the detector's training takes them. */
+/** Segments of the collection as the detector's training takes them. */
 export function labelledSegments(from: number, to: number): LabelledSegment[] {
   return bonnSegments(from, to).map(({ set, number, ictal }) => ({
     name: segmentName(set, number),

@@ -5,27 +5,38 @@ import {
   bonnEvents,
   bonnScale,
   integerBetween,
+  openSyntheticPatient,
   readMitBeats,
   type SignalSource,
   type SourceAnnotation,
   type SourceHeartRate,
   samplesAt,
   seededRandom,
+  truthIntervals,
 } from '@vitalwire/datasets';
+
+type BonnSpec = { readonly seed: number; readonly index: number; readonly heart: 'mitdb' | 'synthetic' };
 
 const HEART_SALT = 0xbea7;
 
-/** One round of a made-up Bonn patient as a source, with the beats of another person beside it. */
-export function bonnSource(patient: BonnPatient, seed: number, index: number): SignalSource & { readonly heartRateName: string } {
+/** One round of a made-up Bonn patient as a source, with a heart beside it: the beats of another person, or where they are not here nobody's. */
+export function bonnSource(patient: BonnPatient, { seed, index, heart }: BonnSpec): SignalSource & { readonly heartRateName: string } {
   const { num, den } = patient.rate;
   const usOf = (sample: number): number => (sample * den * 1_000_000) / num;
-  const beats = beatsFor(seed, index, usOf(patient.loopSamples));
+  const durationUs = usOf(patient.loopSamples);
+  const beats = heart === 'mitdb' ? beatsFor(seed, index, durationUs) : null;
+  const nobody = openSyntheticPatient({
+    seed: seed + index,
+    channels: 1,
+    durationS: Math.ceil(durationUs / 1e6),
+    seizures: seizuresOf(patient),
+  });
   return {
     name: `Bonn, ${assembledLabel}`,
-    heartRateName: 'MIT-BIH record 100, another person',
+    heartRateName: beats === null ? 'synthetic heart rate' : 'MIT-BIH record 100, another person',
     synthetic: false,
     startedAtUs: null,
-    durationUs: usOf(patient.loopSamples),
+    durationUs,
     groups: [
       {
         rate: patient.rate,
@@ -36,10 +47,22 @@ export function bonnSource(patient: BonnPatient, seed: number, index: number): S
     ],
     problems: [],
     read: async (_group, from, count) => [Int32Array.from(samplesAt(patient, from, count))],
-    annotations: async () => [...bonnAnnotations(patient), ...beats.seams].sort((a, b) => a.onsetUs - b.onsetUs),
-    heartRate: async (fromUs, toUs) => beats.rates.filter(({ atUs }) => atUs >= fromUs && atUs < toUs),
+    annotations: async () => [...bonnAnnotations(patient), ...(beats?.seams ?? [])].sort((a, b) => a.onsetUs - b.onsetUs),
+    heartRate: async (fromUs, toUs) =>
+      beats === null
+        ? nobody.heartRate(fromUs, Math.min(toUs, durationUs))
+        : beats.rates.filter(({ atUs }) => atUs >= fromUs && atUs < toUs),
     close: async () => {},
   };
+}
+
+/** Where the heart of nobody hurries. */
+function seizuresOf(patient: BonnPatient): { onsetS: number; durationS: number }[] {
+  const secondsOf = (sample: number): number => (sample * patient.rate.den) / patient.rate.num;
+  return truthIntervals(patient, patient.loopSamples).map(({ fromSample, toSample }) => ({
+    onsetS: secondsOf(fromSample),
+    durationS: secondsOf(toSample - fromSample),
+  }));
 }
 
 function bonnAnnotations(patient: BonnPatient): SourceAnnotation[] {

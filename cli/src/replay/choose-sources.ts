@@ -1,37 +1,40 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { hasMitBeats } from '@vitalwire/datasets';
 import { CliError } from '../errors.ts';
+import { demoPatient } from './demo-patients.ts';
 import { fileSpec, type SourceSpec, SynthSettings } from './source-spec.ts';
 
 export type SourceChoice = {
-  readonly words: readonly string[]; // as typed: bonn, synth, or files and folders
+  readonly words: readonly string[]; // as typed: synth, demo, bonn, or files and folders
   readonly patients: number | undefined;
   readonly seed: number;
   readonly synth: Readonly<Record<string, unknown>>;
   readonly endS: number | undefined; // how much of a source is played at most, since its start
 };
 
-const BONN_PATIENTS = 8;
+const builtInWords = ['synth', 'demo', 'bonn'] as const;
+type BuiltIn = (typeof builtInWords)[number];
+const usualPatients: Readonly<Record<BuiltIn, number>> = { synth: 1, demo: 8, bonn: 8 };
 const SYNTH_S = 3_600;
 const MOST_FILES = 99;
 const readable = /\.(edf|bdf|txt|csv|tsv|rec)$/i;
 
 /** One specification for each patient that the command line asks for. */
 export async function chooseSources({ words, patients, seed, synth, endS }: SourceChoice): Promise<SourceSpec[]> {
-  const [first] = words;
-  if (first === 'bonn' || first === 'synth') {
-    if (words.length > 1)
+  const builtIn = words.filter(isBuiltIn);
+  if (builtIn.length > 0) {
+    const odd = words.find((word, index) => !isBuiltIn(word) || words.indexOf(word) !== index);
+    if (odd !== undefined)
       throw new CliError(
         'WRONG_ARGUMENT',
-        `'${first}' stands alone; '${words[1]}' is one source too many (a file of that name is ./${first})`,
+        `'${builtIn[0]}' does not go with '${odd}': built-in sources stand alone or beside each other (a file of that name is ./${builtIn[0]})`,
       );
-    const count = patients ?? (first === 'bonn' ? BONN_PATIENTS : 1);
-    return Array.from({ length: count }, (_, index): SourceSpec => {
-      if (first === 'bonn') return { kind: 'bonn', seed, patients: count, index };
-      const settings = SynthSettings.safeParse({ durationS: endS ?? SYNTH_S, ...synth, seed: seed + index });
-      if (settings.success) return { kind: 'synth', settings: settings.data };
-      const { path: at = [], message = '' } = settings.error.issues[0] ?? {};
-      throw new CliError('WRONG_ARGUMENT', `--synth: ${at.map(String).join('.')}: ${message}`);
+    const count = patients ?? builtIn.reduce((most, word) => Math.max(most, usualPatients[word]), 0);
+    return builtIn.flatMap((word, index) => {
+      // Dealt out evenly; the first named take what does not divide.
+      const share = Math.floor((count + builtIn.length - 1 - index) / builtIn.length);
+      return Array.from({ length: share }, (_, patient) => builtInSpec(word, patient, share, { seed, synth, endS }));
     });
   }
   const files = (await Promise.all(words.map(filesIn))).flat();
@@ -43,11 +46,30 @@ export async function chooseSources({ words, patients, seed, synth, endS }: Sour
   return Array.from({ length: patients ?? specs.length }, (_, index) => specs[index % specs.length] as SourceSpec);
 }
 
+function isBuiltIn(word: string): word is BuiltIn {
+  return builtInWords.some((one) => one === word);
+}
+
+function builtInSpec(
+  word: BuiltIn,
+  index: number,
+  patients: number,
+  { seed, synth, endS }: Pick<SourceChoice, 'seed' | 'synth' | 'endS'>,
+): SourceSpec {
+  if (word === 'bonn') return { kind: 'bonn', seed, patients, index, heart: hasMitBeats() ? 'mitdb' : 'synthetic' };
+  if (word === 'demo') return { kind: 'synth', settings: demoPatient(seed, index) };
+  const settings = SynthSettings.safeParse({ durationS: endS ?? SYNTH_S, ...synth, seed: seed + index });
+  if (settings.success) return { kind: 'synth', settings: settings.data };
+  const { path: at = [], message = '' } = settings.error.issues[0] ?? {};
+  throw new CliError('WRONG_ARGUMENT', `--synth: ${at.map(String).join('.')}: ${message}`);
+}
+
 /** A file, or every recording of a folder in order of name. */
 async function filesIn(word: string): Promise<string[]> {
   const found = await stat(word).catch((cause: unknown) => {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    const why = code === 'ENOENT' ? 'there is no such file, and the built-in sources are bonn and synth' : `it cannot be read (${code})`;
+    const why =
+      code === 'ENOENT' ? 'there is no such file, and the built-in sources are synth, demo and bonn' : `it cannot be read (${code})`;
     throw new CliError('WRONG_ARGUMENT', `'${word}': ${why}`, { cause });
   });
   if (!found.isDirectory()) return [word];

@@ -42,8 +42,10 @@ test('blocks of every feed advance, in order of time, through many rounds of any
   );
 }, 60_000);
 
+const settings = { seed: 7, durationS: 600, channels: 1, rate: { num: 17361, den: 100 } };
+
 test('a late device takes whole blocks, never more than fit one request', async () => {
-  const patient = await virtualPatient('bonn-1', 0, await openSpec({ kind: 'bonn', seed: 7, patients: 1, index: 0 }), whole);
+  const patient = await virtualPatient('synth-1', 0, await openSpec({ kind: 'synth', settings }), whole);
   const [leg] = legsOf(patient, takeFrom(0));
   const [eeg] = patient.eeg;
   if (leg === undefined || eeg === undefined) throw new Error('no leg or no device');
@@ -57,7 +59,7 @@ test('a late device takes whole blocks, never more than fit one request', async 
 });
 
 test('the heart rates of an earlier moment can be asked for again, however far the device has come', async () => {
-  const patient = await virtualPatient('bonn-1', 0, await openSpec({ kind: 'bonn', seed: 7, patients: 1, index: 0 }), whole);
+  const patient = await virtualPatient('synth-1', 0, await openSpec({ kind: 'synth', settings }), whole);
   const [leg] = legsOf(patient, takeFrom(0));
   if (leg === undefined) throw new Error('no leg');
   const feed = heartRateOf(patient, leg);

@@ -1,10 +1,9 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openSource } from '@vitalwire/datasets';
-import { VirtualClock } from '@vitalwire/testkit';
-import { afterEach, expect, test } from 'vitest';
+import { makeRecordings, VirtualClock } from '@vitalwire/testkit';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ReplayedPatients } from '../compare/expectation.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { chooseSources } from './choose-sources.ts';
@@ -12,13 +11,15 @@ import { countOf, type Play } from './manifest.ts';
 import { Replay } from './replay.ts';
 import { blockOf, TestIntake } from './test-intake.ts';
 
-const files = fileURLToPath(new URL('../../../datasets/data/edf/', import.meta.url));
+const files = mkdtempSync(path.join(tmpdir(), 'vw-made-'));
+beforeAll(() => makeRecordings(files));
+afterAll(() => rmSync(files, { recursive: true }));
 const never = new AbortController().signal;
 let root = '';
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 test('each group of equal rate is a device of its own, and an interruption is a jump of its positions', async () => {
-  for (const name of ['generator-mixed-rates-bdfplusc.bdf', 'chbmit-chb01_01-excerpt-edfplusd.edf', 'uneven-rates-plain.edf']) {
+  for (const name of ['mixed-rates.bdf', 'interrupted.edf', 'two-rates.edf']) {
     const file = path.join(files, name);
     const { replay, blocks } = await played([file]);
     const source = await openSource(file);
@@ -52,7 +53,7 @@ test('each group of equal rate is a device of its own, and an interruption is a 
 test('the manifest makes every sample again, until the file is another one', async () => {
   root = mkdtempSync(path.join(tmpdir(), 'vw-file-'));
   const file = path.join(root, 'copy.edf');
-  copyFileSync(path.join(files, 'chbmit-chb01_01-excerpt-edfplusd.edf'), file);
+  copyFileSync(path.join(files, 'interrupted.edf'), file);
   const { replay } = await played([file], { startUs: 1_000_000 });
   const manifest = replay.manifest(true);
   const capture = manifest.captures.find(({ stream }) => stream === 'eeg');
@@ -72,8 +73,8 @@ test('the manifest makes every sample again, until the file is another one', asy
 
 test('a folder is a patient for each recording, and more patients than files are copies with devices of their own', async () => {
   root = mkdtempSync(path.join(tmpdir(), 'vw-file-'));
-  copyFileSync(path.join(files, 'uneven-rates-plain.edf'), path.join(root, 'b.edf'));
-  copyFileSync(path.join(files, 'duplicate-labels-edfplusc.edf'), path.join(root, 'a.EDF'));
+  copyFileSync(path.join(files, 'two-rates.edf'), path.join(root, 'b.edf'));
+  copyFileSync(path.join(files, 'same-label.edf'), path.join(root, 'a.EDF'));
   writeFileSync(path.join(root, 'notes.md'), 'no recording');
   const choose = (patients: number | undefined) => chooseSources({ words: [root], patients, seed: 1, synth: {}, endS: undefined });
   expect((await choose(undefined)).map((spec) => spec.kind === 'file' && path.basename(spec.path))).toEqual(['a.EDF', 'b.edf']);
@@ -85,12 +86,10 @@ test('a folder is a patient for each recording, and more patients than files are
 });
 
 test('a file without signals, and one whose name must not be told', async () => {
-  await expect(played([path.join(files, 'sleep-edf-SC4001EC-hypnogram.edf')])).rejects.toThrow(
-    /holds no signals, only \d+ annotations: nothing to play/,
-  );
-  const { blocks, replay } = await played([path.join(files, 'uneven-rates-plain.edf')], { name: 'ward 7, bed 2' });
+  await expect(played([path.join(files, 'annotations.edf')])).rejects.toThrow(/holds no signals, only \d+ annotations: nothing to play/);
+  const { blocks, replay } = await played([path.join(files, 'two-rates.edf')], { name: 'ward 7, bed 2' });
   expect(blocks[0]).toMatchObject({ source: 'ward 7, bed 2', replay: { speed: 0, source: 'ward 7, bed 2' } });
-  expect(JSON.stringify(blocks.map((block) => ({ ...block, samples: null })))).not.toContain('uneven');
+  expect(JSON.stringify(blocks.map((block) => ({ ...block, samples: null })))).not.toContain('two-rates');
   expect(replay.manifest(true).play.name).toBe('ward 7, bed 2');
 });
 

@@ -39,8 +39,9 @@ function notesOf({ sourceName, synthetic }: VirtualPatient): string {
   return synthetic ? `synthetic, nobody's: ${sourceName}` : `replayed: ${sourceName}`;
 }
 
-/** `Bonn 1`: what the screens call the patient. */
-function labelOf({ id, index }: VirtualPatient): string {
+/** `Bonn 1`, `Synthetic 1`: what the screens call the patient. */
+function labelOf({ id, index, synthetic }: VirtualPatient): string {
+  if (synthetic) return `Synthetic ${index + 1}`;
   const kind = id.slice(0, id.indexOf('-'));
   return `${kind.slice(0, 1).toUpperCase()}${kind.slice(1)} ${index + 1}`;
 }

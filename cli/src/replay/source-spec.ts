@@ -15,10 +15,15 @@ const Seed = z
 export const SynthSettings = z.strictObject({
   seed: Seed,
   durationS: z.number().positive(),
-  channels: z.union([z.int().min(1).max(256), z.literal('chb-mit')]).optional(),
+  channels: z.union([z.int().min(1).max(256), z.literal('chb-mit'), z.array(z.string()).min(1).max(256)]).optional(),
   rate: z.strictObject({ num: z.int().min(1), den: z.int().min(1) }).optional(),
   bits: z.union([z.literal(16), z.literal(24)]).optional(),
-  seizures: z.number().min(0).max(60).optional(), // an hour
+  seizures: z
+    .union([
+      z.number().min(0).max(60), // an hour
+      z.array(z.strictObject({ onsetS: z.number(), durationS: z.number(), focus: z.string().optional() })).max(1_000),
+    ])
+    .optional(),
   artefacts: z.enum(['usual', 'none']).optional(),
   mainsHz: z.union([z.literal(50), z.literal(60)]).optional(),
 });
@@ -26,7 +31,13 @@ export type SynthSettings = z.infer<typeof SynthSettings>;
 
 /** Where a virtual patient's signals come from: all that is needed to make every sample again. */
 export const SourceSpec = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('bonn'), seed: Seed, patients: z.int().min(1), index: z.int().min(0) }),
+  z.strictObject({
+    kind: z.literal('bonn'),
+    seed: Seed,
+    patients: z.int().min(1),
+    index: z.int().min(0),
+    heart: z.enum(['mitdb', 'synthetic']).default('mitdb'), // whose heart beats beside it: those of another person, or nobody's
+  }),
   z.strictObject({ kind: z.literal('synth'), settings: SynthSettings }),
   z.strictObject({ kind: z.literal('file'), path: z.string(), bytes: z.int().min(0), sha256: z.string().length(64) }),
 ]);
@@ -47,7 +58,7 @@ export async function openSpec(spec: SourceSpec): Promise<SignalSource> {
     case 'bonn': {
       const patient = assembleBonnPatients({ patients: spec.patients, seed: spec.seed })[spec.index];
       if (patient === undefined) throw new CliError('NOTHING_TO_VERIFY', `there is no Bonn patient ${spec.index} of ${spec.patients}`);
-      return bonnSource(patient, spec.seed, spec.index);
+      return bonnSource(patient, spec);
     }
   }
 }

@@ -28,10 +28,18 @@ export type ReplayProcess = {
   kill(): void;
 };
 
-export function startReplay(options: { data: string; patients: number; seed: number; env: NodeJS.ProcessEnv }): ReplayProcess {
+export type ReplayWish = {
+  readonly sources: readonly string[]; // built-in ones
+  readonly data: string;
+  readonly patients: number;
+  readonly seed: number;
+  readonly env: NodeJS.ProcessEnv;
+};
+
+export function startReplay(options: ReplayWish): ReplayProcess {
   const { command, args } = ownCommand(
     'replay',
-    'bonn',
+    ...options.sources,
     '--data',
     options.data,
     '--patients',

@@ -1,4 +1,4 @@
-import { type BonnSet, bonnBundledSegments, bonnSegmentSamples, readBonnSegment } from '@vitalwire/datasets';
+import { type BonnSet, bonnKnownSegments, bonnSegmentSamples, readBonnSegment } from '@vitalwire/datasets';
 
 export const CHANNELS = 23;
 export const SAMPLES = 256; // 11,776 bytes of int16, the 12 KB of every figure
@@ -9,7 +9,7 @@ export function bonnChunk(set: BonnSet, index: number): Int16Array {
   const stretches = Math.floor(bonnSegmentSamples / SAMPLES);
   const from = (index % stretches) * SAMPLES;
   for (let channel = 0; channel < CHANNELS; channel += 1) {
-    const number = ((index * CHANNELS + channel) % bonnBundledSegments) + 1;
+    const number = ((index * CHANNELS + channel) % bonnKnownSegments) + 1;
     samples.set(segment(set, number).subarray(from, from + SAMPLES), channel * SAMPLES);
   }
   return samples;

@@ -16,6 +16,8 @@ Measurements side by side, whose ratios count. Without a name all four run, abou
   codec          our sample codecs beside JSON, on real EEG (about 5 s)
   replay         a device's side of a replay: its clock, and how fast it can be (about 1 minute)
 
+codec and pipeline send real EEG: the Bonn recordings, which 'npx vitalwire datasets fetch bonn' fetches.
+
   --rounds N     rounds per side, 1 to 9 (default 3)
   --seconds N    pipeline: seconds of load per round and side, 1 to 10 (default 2); replay: ten times as many at 1x
   --tls MODE     pipeline: TLS off or on, on all sides alike (default both, one after the other)

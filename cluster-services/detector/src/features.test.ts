@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readBonnSegment } from '@vitalwire/datasets';
+import { testSegments } from '@vitalwire/testkit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { featureCount, featureNames, featuresOf, shapeFeatures, withGain } from './features.ts';
@@ -7,6 +7,8 @@ import { featureCount, featureNames, featuresOf, shapeFeatures, withGain } from 
 const rateHz = 173.61;
 const feature = (window: ArrayLike<number>, name: string) => featuresOf(window, rateHz)[featureNames.indexOf(name)] ?? Number.NaN;
 const window178 = fc.array(fc.integer({ min: -2048, max: 2047 }), { minLength: 178, maxLength: 178 });
+
+const made = await testSegments(1);
 
 test('four samples give what the definitions give by hand', () => {
   // 0 3 0 -3: mean 0, variance 4.5, changes 3 -3 -3 (mean -1, variance 8), second changes -6 0 (variance 9), kurtosis (81+81)/4 / 4.5².
@@ -47,7 +49,7 @@ test('neither an offset nor the polarity changes anything', () => {
 });
 
 test('a gain moves the amplitude features by its logarithm and leaves the shape alone', () => {
-  const samples = readBonnSegment('S', 1).subarray(178, 356);
+  const samples = made('ictal', 1).subarray(178, 356);
   const before = featuresOf(samples, rateHz);
   const after = featuresOf(
     Float64Array.from(samples, (value) => value * 3),
@@ -67,7 +69,7 @@ test('any finite window gives finite numbers, a flat line too', () => {
   expect(flat.every(Number.isFinite)).toBe(true);
 });
 
-test('six recorded windows have the features that NumPy and SciPy compute from the definitions (golden/make-features.py)', () => {
+test('six synthetic windows have the features that NumPy and SciPy compute from the definitions (golden/make-features.py)', () => {
   const windows = JSON.parse(readFileSync(new URL('./golden/features.json', import.meta.url), 'utf8')) as {
     rateHz: number;
     samples: number[];

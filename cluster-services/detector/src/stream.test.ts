@@ -1,4 +1,5 @@
-import { bonnRate, bonnScale, openSyntheticPatient, readBonnSegment } from '@vitalwire/datasets';
+import { bonnRate, bonnScale, openSyntheticPatient } from '@vitalwire/datasets';
+import { testSegments } from '@vitalwire/testkit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EegStream, lookbackSamples, type PreparedWindow, RECALL_HOPS, type RecalledBaselines } from './stream.ts';
@@ -7,9 +8,12 @@ import { readStreamModel } from './stream-model.ts';
 const model = readStreamModel();
 const scale = { ...bonnScale, reference: '' };
 const rate256 = { num: 256, den: 1 };
-const recorded = (set: 'N' | 'O') => Array.from({ length: 17 }, (_, index) => [...readBonnSegment(set, index + 1)]).flat();
-const recordings = [recorded('N'), recorded('O')];
-/** `seconds` of two channels at 256 Hz: bundled segments, one after the other. */
+const calm = async (seed: number) => {
+  const segment = await testSegments(17, seed);
+  return Array.from({ length: 17 }, (_, index) => [...segment('calm', index + 1)]).flat();
+};
+const recordings = [await calm(1), await calm(2)];
+/** `seconds` of two channels at 256 Hz: synthetic segments, one after the other. */
 const twoChannels = (seconds: number) => {
   const samplesPerChannel = seconds * 256;
   return Int32Array.from({ length: 2 * samplesPerChannel }, (_, index) => {
@@ -137,7 +141,7 @@ test('a channel that is no voltage, and a rate nobody trained for, are refused a
 
 test('a baseline of its own takes over after a minute of calm signal', () => {
   const stream = new EegStream(model, bonnRate, [scale]);
-  const samples = Int16Array.from(Array.from({ length: 4 }, (_, index) => [...readBonnSegment('N', index + 65)]).flat());
+  const samples = Int16Array.from((recordings[0] ?? []).slice(0, 4 * 4097));
   const windows = stream.push({ firstSample: 0, samplesPerChannel: samples.length, samples });
   const kinds = windows.flatMap(({ channels: [channel] }) => (channel?.input == null ? [] : [channel.baseline]));
   expect(kinds.indexOf('own')).toBeGreaterThan(50);

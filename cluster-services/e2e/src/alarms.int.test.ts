@@ -1,10 +1,12 @@
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AlarmLine } from '@vitalwire/contract';
+import { openSyntheticPatient, writeEdf } from '@vitalwire/datasets';
 import { until } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
 import { Bed } from './bed.ts';
 
-const faults = fileURLToPath(new URL('../../../datasets/data/faults/technical.yaml', import.meta.url));
+const faults = fileURLToPath(new URL('../../../datasets/faults/technical.yaml', import.meta.url));
 
 async function storedAlarms(bed: Bed): Promise<AlarmLine[]> {
   const lines: AlarmLine[] = [];
@@ -16,8 +18,8 @@ test('a replayed seizure is one alarm, also when the agent and the alarms servic
   timeout: 240_000,
 }, async () => {
   const bed = await Bed.start();
-  // The pieces of a Bonn patient follow so closely that all of its seizures are one event: less than 90 s lie between them.
-  const seizures = bed.cli('replay', 'bonn', '--patients', '1', '--speed', '6', '--seed', '2', '--for', '35s', '--json');
+  // One seizure in the first two and a half minutes, at second 8 to 15.
+  const seizures = bed.cli('replay', 'demo', '--patients', '1', '--speed', '6', '--seed', '2', '--for', '25s', '--json');
   await until(
     async () => (await bed.client.alarms()).alarms.some(({ condition, state }) => condition === 'seizure' && state === 'active'),
     {
@@ -31,8 +33,9 @@ test('a replayed seizure is one alarm, also when the agent and the alarms servic
   await bed.killAndAwait('alarms');
   expect((await seizures).code).toBe(0);
 
-  const synth = ['synth=1', '--synth', 'artefacts=none,seizures=0'].slice(1);
-  const bad = await bed.cli('replay', 'synth', ...synth, '--speed', '12', '--duration', '285s', '--faults', faults, '--json');
+  const calm = path.join(bed.dirs.root, 'calm.edf');
+  await writeEdf(calm, openSyntheticPatient({ seed: 1, durationS: 300, artefacts: 'none', seizures: 0 }));
+  const bad = await bed.cli('replay', calm, '--speed', '12', '--duration', '285s', '--faults', faults, '--json');
   expect(bad.code, bad.stdout.slice(-500)).toBe(0);
   await bed.untilDelivered();
 

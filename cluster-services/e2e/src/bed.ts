@@ -11,6 +11,8 @@ import { afterAll, afterEach, expect } from 'vitest';
 import type { Victim } from './killing.ts';
 
 export const PATIENTS = 4;
+/** Patients of one channel each, who seize often. */
+const restless = ['synth', '--patients', String(PATIENTS), '--synth', 'channels=1,seizures=40,artefacts=none'];
 const DELIVERED_MS = 60_000;
 const SCORED_MS = 60_000;
 const run = promisify(execFile);
@@ -158,8 +160,8 @@ export class Bed {
   }
 
   /** Replays while something happens to the stack, then ends the replay in order. */
-  async replayWhile<T>(seed: number, happens: () => Promise<T>, patients = PATIENTS): Promise<T> {
-    const replay = this.#spawn('replay', 'bonn', '--patients', String(patients), '--speed', '1', '--seed', String(seed), '--json');
+  async replayWhile<T>(seed: number, happens: () => Promise<T>, source: readonly string[] = restless): Promise<T> {
+    const replay = this.#spawn('replay', ...source, '--speed', '1', '--seed', String(seed), '--json');
     const before = (await this.client.stats()).samples;
     await until(async () => (await this.client.stats()).samples > before, {
       timeoutMs: 30_000,
@@ -203,7 +205,7 @@ export class Bed {
 
   /** `vitalwire verify`: exit code and report. */
   async verify(): Promise<{ code: number; report: VerifyReport }> {
-    const { code, stdout } = await this.cli('verify', '--source', 'bonn', '--json');
+    const { code, stdout } = await this.cli('verify', '--json');
     return { code, report: JSON.parse(stdout) as VerifyReport };
   }
 

@@ -49,7 +49,7 @@ const wrongArguments: Wrong[] = [
   { verb: ['demo', '--patients', '-1'], code: 2, says: /whole number from 1 to 99/ },
   { verb: ['demo', '--for', 'NaN'], code: 2, says: /Give a duration/ },
   { verb: ['demo', '--patients', '8', 'more'], code: 2, says: /too many arguments/ },
-  { verb: ['replay', 'bonn', '--speed', '1e9'], code: 2, says: /0\.1 to 1000/ },
+  { verb: ['replay', 'synth', '--speed', '1e9'], code: 2, says: /0\.1 to 1000/ },
   { verb: ['service', 'nobody'], code: 2, says: /Allowed choices are storage/ },
   { verb: ['edge', 'token', '../../etc/passwd'], code: 2, says: /not a device id/ },
   { verb: ['patients', 'put', 'a\ufffdb', '--data', nothing], code: 2, says: /not a patient id/ },
@@ -156,7 +156,7 @@ describe('around a running stack', { timeout: 100_000 }, () => {
   });
 
   test('Ctrl-C while a replay runs ends its captures, and then the stack in order: exit code 0 both times', async () => {
-    const replay = new RunningCommand(['replay', 'bonn', '--patients', '1', '--data', ward, '--json']);
+    const replay = new RunningCommand(['replay', 'synth', '--patients', '1', '--data', ward, '--json']);
     await until(() => replay.events.some(({ type }) => type === 'progress'), { timeoutMs: 30_000, everyMs: 50, what: 'the replay sends' });
     const ended = await replay.interrupt();
     expect(ended.code, ended.stderr).toBe(0);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AlarmInfo } from '@vitalwire/contract';
-import { assembleBonnPatients, bonnRate, truthIntervals } from '@vitalwire/datasets';
 import { until } from '@vitalwire/testkit';
 import { seizureRule } from '@vitalwire/vitals';
+import { demoPatient } from 'vitalwire/replay';
 import { expect } from 'vitest';
 import { Bed } from './bed.ts';
 
@@ -24,7 +24,7 @@ export async function cutDuringSeizure(seed: number, cutS: number, note: (text: 
     everyMs: 250,
     what: 'the gateway detects',
   });
-  await bed.replayWhile(seed, () => liveThrough(bed, seed, cutS, note), 1);
+  await bed.replayWhile(seed, () => liveThrough(bed, seed, cutS, note), ['demo', '--patients', '1']);
   await bed.expectNothingMissing();
 }
 
@@ -77,9 +77,8 @@ async function liveThrough(bed: Bed, seed: number, cutS: number, note: (text: st
 
 /** Known onsets, in seconds of the recording. */
 function seizuresOf(seed: number): number[] {
-  const [patient] = assembleBonnPatients({ patients: 1, seed });
-  const rateHz = bonnRate.num / bonnRate.den;
-  return patient === undefined ? [] : truthIntervals(patient, Math.round(400 * rateHz)).map(({ fromSample }) => fromSample / rateHz);
+  const { seizures } = demoPatient(seed, 0);
+  return Array.isArray(seizures) ? seizures.map(({ onsetS }) => onsetS) : [];
 }
 
 function seizuresIn(alarms: readonly AlarmInfo[]): AlarmInfo[] {

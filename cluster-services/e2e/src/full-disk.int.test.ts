@@ -106,7 +106,7 @@ class Ward {
     const { urls, caPath } = JSON.parse(readFileSync(join(data, 'stack.json'), 'utf8')) as { urls: { intake: string }; caPath: string };
     const device = new Device(urls.intake, readFileSync(caPath, 'utf8'), token.trim());
     ends.push(() => device.stop());
-    const replay = started(['replay', 'bonn', '--data', data, '--patients', '2', '--speed', '2', '--json']);
+    const replay = started(['replay', 'synth', '--synth', 'channels=1', '--data', data, '--patients', '2', '--speed', '2', '--json']);
     return new Ward(data, up, replay, device);
   }
 

@@ -6,7 +6,7 @@ import { atEnd, Bed } from './bed.ts';
 import { RunningCommand } from './command.ts';
 import { replayAtFullSpeed } from './full-speed.ts';
 
-const everything = fileURLToPath(new URL('../../../datasets/data/faults/everything.yaml', import.meta.url));
+const everything = fileURLToPath(new URL('../../../datasets/faults/everything.yaml', import.meta.url));
 
 // One bed for all of it: what is measured here is the replay, not how a stack starts.
 test('a replay of a file at full speed, of every fault, and one that is steered: all are stored as they were sent', async (context) => {
@@ -45,7 +45,7 @@ test('a replay of a file at full speed, of every fault, and one that is steered:
     .map(({ fromUs, toUs }) => Math.round((toUs - fromUs) / 1e6));
   expect(holesS).toEqual([2, 2, 3]); // gap, restart, and the link cut whose device keeps nothing
 
-  const steered = new RunningCommand(['replay', 'bonn', '--patients', '1', '--data', bed.dirs.root, '--json']);
+  const steered = new RunningCommand(['replay', 'demo', '--patients', '2', '--data', bed.dirs.root, '--json']);
   atEnd(() => steered.kill());
   await until(() => steered.events.some((event) => event['type'] === 'start'), { timeoutMs: 30_000, what: 'the replay has started' });
   const id = String(steered.events[0]?.['id']);
@@ -63,7 +63,7 @@ test('a replay of a file at full speed, of every fault, and one that is steered:
   const stopped = await steered.interrupt();
   expect(stopped.code, stopped.stderr).toBe(0);
   await expectSame(bed);
-  const events = await eventTypes(bed, 'bonn-01-eeg');
+  const events = await eventTypes(bed, 'synth-02-eeg');
   expect(events).toContain('replay-speed');
   expect(events).toContain('replay-seek');
   expect((await bed.cli('replay', 'control', id, 'status')).code).toBe(3);

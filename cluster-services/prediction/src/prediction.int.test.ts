@@ -1,8 +1,8 @@
 import { type ChannelScale, type Detection, decodeMessage } from '@vitalwire/contract';
-import { assembleBonnPatients, type BonnPatient, bonnScale, samplesAt, truthIntervals } from '@vitalwire/datasets';
+import { bonnScale } from '@vitalwire/datasets';
 import { loadStreamDetector, type StreamDetector } from '@vitalwire/detector';
 import { Subscriber, systemClock } from '@vitalwire/runtime';
-import { removeTempDir, TestPki, tempDir, until } from '@vitalwire/testkit';
+import { removeTempDir, type TestPatient, TestPki, tempDir, testPatient, until } from '@vitalwire/testkit';
 import {
   type Changed,
   defaultChunkSamples as chunkSamples,
@@ -27,8 +27,7 @@ const signal = new AbortController().signal;
 let pki: TestPki;
 let detector: StreamDetector;
 let world: World;
-const [patient] = assembleBonnPatients({ patients: 1, seed: 4 });
-if (patient === undefined) throw new Error('one patient was asked for');
+const patient = await testPatient(4);
 
 const sendAll = (one: Take) => sendTake(world, one);
 const started: Prediction[] = [];
@@ -93,8 +92,8 @@ const complete = (recordingId: string, chunks: number, of = shape) =>
   });
 
 /** What the detector itself says of the samples, after so many samples of the same patient. */
-function expected(of: BonnPatient, toSample: number, fromSample = 0, lookBackFrom = fromSample) {
-  const samples = Int16Array.from(samplesAt(of, lookBackFrom, toSample - lookBackFrom));
+function expected(of: TestPatient, toSample: number, fromSample = 0, lookBackFrom = fromSample) {
+  const samples = Int16Array.from(of.samplesAt(lookBackFrom, toSample - lookBackFrom));
   const stream = detector.openStream(rate, montage);
   const windows = detector.score(stream.push({ firstSample: lookBackFrom - fromSample, samplesPerChannel: samples.length, samples }));
   return windows.flatMap(({ window, complete: _, channelReasons: __, ...found }) => (window < 0 ? [] : [{ ...found, seq: window }]));
@@ -129,7 +128,7 @@ describe('committed chunks', () => {
     );
     for (const { firstSample, measuredAtUs } of found)
       expect(Math.abs(measuredAtUs - (startUs + (firstSample * 1e8) / 17361))).toBeLessThanOrEqual(1.5);
-    const truth = truthIntervals(patient, 600 * chunkSamples);
+    const truth = patient.truthUntil(600 * chunkSamples);
     const isIctal = ({ firstSample }: Detection) =>
       truth.some(({ fromSample, toSample }) => firstSample + 696 > fromSample && firstSample < toSample);
     const seizures = found.filter(({ verdict }) => verdict === 'seizure');

@@ -1,8 +1,7 @@
 import { type Detection, decodeMessage } from '@vitalwire/contract';
-import { assembleBonnPatients } from '@vitalwire/datasets';
 import { loadStreamDetector } from '@vitalwire/detector';
 import { Subscriber, systemClock } from '@vitalwire/runtime';
-import { TestPki, until } from '@vitalwire/testkit';
+import { TestPki, testPatient, until } from '@vitalwire/testkit';
 import { log, storageToken, type Take, take, World } from '@vitalwire/testkit/prediction-world';
 import { expect, test } from 'vitest';
 import { PredictionConfig } from './config.ts';
@@ -25,9 +24,8 @@ test('an hour of 8 patients is caught up while 8 patients are received, whose wi
   const { modelHash } = await loadStreamDetector({ backend: 'wasm' });
   const world = new World(pki, modelHash);
   await world.start();
-  const takes = assembleBonnPatients({ patients: PATIENTS, seed: 4 }).map((patient) =>
-    take(patient, BACKLOG_S + LIVE_S, { chunkSamples: HOP }),
-  );
+  const patients = await Promise.all(Array.from({ length: PATIENTS }, (_, index) => testPatient(4 + index, BACKLOG_S + LIVE_S + 60)));
+  const takes = patients.map((patient) => take(patient, BACKLOG_S + LIVE_S, { chunkSamples: HOP }));
   for (const { start, chunks } of takes) for (const message of [start, ...chunks.slice(0, BACKLOG_S)]) world.store(message);
 
   const sentMs = new Map<string, number>(); // recording and window → when its last chunk was sent

@@ -1,14 +1,13 @@
 import type { EegChunk, RecordingInfo } from '@vitalwire/contract';
-import { assembleBonnPatients, samplesAt } from '@vitalwire/datasets';
 import { loadStreamDetector, type RecalledBaselines, type StreamDetector, type WindowScore } from '@vitalwire/detector';
+import { testPatient } from '@vitalwire/testkit';
 import { defaultChunkSamples, gatewayId, montage, rate, startUs, type Take, take } from '@vitalwire/testkit/prediction-world';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RecordedBaselines, WindowRange } from './storage-queries.ts';
 import { readStoredWindow } from './stored-window.ts';
 
 const signal = new AbortController().signal;
-const [patient] = assembleBonnPatients({ patients: 1, seed: 4 });
-if (patient === undefined) throw new Error('one patient was asked for');
+const patient = await testPatient(4);
 const first = take(patient, 420);
 const samples = 420 * defaultChunkSamples;
 const second = take(patient, 60, { after: { one: first, samples } });
@@ -83,7 +82,7 @@ function taken(id: string): Take {
 }
 
 function whole(from: number, count: number) {
-  const block = Int16Array.from(samplesAt(patient as NonNullable<typeof patient>, from, count));
+  const block = patient.samplesAt(from, count);
   return { firstSample: 0, samplesPerChannel: count, samples: block };
 }
 

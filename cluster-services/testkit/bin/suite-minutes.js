@@ -34,6 +34,14 @@ export function suiteMinutes(report, root) {
   return [...aligned(rows), 'the slowest files', ...aligned(slowest.map(({ file, ms }) => [`  ${file}`, minutes(ms)]))];
 }
 
+/** Which files skipped how many of their tests, from the same report. */
+export function skippedSuites(report, root) {
+  return report.testResults.flatMap(({ name, assertionResults = [] }) => {
+    const skipped = assertionResults.filter(({ status }) => status === 'pending' || status === 'skipped' || status === 'todo').length;
+    return skipped === 0 ? [] : [`  ${skipped} of ${assertionResults.length} in ${relative(root, name)}`];
+  });
+}
+
 function minutes(ms) {
   return ms === 0 ? '' : (ms / 60_000).toFixed(2);
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt, ensureInstalled, nodeBinary } from '../../../cli/bin/setup.js';
-import { suiteMinutes } from './suite-minutes.js';
+import { skippedSuites, suiteMinutes } from './suite-minutes.js';
 import { ensureSystemPackages } from './system-packages.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -55,7 +55,11 @@ rmSync(reportFolder, { recursive: true, force: true });
 const failed = counts.failed + (checked ? 0 : 1) + (!ran && counts.failed === 0 ? 1 : 0);
 if (!checked) say('`npm run check` failed; it counts as one failed test');
 if (!ran && counts.failed === 0) say('vitest ended with an error outside any test; it counts as one failed test');
-if (counts.skipped > 0) say(`${counts.skipped} tests were skipped${missing.length > 0 ? ` (missing: ${missing.join(', ')})` : ''}`);
+if (counts.skipped > 0) {
+  say(`${counts.skipped} tests were skipped${missing.length > 0 ? ` (missing: ${missing.join(', ')})` : ''}:`);
+  for (const line of skippedSuites(report, root)) say(line);
+  say("other people's recordings are no part of the repository: 'npx vitalwire datasets where' says where they would be found");
+}
 const forbidden = strict && counts.skipped > 0;
 if (forbidden) say('under CI=true nothing may be skipped');
 process.stdout.write(

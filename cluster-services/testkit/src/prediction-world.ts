@@ -13,10 +13,11 @@ import {
   newRecordingId,
   type Rate,
 } from '@vitalwire/contract';
-import { type BonnPatient, bonnScale, samplesAt } from '@vitalwire/datasets';
+import { bonnScale } from '@vitalwire/datasets';
 import { type Api, ApiError, createApi, createLog, DurablePublisher, fixedToken, Probes, systemClock } from '@vitalwire/runtime';
 import { type WindowShape, windowsInside } from '@vitalwire/vitals';
 import { freePort } from './free-port.ts';
+import type { TestPatient } from './test-patient.ts';
 import type { TestPki } from './test-pki.ts';
 
 export const log = createLog({ name: 'prediction-test', level: process.env['VW_TEST_LOG'] ?? 'silent' });
@@ -268,7 +269,7 @@ export type Changed = {
   readonly after?: { readonly one: Take; readonly samples: number };
 };
 
-export function take(of: BonnPatient, chunks: number, changed: Changed = {}): Take {
+export function take(of: TestPatient, chunks: number, changed: Changed = {}): Take {
   const first = changed.after?.samples ?? 0;
   const chunkSamples = changed.chunkSamples ?? defaultChunkSamples;
   const device = changed.after?.one.device ?? `device-${takes + 1}`;
@@ -298,10 +299,10 @@ export function take(of: BonnPatient, chunks: number, changed: Changed = {}): Ta
       captureId: `capture-of-${device}`,
       captureFirstSample: first,
       replay: { speed: 1, source: of.label },
-      source: 'bonn',
+      source: 'synthetic',
     },
     chunks: Array.from({ length: chunks }, (_, seq) => {
-      const samples = samplesAt(of, first + seq * chunkSamples, chunkSamples);
+      const samples = of.samplesAt(first + seq * chunkSamples, chunkSamples);
       const block = new Int16Array(chunkSamples * channels.length);
       for (let channel = 0; channel < channels.length; channel++)
         block.set(channel === 0 ? samples : samples.map((value) => value >> 2), channel * chunkSamples);

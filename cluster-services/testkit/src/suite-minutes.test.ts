@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 
-type File = { name: string; startTime: number; endTime: number };
+type File = { name: string; startTime: number; endTime: number; assertionResults?: { status: string }[] };
 const module = new URL('../bin/suite-minutes.js', import.meta.url).href;
-const { suiteMinutes } = (await import(module)) as { suiteMinutes: (report: { testResults: File[] }, root: string) => string[] };
+type Lines = (report: { testResults: File[] }, root: string) => string[];
+const { suiteMinutes, skippedSuites } = (await import(module)) as { suiteMinutes: Lines; skippedSuites: Lines };
 
 const file = (name: string, seconds: number): File => ({ name: `/repo/${name}`, startTime: 5_000, endTime: 5_000 + seconds * 1000 });
 
@@ -35,4 +36,14 @@ test('only ten files are named, slow tests have a column of their own, and nothi
   expect(lines[0]).toBe('minutes of each suite  slow');
   expect(lines.slice(lines.indexOf('the slowest files') + 1)).toHaveLength(10);
   expect(suiteMinutes({ testResults: [] }, '/repo')).toEqual([]);
+});
+
+test('skipped tests are counted file by file', () => {
+  const of = (...status: string[]) => ({ assertionResults: status.map((one) => ({ status: one })) });
+  const testResults = [
+    { ...file('datasets/src/a.test.ts', 1), ...of('passed', 'pending', 'skipped') },
+    { ...file('datasets/src/b.test.ts', 1), ...of('passed') },
+    { ...file('cli/src/c.test.ts', 1), ...of('todo') },
+  ];
+  expect(skippedSuites({ testResults }, '/repo')).toEqual(['  2 of 3 in datasets/src/a.test.ts', '  1 of 1 in cli/src/c.test.ts']);
 });

@@ -1,16 +1,17 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
-import { bundledDataUrl } from '../bundled-file.ts';
+import { makeRecordings, recordings } from '@vitalwire/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openSource } from '../open-source.ts';
 import { parseChbMitSummary } from './chb-mit-summary.ts';
 import { parseMitAnnotations } from './mit-annotations.ts';
 import { parseSienaList } from './siena-list.ts';
 
-const folder = fileURLToPath(new URL('edf/', bundledDataUrl));
+const collection = recordings('edf');
 const work = mkdtempSync(join(tmpdir(), 'vitalwire-side-cars-'));
+const made = join(work, 'made');
+beforeAll(() => makeRecordings(made));
 afterAll(() => rmSync(work, { recursive: true }));
 
 async function truthOf(path: string) {
@@ -26,18 +27,19 @@ async function truthOf(path: string) {
 }
 
 describe('a CHB-MIT summary beside the recording', () => {
-  test.each([
+  test.skipIf(!collection.here).each([
     ['chb05_06.edf', 417, 532],
     ['chb05_13.edf', 1086, 1196],
     ['chb05_16.edf', 2317, 2413],
     ['chb05_17.edf', 2451, 2571],
     ['chb05_22.edf', 2348, 2465],
   ])('%s has a seizure from %i s to %i s', async (file, start, end) => {
-    expect(await truthOf(join(folder, 'chbmit-layout/chb05', file))).toEqual({ seizures: [[start, end - start]], problems: [] });
+    expect(await truthOf(collection.file(`chbmit-layout/chb05/${file}`))).toEqual({ seizures: [[start, end - start]], problems: [] });
   });
 
-  test('a recording without a seizure has none', async () => {
-    expect(await truthOf(join(folder, 'chbmit-layout/chb05/chb05_01.edf'))).toEqual({ seizures: [], problems: [] });
+  test('a recording has the seizures its summary names, and without one none', async () => {
+    expect(await truthOf(join(made, 'chb90/chb90_06.edf'))).toEqual({ seizures: [[417, 115]], problems: [] });
+    expect(await truthOf(join(made, 'chb90/chb90_01.edf'))).toEqual({ seizures: [], problems: [] });
   });
 
   test('numbered seizures of one recording are all read, and a wrong count is told with its line', () => {
@@ -69,13 +71,13 @@ describe('a CHB-MIT summary beside the recording', () => {
 });
 
 describe('a Siena list beside the recording', () => {
-  test.each([
+  test.skipIf(!collection.here).each([
     ['PN00-1.edf', 19 * 60 + 3, 70],
     ['PN00-2.edf', 20 * 60 + 20, 54],
     ['PN00-4.edf', 16 * 60 + 46, 74],
     ['PN00-5.edf', 15 * 60 + 4, 67],
   ])('%s has a seizure %i s after the registration began, of %i s', async (file, start, length) => {
-    const { seizures, problems } = await truthOf(join(folder, 'siena-layout/PN00', file));
+    const { seizures, problems } = await truthOf(collection.file(`siena-layout/PN00/${file}`));
     expect(seizures).toEqual([[start, length]]);
     expect(problems.map(({ field, at }) => [field, at])).toEqual([
       ['Seizures-list-PN00.txt, channel 5', 10],
@@ -83,8 +85,8 @@ describe('a Siena list beside the recording', () => {
     ]);
   });
 
-  test('the end of seizure 3, an hour late, is told and read an hour earlier', async () => {
-    const { seizures, problems } = await truthOf(join(folder, 'siena-layout/PN00/PN00-3.edf'));
+  test.skipIf(!collection.here)('the end of seizure 3, an hour late, is told and read an hour earlier', async () => {
+    const { seizures, problems } = await truthOf(collection.file('siena-layout/PN00/PN00-3.edf'));
     expect(seizures).toEqual([[765, 60]]);
     expect(problems).toContainEqual({
       field: 'Seizures-list-PN00.txt, seizure end',
@@ -148,24 +150,23 @@ describe('a CHB-MIT .seizures file', () => {
   });
 
   test('beside a recording whose summary tells the same seizure, it is one seizure', async () => {
-    const inside = join(work, 'chb05');
+    const inside = join(work, 'chb90');
     mkdirSync(inside);
-    const from = join(folder, 'chbmit-layout/chb05');
-    for (const name of ['chb05_06.edf', 'chb05-summary.txt']) copyFileSync(join(from, name), join(inside, name));
-    writeFileSync(join(inside, 'chb05_06.edf.seizures'), seizuresFile([{ start: 417 * 256, length: 115 * 256 }]));
-    expect(await truthOf(join(inside, 'chb05_06.edf'))).toEqual({ seizures: [[417, 115]], problems: [] });
+    for (const name of ['chb90_06.edf', 'chb90-summary.txt']) copyFileSync(join(made, 'chb90', name), join(inside, name));
+    writeFileSync(join(inside, 'chb90_06.edf.seizures'), seizuresFile([{ start: 417 * 256, length: 115 * 256 }]));
+    expect(await truthOf(join(inside, 'chb90_06.edf'))).toEqual({ seizures: [[417, 115]], problems: [] });
   });
 });
 
 describe('an events file of BIDS or SzCORE beside the recording', () => {
   test('is found by its name; background rows say nothing, and what is wrong is told with its line', async () => {
     const recording = join(work, 'sub-01_task-szMonitoring_run-00_eeg.edf');
-    copyFileSync(join(folder, 'generator-edfplusc.edf'), recording);
+    copyFileSync(join(made, 'whole.edf'), recording);
     writeFileSync(
       recording.replace('_eeg.edf', '_events.tsv'),
       [
         'onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration',
-        '12.50\t30.00\tsz_foc_ia_nm\tn/a\tnoise,ramp\t2011-04-04 12:57:02\t600.00',
+        '12.50\t30.00\tsz_foc_ia_nm\tn/a\tFp1,T7\t2011-04-04 12:57:02\t600.00',
         '100.00\tn/a\tsz\tn/a\tall\t2011-04-04 12:57:02\t600.00',
         '0.00\t600.00\tbckg\tn/a\tn/a\t2011-04-04 12:57:02\t600.00',
         'later\t1.00\tsz\tn/a\tn/a\t2011-04-04 12:57:02\t600.00',
@@ -175,9 +176,9 @@ describe('an events file of BIDS or SzCORE beside the recording', () => {
     const source = await openSource(recording);
     const annotations = await source.annotations();
     await source.close();
-    expect(annotations.filter(({ text }) => !text.startsWith('Recording'))).toEqual([
+    expect(annotations.filter(({ text }) => !text.startsWith('synthetic'))).toEqual([
       { onsetUs: 7_000_000, durationUs: null, type: 'annotation', text: 'artefact', channels: [] },
-      { onsetUs: 12_500_000, durationUs: 30_000_000, type: 'seizure', text: 'sz_foc_ia_nm', channels: ['noise', 'ramp'] },
+      { onsetUs: 12_500_000, durationUs: 30_000_000, type: 'seizure', text: 'sz_foc_ia_nm', channels: ['Fp1', 'T7'] },
       { onsetUs: 100_000_000, durationUs: null, type: 'seizure', text: 'sz', channels: [] },
     ]);
     expect(source.problems.map(({ field, at }) => [field.split(', ')[1], at])).toEqual([
@@ -188,8 +189,8 @@ describe('an events file of BIDS or SzCORE beside the recording', () => {
   });
 });
 
-test('every summary and list of the collection parses for every name without a fault of ours', () => {
-  const list = readFileSync(join(folder, 'siena-layout/PN00/Seizures-list-PN00.txt'), 'utf8');
+test.skipIf(!collection.here)('every summary and list of the collection parses for every name without a fault of ours', () => {
+  const list = readFileSync(collection.file('siena-layout/PN00/Seizures-list-PN00.txt'), 'utf8');
   expect(parseSienaList(list, { file: 'PN01-1.edf', startedAtUs: null, durationUs: 0, rateHz: null, labels: [] })).toBeNull();
 });
 

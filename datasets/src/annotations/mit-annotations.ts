@@ -12,7 +12,8 @@ const NOTE = 22;
 const ONSET = 32; // shown as [
 const END = 33; // shown as ]
 
-type Mark = { readonly sample: number; readonly code: number; readonly at: number };
+/** One annotation: when, in samples since the start, which code, and at which byte. */
+export type Mark = { readonly sample: number; readonly code: number; readonly at: number };
 
 /** Reads seizures from the pairs of [ and ] of a `.seizures` file. */
 export function parseMitAnnotations(bytes: Uint8Array, recording: Pick<Recording, 'rateHz'>): AnnotationFile {
@@ -41,7 +42,8 @@ export function parseMitAnnotations(bytes: Uint8Array, recording: Pick<Recording
   return { annotations, problems };
 }
 
-function readMarks(bytes: Uint8Array, problems: SourceProblem[]): { marks: Mark[]; resolution: number | null } {
+/** Every annotation of such a file in its order, and the time resolution if it names one. */
+export function readMarks(bytes: Uint8Array, problems: SourceProblem[]): { marks: Mark[]; resolution: number | null } {
   const marks: Mark[] = [];
   let resolution: number | null = null;
   let sample = 0;

@@ -3,7 +3,9 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { bonnDigest, unpackBonn } from '../bonn/archive.ts';
 import { DatasetError } from '../dataset-error.ts';
+import type { FileContents } from './entry.ts';
 import { makeDirectory } from './make-directory.ts';
 import { isSafePath } from './safe-path.ts';
 
@@ -12,6 +14,8 @@ const RUNNING = '.vitalwire-fetch.pid';
 
 const LockedFile = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** What the checksum is of; the bytes of the file unless this says otherwise. */
+  contents: z.literal('bonn-segments').optional(),
   /** Size and time of change when the bytes were last compared: a file that still has both is not read again by a fetch. */
   verified: z.strictObject({ bytes: z.int().min(0), modifiedMs: z.number() }).nullable(),
 });
@@ -53,17 +57,20 @@ export async function writeLock(directory: string, lock: DatasetLock): Promise<v
   await rename(`${file}.new`, file);
 }
 
+/** What a file's content is held against. */
+export type Checksum = { readonly sha256: string; readonly contents?: FileContents | undefined };
+
 /** Adds what a source lists to what is pinned; a checksum that differs is an error, never a silent update. */
-export function pin(lock: DatasetLock, listed: ReadonlyMap<string, string>, sourceName: string, directory: string): DatasetLock {
+export function pin(lock: DatasetLock, listed: ReadonlyMap<string, Checksum>, sourceName: string, directory: string): DatasetLock {
   const files = { ...lock.files };
-  for (const [path, sha256] of listed) {
+  for (const [path, { sha256, contents }] of listed) {
     const pinned = files[path];
     if (pinned !== undefined && pinned.sha256 !== sha256)
       throw new DatasetError(
         'LISTING_CHANGED',
         `${path}: ${sourceName} says ${sha256}, pinned on ${lock.pinnedAt} was ${pinned.sha256} (${lock.checksumsFrom}). If the publisher has really replaced it, delete ${join(directory, lockName)}`,
       );
-    files[path] ??= { sha256, verified: null };
+    files[path] ??= { sha256, ...(contents === undefined ? {} : { contents }), verified: null };
   }
   return { ...lock, files };
 }
@@ -101,7 +108,18 @@ export async function fetchedFiles(directory: string): Promise<{ readonly files:
   return { files: files.filter(({ verified }) => verified !== null).length, of: files.length };
 }
 
-export async function sha256Of(file: string): Promise<string> {
+/** The checksum of a file, over what its catalogue entry says: its bytes, or the segments in it. */
+export async function checksumOf(file: string, contents?: FileContents): Promise<string> {
+  if (contents === undefined) return sha256Of(file);
+  try {
+    return bonnDigest(unpackBonn(await readFile(file), file));
+  } catch (cause) {
+    if (cause instanceof DatasetError) return 'none: not an archive of the collection';
+    throw cause;
+  }
+}
+
+async function sha256Of(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
   return hash.digest('hex');

@@ -2,6 +2,8 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatasetError } from '../dataset-error.ts';
+import { checksumOf } from './dataset-lock.ts';
+import type { FileContents } from './entry.ts';
 import { codeOf, type FileSource, type OpenedFile, PassingFailure } from './file-source.ts';
 import { RangeGone } from './http-source.ts';
 import { PartialFile } from './partial-file.ts';
@@ -11,6 +13,8 @@ export type Download = {
   readonly path: string; // in the data set
   readonly final: string; // on the disk
   readonly sha256: string;
+  /** What the checksum is of; the bytes of the file when undefined. */
+  readonly contents?: FileContents | undefined;
   readonly expectedBytes: number | null;
   readonly signal: AbortSignal;
   readonly retry: RetryPolicy;
@@ -75,7 +79,8 @@ async function attempt(job: Download, part: PartialFile): Promise<{ sha256: stri
   });
   if (opened.totalBytes !== null && bytes < opened.totalBytes)
     throw new PassingFailure(`${job.path} ended after ${bytes} of ${opened.totalBytes} bytes`);
-  return { sha256: hash.digest('hex'), bytes, resumed: at > 0 };
+  const sha256 = job.contents === undefined ? hash.digest('hex') : await checksumOf(part.path, job.contents);
+  return { sha256, bytes, resumed: at > 0 };
 }
 
 /** The body, with a cut in its middle told as a failure that may pass. */
@@ -131,7 +136,7 @@ function givenUp(job: Download, failures: number, cause: unknown): DatasetError 
   const said = cause instanceof Error ? cause.message : String(cause);
   return new DatasetError(
     'SOURCE_UNREACHABLE',
-    `${job.path}: ${said}; tried ${failures} times. Is this machine online? Behind a proxy set HTTPS_PROXY; a copy elsewhere is named with --from. What is there is kept: run it again to go on`,
+    `${job.path}: ${said}; tried ${failures} times. Is this machine online? Behind a proxy set HTTPS_PROXY; a copy elsewhere is named with --mirror. What is there is kept: run it again to go on`,
     { cause },
   );
 }
@@ -139,6 +144,6 @@ function givenUp(job: Download, failures: number, cause: unknown): DatasetError 
 function wrongBytes(job: Download, sha256: string, bytes: number): DatasetError {
   return new DatasetError(
     'WRONG_BYTES',
-    `${job.path} from ${job.source.name} has SHA-256 ${sha256} (${bytes} bytes), expected ${job.sha256}; nothing of it was kept`,
+    `${job.path} from ${job.source.name} has ${job.contents === undefined ? 'SHA-256' : 'segments with SHA-256'} ${sha256} (${bytes} bytes), expected ${job.sha256}; nothing of it was kept`,
   );
 }

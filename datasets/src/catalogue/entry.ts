@@ -8,6 +8,10 @@ const CataloguedFile = z.strictObject({
   path: z.string().refine(isSafePath, 'expected a relative path with / and without ..'),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 small hexadecimal digits'),
   bytes: z.int().min(0).optional(),
+  /** The file's own address, where it is not the set's with the path behind it. */
+  url: z.url({ protocol: /^https?$/ }).optional(),
+  /** What the checksum is of, where it is not the bytes of the file: the segments in an archive of the Bonn collection, however packed. */
+  contents: z.literal('bonn-segments').optional(),
 });
 
 /** A collection of recordings as a catalogue file describes it. */
@@ -43,9 +47,15 @@ export const CatalogueEntry = z
   });
 export type CatalogueEntry = z.infer<typeof CatalogueEntry>;
 export type CataloguedFile = z.infer<typeof CataloguedFile>;
+export type FileContents = NonNullable<CataloguedFile['contents']>;
 
 /** A catalogue file: what a person adds. */
 export const CatalogueFile = z.strictObject({ datasets: z.array(CatalogueEntry).min(1).max(1_000) });
 
-/** An entry and where it comes from: this repository's own data, our catalogue, or a file of the user. */
-export type Dataset = CatalogueEntry & { readonly origin: 'bundled' | 'built-in' | 'own'; readonly definedIn: string | null };
+/** An entry and where it comes from: our catalogue, or a file of the user. */
+export type Dataset = CatalogueEntry & { readonly origin: 'built-in' | 'own'; readonly definedIn: string | null };
+
+/** Where the checksums of an entry that lists its files come from, in words. */
+export function checksumsNamed({ origin, definedIn }: Dataset): string {
+  return origin === 'own' ? `the catalogue file ${definedIn}` : 'this software, computed from what was published';
+}

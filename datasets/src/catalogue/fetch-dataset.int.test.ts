@@ -2,7 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MirrorServer, TestPki, tempDir, until, WebProxy } from '@vitalwire/testkit';
+import { zipSync } from 'fflate';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { bonnDigest, unpackBonn } from '../bonn/archive.ts';
 import { builtInDatasets } from './built-in.ts';
 import type { Dataset } from './entry.ts';
 import { type FetchOptions, type FetchProgress, fetchDataset } from './fetch-dataset.ts';
@@ -198,7 +200,7 @@ test('nobody there: one sentence that says what to try', async () => {
   const { port } = mirror;
   await mirror.stop();
   await expect(fetchAll({ from: `http://127.0.0.1:${port}/` })).rejects.toThrow(
-    /^the source does not answer: http:\/\/127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)\. Is this machine online\? Behind a proxy set HTTPS_PROXY; a copy elsewhere is named with --from/,
+    /^the source does not answer: http:\/\/127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)\. Is this machine online\? Behind a proxy set HTTPS_PROXY; a copy elsewhere is named with --mirror DIR/,
   );
   await expect(fetchAll({ from: 'http://nowhere.invalid/', retry: { ...quick, attempts: 1 } })).rejects.toThrow(
     /nowhere\.invalid cannot be reached \((ENOTFOUND|EAI_AGAIN)\)/,
@@ -393,3 +395,57 @@ function leftovers(): string[] {
     .map(String)
     .filter((path) => /\.part|\.new|\.pid/.test(path));
 }
+
+test('an archive of the Bonn collection is known by the segments in it, not by how it is packed', async () => {
+  const texts = Object.fromEntries(
+    Array.from({ length: 100 }, (_, index) => [`S/S${String(index + 1).padStart(3, '0')}.txt`, randomBytes(500)]),
+  );
+  const sha256 = bonnDigest(unpackBonn(zipSync(texts), 'S.zip'));
+  const bonn: Dataset = {
+    name: 'collection',
+    title: 'Segments',
+    licence: 'CC BY 4.0',
+    citation: 'none',
+    about: '',
+    origin: 'built-in',
+    definedIn: null,
+    url: new URL('documents/', mirror.url).href,
+    files: [{ path: 'S.zip', sha256, contents: 'bonn-segments', url: new URL('documents/17/S.zip/7647d3f7', mirror.url).href }],
+  };
+  mirror.files.set('documents/17/S.zip/7647d3f7', Buffer.from(zipSync(texts, { level: 9 })));
+  const fetched = await fetchDataset({ dataset: bonn, directory, env: {}, signal: new AbortController().signal, retry: quick });
+  expect(fetched).toMatchObject({ fetched: ['S.zip'], failed: [] });
+  expect(await verifyDirectory(directory, new AbortController().signal)).toMatchObject({ right: ['S.zip'], wrong: [] });
+
+  // The same segments, packed otherwise, are right; one text changed, or a page instead of an archive, is not.
+  writeFileSync(join(directory, 'S.zip'), zipSync(texts, { level: 1 }));
+  expect(await verifyDirectory(directory, new AbortController().signal)).toMatchObject({ right: ['S.zip'], wrong: [] });
+  writeFileSync(join(directory, 'S.zip'), zipSync({ ...texts, 'S/S007.txt': randomBytes(500) }));
+  expect((await verifyDirectory(directory, new AbortController().signal)).wrong).toMatchObject([{ path: 'S.zip' }]);
+  mirror.files.set('documents/17/S.zip/7647d3f7', Buffer.from('<html>are you a person?</html>'));
+  const page = await fetchDataset({ dataset: bonn, directory, env: {}, signal: new AbortController().signal, retry: quick });
+  expect(page.failed).toMatchObject([{ path: 'S.zip', code: 'WRONG_BYTES' }]);
+  expect(existsSync(join(directory, 'S.zip'))).toBe(false);
+});
+
+test('a mirror has a folder for each set; a slow one is waited for, a cut one is continued', async () => {
+  for (const [path, bytes] of Object.entries(files)) mirror.files.set(`chb-mit/${path}`, bytes);
+  const listing = mirror.files.get('SHA256SUMS.txt');
+  if (listing === undefined) throw new Error('nothing is published');
+  mirror.files.set('chb-mit/SHA256SUMS.txt', listing);
+  const path = 'chb-mit/chb01/chb01_02+.edf';
+  mirror.fault(path, { kind: 'drip', pieceBytes: 10_000, everyMs: 5 });
+  mirror.fault('chb-mit/chb01/chb01_01.edf', { kind: 'wrong-byte' });
+  const dataset = builtInDatasets.find(({ name }) => name === 'chb-mit');
+  if (dataset === undefined) throw new Error('chb-mit is known by name');
+  const result = await fetchDataset({
+    dataset,
+    directory,
+    env: {},
+    mirror: mirror.url,
+    signal: new AbortController().signal,
+    retry: quick,
+  });
+  expect(result.failed).toEqual([]);
+  expect(result.fetched.length).toBe(Object.keys(files).length);
+});

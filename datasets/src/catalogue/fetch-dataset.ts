@@ -1,23 +1,25 @@
+import { statSync } from 'node:fs';
 import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { bundledDataUrl } from '../bundled-file.ts';
 import { DatasetError } from '../dataset-error.ts';
-import { alone, type DatasetLock, pin, readLock, sha256Of, writeLock } from './dataset-lock.ts';
+import { isAddress } from '../recordings/places.ts';
+import { alone, checksumOf, type DatasetLock, pin, readLock, writeLock } from './dataset-lock.ts';
 import { download, type RetryPolicy, usualRetries } from './download.ts';
-import type { Dataset } from './entry.ts';
+import { checksumsNamed, type Dataset } from './entry.ts';
 import { codeOf, directorySource, type FileSource, PassingFailure } from './file-source.ts';
 import { httpSource } from './http-source.ts';
-import { maxListingBytes, parseListing } from './listing.ts';
+import { asChecksums, maxListingBytes, parseListing } from './listing.ts';
 import { pathPattern } from './path-pattern.ts';
 
 export type FetchOptions = {
   readonly dataset: Dataset;
   /** Where the files go; made if it is not there. */
   readonly directory: string;
-  /** A directory or an address with a copy, instead of the data set's own. */
+  /** A directory or an address with a copy of this set, instead of the data set's own. */
   readonly from?: string | undefined;
+  /** A directory or an address with copies of sets, each in a folder of its name. */
+  readonly mirror?: string | undefined;
   /** Patterns of the wanted paths; all when empty. */
   readonly files?: readonly string[];
   readonly parallel?: number;
@@ -63,23 +65,24 @@ export async function fetchDataset(options: FetchOptions): Promise<FetchResult> 
   }
 }
 
-function sourceOf({
-  dataset,
-  from,
-  env = {},
-  silenceMs = fetchLimits.silenceMs,
-  parallel = fetchLimits.usualParallel,
-  ca,
-}: FetchOptions): FileSource {
-  if (from !== undefined && !/^https?:\/\//i.test(from)) return directorySource(from);
-  const url = from ?? dataset.url;
-  if (url !== undefined) {
-    if (!URL.canParse(url))
-      throw new DatasetError('OPTION_REFUSED', `${JSON.stringify(url)} is no address: expected http://… or https://…`);
-    return httpSource(url, { env, silenceMs, connections: parallel, ...(ca === undefined ? {} : { ca }) });
-  }
-  if (dataset.origin === 'bundled') return directorySource(fileURLToPath(new URL(`${dataset.name}/`, bundledDataUrl)));
-  throw new DatasetError('OPTION_REFUSED', `${dataset.name} has no address of its own: name a copy with --from`);
+function sourceOf(options: FetchOptions): FileSource {
+  const { dataset, env = {}, silenceMs = fetchLimits.silenceMs, parallel = fetchLimits.usualParallel, ca } = options;
+  const copy = options.from ?? (options.mirror === undefined ? undefined : inMirror(options.mirror, dataset.name));
+  if (copy !== undefined && !isAddress(copy)) return directorySource(copy);
+  const url = copy ?? dataset.url;
+  if (url === undefined)
+    throw new DatasetError('OPTION_REFUSED', `${dataset.name} has no address of its own: name a copy with --from or --mirror`);
+  if (!URL.canParse(url)) throw new DatasetError('OPTION_REFUSED', `${JSON.stringify(url)} is no address: expected http://… or https://…`);
+  const own =
+    copy === undefined ? (dataset.files ?? []).flatMap((file) => (file.url === undefined ? [] : [[file.path, file.url] as const])) : [];
+  return httpSource(url, { env, silenceMs, connections: parallel, addresses: new Map(own), ...(ca === undefined ? {} : { ca }) });
+}
+
+/** The folder of a set in a mirror; a mirror without one is taken for the set itself. */
+function inMirror(mirror: string, name: string): string {
+  if (isAddress(mirror)) return `${mirror.replace(/\/+$/, '')}/${name}/`;
+  const folder = join(mirror, name);
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? folder : mirror;
 }
 
 async function fetchFrom(source: FileSource, options: FetchOptions): Promise<FetchResult> {
@@ -151,7 +154,7 @@ async function fetchOne(
   const there = await stat(final).catch(() => null);
   if (there !== null) {
     const unchanged = locked.verified?.bytes === there.size && locked.verified.modifiedMs === there.mtimeMs;
-    if (unchanged || (await sha256Of(final)) === locked.sha256) {
+    if (unchanged || (await checksumOf(final, locked.contents)) === locked.sha256) {
       locked.verified = { bytes: there.size, modifiedMs: there.mtimeMs };
       done.alreadyThere.push(path);
       tell(options, path, 'there', there.size, there.size, done, filesWanted);
@@ -165,6 +168,7 @@ async function fetchOne(
     path,
     final,
     sha256: locked.sha256,
+    contents: locked.contents,
     expectedBytes: options.dataset.files?.find((file) => file.path === path)?.bytes ?? null,
     signal,
     retry: options.retry ?? usualRetries,
@@ -182,9 +186,9 @@ async function pinnedLock(source: FileSource, options: FetchOptions): Promise<Da
   const before = await readLock(directory);
   if (before !== null && before.dataset !== dataset.name)
     throw new DatasetError('OPTION_REFUSED', `${directory} holds ${before.dataset}, not ${dataset.name}: choose another place with --to`);
-  const listed = dataset.files === undefined ? null : new Map(dataset.files.map((file) => [file.path, file.sha256]));
-  if (listed !== null) {
-    const checksumsFrom = dataset.origin === 'own' ? `the catalogue file ${dataset.definedIn}` : 'this software, measured';
+  if (dataset.files !== undefined) {
+    const checksumsFrom = checksumsNamed(dataset);
+    const listed = new Map(dataset.files.map((file) => [file.path, file]));
     return pin(before ?? emptyLock(dataset.name, checksumsFrom), listed, checksumsFrom, directory);
   }
   const listing = dataset.listing ?? '';
@@ -197,7 +201,12 @@ async function pinnedLock(source: FileSource, options: FetchOptions): Promise<Da
     throw cause;
   }
   const checksumsFrom = `the publisher's ${listing} as found at ${source.name}`;
-  return pin(before ?? emptyLock(dataset.name, checksumsFrom), parseListing(text, `${source.name} ${listing}`), source.name, directory);
+  return pin(
+    before ?? emptyLock(dataset.name, checksumsFrom),
+    asChecksums(parseListing(text, `${source.name} ${listing}`)),
+    source.name,
+    directory,
+  );
 }
 
 async function readListing(source: FileSource, listing: string, options: FetchOptions): Promise<string> {
@@ -230,7 +239,7 @@ function offline(source: FileSource, cause: unknown): DatasetError {
   const said = cause instanceof PassingFailure ? cause.message : `${source.name}: ${codeOf(cause)}`;
   return new DatasetError(
     'SOURCE_UNREACHABLE',
-    `${said}. Is this machine online? Behind a proxy set HTTPS_PROXY; a copy elsewhere is named with --from DIR or --from URL`,
+    `${said}. Is this machine online? Behind a proxy set HTTPS_PROXY; a copy elsewhere is named with --mirror DIR or --mirror URL`,
     { cause },
   );
 }

@@ -8,6 +8,8 @@ export type HttpSourceOptions = {
   /** How long the server may be silent, at the start or in the middle. */
   readonly silenceMs: number;
   readonly connections: number;
+  /** Files whose address is not the base's with their path behind it. */
+  readonly addresses?: ReadonlyMap<string, string>;
   /** Authorities to trust instead of the usual ones, in PEM. */
   readonly ca?: string;
 };
@@ -24,7 +26,7 @@ export function httpSource(baseUrl: string, options: HttpSourceOptions): FileSou
   return {
     name,
     async open(path, from, validator, signal) {
-      const url = new URL(path.split('/').map(encodeURIComponent).join('/'), base);
+      const url = new URL(options.addresses?.get(path) ?? path.split('/').map(encodeURIComponent).join('/'), base);
       const headers: Record<string, string> = { 'accept-encoding': 'identity', 'user-agent': 'vitalwire' };
       if (base.username !== '') headers['authorization'] = basic(base);
       if (from > 0) {

@@ -1,4 +1,5 @@
 import { DatasetError } from '../dataset-error.ts';
+import type { Checksum } from './dataset-lock.ts';
 import { isSafePath } from './safe-path.ts';
 
 /** A listing is text; PhysioNet's largest are a few MB. */
@@ -21,4 +22,9 @@ export function parseListing(text: string, name: string): Map<string, string> {
   }
   if (sums.size === 0) throw new DatasetError('LISTING_MALFORMED', `${name} names no file`);
   return sums;
+}
+
+/** A listing's sums, as checksums of the bytes of files. */
+export function asChecksums(listed: ReadonlyMap<string, string>): Map<string, Checksum> {
+  return new Map([...listed].map(([path, sha256]) => [path, { sha256 }]));
 }

@@ -1,11 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { bundledDataUrl } from '../bundled-file.ts';
 import { DatasetError } from '../dataset-error.ts';
-import { lockName, readLock, sha256Of } from './dataset-lock.ts';
-import { type Dataset, publisherListing } from './entry.ts';
-import { parseListing } from './listing.ts';
+import { type Checksum, checksumOf, lockName, readLock } from './dataset-lock.ts';
+import { checksumsNamed, type Dataset, publisherListing } from './entry.ts';
+import { asChecksums, parseListing } from './listing.ts';
 
 export type VerifyResult = {
   readonly directory: string;
@@ -26,33 +24,34 @@ export async function verifyDirectory(
   return compare(directory, sums, checksumsFrom, signal, onFile);
 }
 
-/** The same for what is part of this software. */
-export async function verifyBundled(
+/** The same for a folder that need not have been fetched, such as one in a mirror: where we know the checksums, they count. */
+export async function verifyDataset(
   dataset: Dataset,
+  directory: string,
   signal: AbortSignal,
   onFile?: (path: string, right: boolean) => void,
 ): Promise<VerifyResult> {
-  const directory = fileURLToPath(new URL(`${dataset.name}/`, bundledDataUrl));
-  const sums = new Map((dataset.files ?? []).map((file) => [file.path, file.sha256]));
-  return compare(directory, sums, 'this software, measured', signal, onFile);
+  if (dataset.files === undefined || (await readLock(directory)) !== null) return verifyDirectory(directory, signal, onFile);
+  const sums = new Map(dataset.files.map((file) => [file.path, file]));
+  return compare(directory, sums, checksumsNamed(dataset), signal, onFile);
 }
 
 async function compare(
   directory: string,
-  sums: ReadonlyMap<string, string>,
+  sums: ReadonlyMap<string, Checksum>,
   checksumsFrom: string,
   signal: AbortSignal,
   onFile: ((path: string, right: boolean) => void) | undefined,
 ): Promise<VerifyResult> {
   const result = { right: [] as string[], wrong: [] as { path: string; found: string; expected: string }[], absent: [] as string[] };
-  for (const [path, expected] of [...sums].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [path, { sha256: expected, contents }] of [...sums].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (signal.aborted) throw new DatasetError('FETCH_STOPPED', `verify ${directory}`);
     const file = join(directory, ...path.split('/'));
     if (!(await isFile(file))) {
       result.absent.push(path);
       continue;
     }
-    const found = await sha256Of(file);
+    const found = await checksumOf(file, contents);
     if (found === expected) result.right.push(path);
     else result.wrong.push({ path, found, expected });
     onFile?.(path, found === expected);
@@ -60,17 +59,16 @@ async function compare(
   return { directory, checksumsFrom, ...result };
 }
 
-async function expectedSums(directory: string): Promise<{ sums: ReadonlyMap<string, string>; checksumsFrom: string }> {
+async function expectedSums(directory: string): Promise<{ sums: ReadonlyMap<string, Checksum>; checksumsFrom: string }> {
   const lock = await readLock(directory);
-  if (lock !== null)
-    return { sums: new Map(Object.entries(lock.files).map(([path, { sha256 }]) => [path, sha256])), checksumsFrom: lock.checksumsFrom };
+  if (lock !== null) return { sums: new Map(Object.entries(lock.files)), checksumsFrom: lock.checksumsFrom };
   const listing = join(directory, publisherListing);
   const text = await readFile(listing, 'utf8').catch((cause: unknown) => {
     throw new DatasetError('DATA_FILE_MISSING', `${directory} has neither ${lockName} nor ${publisherListing}: nothing to compare with`, {
       cause,
     });
   });
-  return { sums: parseListing(text, listing), checksumsFrom: `${publisherListing} beside the files, not pinned` };
+  return { sums: asChecksums(parseListing(text, listing)), checksumsFrom: `${publisherListing} beside the files, not pinned` };
 }
 
 async function isFile(file: string): Promise<boolean> {

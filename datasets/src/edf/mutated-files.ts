@@ -1,15 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { bundledDataUrl } from '../bundled-file.ts';
 import { DatasetError } from '../dataset-error.ts';
 import { openSource } from '../open-source.ts';
 import { integerBetween, type Random, seededRandom } from '../seeded-random.ts';
 import { validateSource } from '../validate-source.ts';
 import { samplesOf } from '../wanted-channels.ts';
 
-// For tests: damaged copies of real files, made from a seed, and what became of reading them.
+// For tests: damaged copies of whole files, made from a seed, and what became of reading them.
 
 export type MutationTally = {
   readonly opened: number;
@@ -18,21 +16,10 @@ export type MutationTally = {
   readonly slowestCpuMs: number;
 };
 
-const originals = [
-  'duplicate-labels-edfplusc.edf',
-  'golden/edf-symmetric.edf',
-  'golden/bdf-24bit.bdf',
-  'chbmit-chb01_01-excerpt-edfplusd.edf',
-  'sleep-edf-SC4001EC-hypnogram.edf',
-  'damaged/record-count-minus-one.edf',
-  'uneven-rates-plain.edf',
-  'stim-channel-bdf.bdf',
-];
-
-/** Reads `count` damaged files whole. Anything thrown but a DatasetError comes out, with the seed and number that make the file again. */
-export async function readMutated(seed: number, count: number): Promise<MutationTally> {
+/** Reads `count` damaged copies of the originals whole. Anything thrown but a DatasetError comes out, with the seed and number that make the file again. */
+export async function readMutated(originals: readonly string[], seed: number, count: number): Promise<MutationTally> {
   const folder = mkdtempSync(join(tmpdir(), 'vitalwire-mutated-'));
-  const sources = originals.map((name) => readFileSync(fileURLToPath(new URL(`edf/${name}`, bundledDataUrl))));
+  const sources = originals.map((file) => readFileSync(file));
   const tally = { opened: 0, refused: 0, withProblems: 0, slowestCpuMs: 0 };
   try {
     for (let number = 0; number < count; number += 1) {

@@ -1,10 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { makeRecordings, recordings } from '@vitalwire/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { szcoreTsv } from '../annotations/szcore-tsv.ts';
-import { bundledDataUrl } from '../bundled-file.ts';
 import { openSource } from '../open-source.ts';
 import { physicalValue } from '../physical.ts';
 import type { SourceAnnotation } from '../signal-source.ts';
@@ -13,36 +12,47 @@ import { writeCsv, writeSzcoreTsv } from './csv-writer.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'vitalwire-csv-write-'));
 afterAll(() => rmSync(work, { recursive: true }));
-const collection = (name: string) => fileURLToPath(new URL(`edf/${name}`, bundledDataUrl));
+const collection = recordings('edf');
+const made = (name: string) => join(work, 'made', name);
+beforeAll(() => makeRecordings(join(work, 'made')));
 
-test.each(['duplicate-labels-edfplusc.edf', 'chbmit-chb01_01-excerpt-edfplusd.edf', 'bonn:S065', 'siena-layout/PN00/PN00-1.edf'])(
+test.each(['same-label.edf', 'interrupted.edf', 'whole.edf'])(
   '%s as CSV reads back with its rate, its gaps and its values to half a count',
-  async (name) => {
-    const source = await openSource(name.startsWith('bonn:') ? name : collection(name), { sideCars: false });
-    const path = join(work, 'out.csv');
-    await writeCsv(path, source);
-    const back = await openSource(path);
-    const [was, is] = [source.groups[0], back.groups[0]];
-    if (was === undefined || is === undefined) throw new Error('no group');
-    expect(is.rate).toEqual(was.rate);
-    expect(is.stretches).toEqual(was.stretches);
-    expect(is.channels.map(({ label }) => label)).toEqual(was.channels.map(({ label }) => label));
-    const [before, after] = [await source.read(0, 0, samplesOf(was)), await back.read(0, 0, samplesOf(is))];
-    for (const [channel, scale] of was.channels.entries()) {
-      const count = Math.abs((scale.physicalMax - scale.physicalMin) / (scale.digitalMax - scale.digitalMin));
-      const other = is.channels[channel] ?? scale;
-      const apart = (before[channel] ?? []).map((value, at) =>
-        Math.round(Math.abs(physicalValue(scale, value) - physicalValue(other, after[channel]?.[at] ?? 0)) / count),
-      );
-      expect(Math.max(...apart), scale.label).toBe(0);
-    }
-    await source.close();
-    await back.close();
-  },
+  (name) => throughCsv(made(name)),
 );
 
+test
+  .skipIf(!collection.here || !recordings('bonn').here)
+  .each(['duplicate-labels-edfplusc.edf', 'chbmit-chb01_01-excerpt-edfplusd.edf', 'bonn:S065', 'siena-layout/PN00/PN00-1.edf'])(
+  '%s of the collections, likewise',
+  (name) => throughCsv(name.startsWith('bonn:') ? name : collection.file(name)),
+);
+
+async function throughCsv(name: string): Promise<void> {
+  const source = await openSource(name, { sideCars: false });
+  const path = join(work, 'out.csv');
+  await writeCsv(path, source);
+  const back = await openSource(path);
+  const [was, is] = [source.groups[0], back.groups[0]];
+  if (was === undefined || is === undefined) throw new Error('no group');
+  expect(is.rate).toEqual(was.rate);
+  expect(is.stretches).toEqual(was.stretches);
+  expect(is.channels.map(({ label }) => label)).toEqual(was.channels.map(({ label }) => label));
+  const [before, after] = [await source.read(0, 0, samplesOf(was)), await back.read(0, 0, samplesOf(is))];
+  for (const [channel, scale] of was.channels.entries()) {
+    const count = Math.abs((scale.physicalMax - scale.physicalMin) / (scale.digitalMax - scale.digitalMin));
+    const other = is.channels[channel] ?? scale;
+    const apart = (before[channel] ?? []).map((value, at) =>
+      Math.round(Math.abs(physicalValue(scale, value) - physicalValue(other, after[channel]?.[at] ?? 0)) / count),
+    );
+    expect(Math.max(...apart), scale.label).toBe(0);
+  }
+  await source.close();
+  await back.close();
+}
+
 test('several rates need a choice, and a wrong one is refused without a file', async () => {
-  const source = await openSource(collection('uneven-rates-plain.edf'));
+  const source = await openSource(made('two-rates.edf'));
   const path = join(work, 'mixed.csv');
   await expect(writeCsv(path, source)).rejects.toThrow(/choose one group of 0 \(1 channels at 100 Hz\), 1 \(1 channels at 12.8 Hz\)/);
   await expect(writeCsv(path, source, { group: 2 })).rejects.toThrow(/group 2; there are 2/);
@@ -83,7 +93,7 @@ test('without a seizure there is one background row over the whole recording', (
 });
 
 test('seizures written as a table beside a recording read back', async () => {
-  const source = await openSource(collection('chbmit-layout/chb05/chb05_06.edf'));
+  const source = await openSource(made('chb90/chb90_06.edf'));
   const path = join(work, 'events.tsv');
   await writeSzcoreTsv(path, source);
   expect(readFileSync(path, 'utf8')).toContain('417.00\t115.00\tsz\t');

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { recordings } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
 import { NoExport, type PhoneBatch, PhoneExport, type PhoneOptions, TooManyPoints } from './health-auto-export.ts';
 import { phoneBounds } from './phone-point.ts';
@@ -249,3 +250,17 @@ function bigExport(points: number, nameFirst: boolean): unknown {
 function caseOf(name: string): string {
   return readFileSync(new URL(`./cases/${name}.json`, import.meta.url), 'utf8');
 }
+
+const collection = recordings('heart-rate');
+
+test.skipIf(!collection.here).each([
+  ['hae-metrics-2024-03-13_15.json', 592],
+  ['hae-heart-rate-small.json', 25],
+  ['hae-v1-metrics-and-empty-metric.json', 0],
+  ['hae-sleep-analysis-aggregated-before-6.6.2.json', 0],
+])('%s, which somebody really sent, gives %i points', (name, count) => {
+  const found = readText(readFileSync(collection.file(name), 'utf8'));
+  expect(found.points).toHaveLength(count);
+  expect(found.rejected).toEqual({});
+  expect(JSON.stringify(found)).not.toMatch(/Owner|Watch/);
+});

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Alarm, checkIdentity, type EdgeWatch, type EegIntake } from '@vitalwire/contract';
-import { assembleBonnPatients, samplesAt, truthIntervals } from '@vitalwire/datasets';
 import { createLog, systemClock } from '@vitalwire/runtime';
-import { freePort, removeTempDir, TestPki, tempDir, until } from '@vitalwire/testkit';
+import { freePort, removeTempDir, TestPki, tempDir, testPatient, until } from '@vitalwire/testkit';
 import { montage, rate, World } from '@vitalwire/testkit/prediction-world';
 import { Agent as HttpAgent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -12,9 +11,8 @@ import { createEdgeAgent, type EdgeAgent, EdgeConfig, ensureDeviceToken, operato
 const gatewayId = 'gateway-1';
 const log = createLog({ name: 'watch-test', level: process.env['VW_TEST_LOG'] ?? 'silent' });
 const startUs = 1_900_000_000_000_000;
-const [patient] = assembleBonnPatients({ patients: 1, seed: 4 });
-if (patient === undefined) throw new Error('one patient was asked for');
-const [truth] = truthIntervals(patient, 600 * 174);
+const patient = await testPatient(4);
+const [truth] = patient.truthUntil(600 * 174);
 if (truth === undefined) throw new Error('the patient has a seizure in the first ten minutes');
 
 let pki: TestPki;
@@ -95,7 +93,7 @@ async function send(fromSample: number, toSample: number, captureId = 'c1'): Pro
       rate,
       channels: montage.map((scale) => ({ ...scale })),
       sampleBits: 16,
-      samples: [[...samplesAt(patient as NonNullable<typeof patient>, from, count)]],
+      samples: [[...patient.samplesAt(from, count)]],
     };
     expect((await ask('POST', '/v1/eeg', body, deviceToken)).status).toBe(201);
   }
@@ -167,7 +165,7 @@ test('the intake never waits for the watch', async () => {
     rate,
     channels: Array.from({ length: 16 }, (_, index) => ({ ...(montage[0] as (typeof montage)[number]), label: `E${index}` })),
     sampleBits: 16,
-    samples: Array.from({ length: 16 }, () => [...samplesAt(patient as NonNullable<typeof patient>, 0, 30 * 174)]),
+    samples: Array.from({ length: 16 }, () => [...patient.samplesAt(0, 30 * 174)]),
   };
   for (let part = 0; part < 10; part++)
     expect((await ask('POST', '/v1/eeg', { ...block, firstSample: part * 30 * 174 }, deviceToken)).status).toBe(201);

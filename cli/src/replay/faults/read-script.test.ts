@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { type Fault, FaultScript } from './fault-script.ts';
 import { parseFaultScript, readFaultScript } from './read-script.ts';
 
-const examples = fileURLToPath(new URL('../../../../datasets/data/faults/', import.meta.url));
+const examples = fileURLToPath(new URL('../../../../datasets/faults/', import.meta.url));
 
 test('every example script is a script, and one of them has every fault', () => {
   const kinds = new Set<Fault['fault']>();

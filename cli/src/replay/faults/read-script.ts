@@ -37,7 +37,7 @@ export function parseFaultScript(text: string, file: string): FaultScript {
 function problem(found: readonly string[]): CliError {
   const more = found.length - MOST_PROBLEMS;
   const shown = [...found.slice(0, MOST_PROBLEMS), ...(more > 0 ? [`and ${more} more`] : [])];
-  return new CliError('WRONG_ARGUMENT', `the fault script cannot be used\n  ${shown.join('\n  ')}\nSee datasets/data/faults for examples`);
+  return new CliError('WRONG_ARGUMENT', `the fault script cannot be used\n  ${shown.join('\n  ')}\nSee datasets/faults for examples`);
 }
 
 /** The line of the deepest node on an issue's path that the text has, and the path in words. */

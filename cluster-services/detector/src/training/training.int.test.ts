@@ -1,4 +1,5 @@
-import { bonnRate, bonnSegments, readBonnSegment, segmentName } from '@vitalwire/datasets';
+import { bonnRate, bonnSegments, segmentName } from '@vitalwire/datasets';
+import { testSegments } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
 import { openBackend } from '../backend.ts';
 import { calibrationSvg } from './calibration-plot.ts';
@@ -12,6 +13,9 @@ import { renderModelCard } from './model-card.ts';
 import type { LabelledSegment } from './segments.ts';
 import { trainModel } from './train-model.ts';
 
+const made = await testSegments(12);
+// Sets as the collection has them, filled with synthetic segments.
+const place = { Z: 0, N: 4, F: 8, S: 0 } as const;
 const segments: LabelledSegment[] = (['Z', 'N', 'F', 'S'] as const).flatMap((set) =>
   bonnSegments(1, 4, [set]).map(({ number, ictal }) => ({
     name: segmentName(set, number),
@@ -20,7 +24,7 @@ const segments: LabelledSegment[] = (['Z', 'N', 'F', 'S'] as const).flatMap((set
     ictal,
     rate: bonnRate,
     unit: 'uV' as const,
-    samples: readBonnSegment(set, number).slice(0, 1800),
+    samples: made(ictal ? 'ictal' : 'calm', place[set] + number).slice(0, 1800),
     ...(ictal ? { calmGroups: ['N', 'F'] } : {}),
   })),
 );

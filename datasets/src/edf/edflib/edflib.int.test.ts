@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
-import { bundledDataUrl } from '../../bundled-file.ts';
+import { makeRecordings, recordings } from '@vitalwire/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openSource } from '../../open-source.ts';
 import type { SignalSource, SourceAnnotation } from '../../signal-source.ts';
 import { openSyntheticPatient } from '../../synth/synthetic-patient.ts';
@@ -29,8 +29,12 @@ type Seen = {
   readonly annotations: readonly (readonly [number, string | null, string])[];
 };
 
+const collection = recordings('edf');
+const made = join(work, 'made');
+beforeAll(() => makeRecordings(made));
+
 describe.skipIf(!installed)('EDFlib opens what we write', () => {
-  test.each([
+  test.skipIf(!collection.here).each([
     ['generator-edfplusc.edf', EDF_PLUS],
     ['utf8-annotations-edfplusc.edf', EDF_PLUS],
     ['duplicate-labels-edfplusc.edf', EDF_PLUS],
@@ -42,7 +46,7 @@ describe.skipIf(!installed)('EDFlib opens what we write', () => {
     ['stim-channel-bdf.bdf', BDF_PLUS],
     ['golden/edf-negative-gain.edf', EDF_PLUS],
   ])('%s: the same samples, scales, start and annotations', async (name, filetype) => {
-    const source = await openSource(fileURLToPath(new URL(`edf/${name}`, bundledDataUrl)), { sideCars: false });
+    const source = await openSource(collection.file(name), { sideCars: false });
     const path = join(work, name.replace(/.*\//, ''));
     await writeEdf(path, source, { format: filetype === BDF_PLUS ? 'bdf' : 'edf' });
     const seen = seenByEdflib(path);
@@ -76,19 +80,27 @@ describe.skipIf(!installed)('EDFlib opens what we write', () => {
   });
 
   test('a record that had to be filled up: the samples are there, and an annotation says from when on they are none', async () => {
-    const source = await openSource('bonn:S065');
-    const path = join(work, 'bonn.edf');
+    const source = openSyntheticPatient({
+      seed: 3,
+      channels: 1,
+      rate: { num: 17361, den: 100 },
+      durationS: 23.6,
+      seizures: [{ onsetS: 0, durationS: 23 }],
+      artefacts: 'none',
+    });
+    const path = join(work, 'filled.edf');
     await writeEdf(path, source);
     const seen = seenByEdflib(path);
     expect(seen.signals[0]?.['samples']).toBe(17_361);
     expect(seen.annotations.map(([onset, , text]) => [text, Math.round(onset / 10)])).toEqual([
-      ['seizure', 0],
+      ['synthetic signal, seed 3: made by software, no person', 0],
+      ['synthetic seizure, spike-wave', 0],
       ['Vitalwire: padding', expect.closeTo(source.durationUs, -4)],
     ]);
   });
 
   test('an interrupted recording is by the rules: EDFlib refuses it as interrupted, and for nothing else', async () => {
-    const source = await openSource(fileURLToPath(new URL('edf/chbmit-chb01_01-excerpt-edfplusd.edf', bundledDataUrl)));
+    const source = await openSource(join(made, 'interrupted.edf'));
     const path = join(work, 'interrupted.edf');
     expect((await writeEdf(path, source)).format).toBe('EDF+D');
     const refused = spawnSync('python3', [reader, path], { encoding: 'utf8' });

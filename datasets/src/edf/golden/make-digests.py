@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes digests.json: what is in each file of ../../../data/edf, decoded independently of our reader.
+"""Makes digests.json: what is in each file of a mirror's edf/, decoded independently of our reader.
 
 The samples are decoded with numpy from the bytes alone. Where pyEDFlib (0.1.42, EDFlib) opens a file, its digital samples and annotations
 are compared with ours and a difference ends the program; files it refuses are listed with its words. Run:
 
     python3 -m venv venv && venv/bin/pip install numpy pyedflib
-    venv/bin/python make-digests.py
+    venv/bin/python make-digests.py /path/to/mirror/edf
 """
 import hashlib
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy
 import pyedflib
 
-DATA = Path(__file__).resolve().parents[3] / 'data' / 'edf'
+DATA = Path(sys.argv[1])
 
 
 def micros(text):
