@@ -2,12 +2,15 @@ import type { AlarmInfo, AlarmPause, PatientState, Problem } from '@vitalwire/co
 import {
   ageSince,
   alarmMeasure,
+  alarmText,
   alarmWord,
   formatAge,
   formatCountdown,
   isFlashOn,
   isSignalling,
   isUnacknowledged,
+  isUnseen,
+  pastWord,
   pauseOf,
   runningPause,
 } from '@vitalwire/vitals';
@@ -90,10 +93,12 @@ function stateNote({ eeg }: PatientState, alarm: AlarmInfo, { offGateways }: Ala
     alarm.state === 'acknowledged'
       ? [[`ack ${by} ${timeOfDay(alarm.acknowledgedAtUs ?? alarm.changedAtUs).slice(0, 5)}`, `ack ${by}`, 'ack'], 'good']
       : alarm.state === 'latched'
-        ? [['over, not acknowledged', 'over'], 'warning']
+        ? [[`${pastWord(alarm)}, not acknowledged`, pastWord(alarm)], 'warning']
         : isGatewayOff
           ? [['gateway off'], 'warning']
-          : [[alarmMeasure(alarm)], 'strong'];
+          : isUnseen(alarm)
+            ? [['not observable now', 'not seen now'], 'warning']
+            : [[alarmMeasure(alarm)], 'strong'];
   const text = choices[0].find((choice) => choice.length + 1 < room) ?? '';
   return span(text === '' ? '' : ` ${text}`, choices[1]);
 }
@@ -135,6 +140,7 @@ function withNoData(alarms: readonly AlarmInfo[], count: number): readonly Alarm
 function alarmLine({ eeg }: PatientState, alarm: AlarmInfo, pauses: readonly AlarmPause[], moment: AlarmMoment): Line {
   const { nowUs, look } = moment;
   const between = look.unicode ? ' · ' : ' - ';
+  const isTold = (alarm.episodes ?? []).length > 0; // its text says how each of them stands
   const measure = alarmMeasure(alarm);
   const pause = pauseOf(alarm, pauses, nowUs);
   const spans: Span[] = [badge(alarm, pauses, moment), span(' ')];
@@ -143,16 +149,20 @@ function alarmLine({ eeg }: PatientState, alarm: AlarmInfo, pauses: readonly Ala
     spans.push(
       span(`acknowledged by ${clean(alarm.acknowledgedBy ?? '?')} ${timeOfDay(alarm.acknowledgedAtUs ?? alarm.changedAtUs)}`, 'good'),
     );
-  else if (alarm.state === 'latched') spans.push(span('over, stays until acknowledged', 'warning'));
+  else if (alarm.state === 'latched') spans.push(span(isTold ? 'stays until acknowledged' : 'over, stays until acknowledged', 'warning'));
   else spans.push(span('not acknowledged', 'strong'));
   if (pause !== null && isUnacknowledged(alarm))
     spans.push(span(`${between}sound off ${formatCountdown(pause.untilUs, nowUs)} by ${clean(pause.by)}`, 'warning'));
-  spans.push(span(`${between}since ${timeOfDay(alarm.onsetUs)} (${formatAge(ageSince(alarm.onsetUs, nowUs))})`, 'soft'));
+  const text = clean(alarmText(alarm, timeOfDay));
+  if (isTold) spans.push(span(`${between}${text}`, alarm.endedUs === null ? 'strong' : 'warning'));
+  // Of what is over, the time since it began would be read as how long it was.
+  const age = alarm.endedUs === null ? ` (${formatAge(ageSince(alarm.onsetUs, nowUs))})` : '';
+  spans.push(span(`${between}${alarm.endedUs === null ? 'since' : 'began'} ${timeOfDay(alarm.onsetUs)}${age}`, 'soft'));
   if (alarm.condition === 'no-data' && eeg !== null && moment.offGateways.has(eeg.gateway))
     spans.push(span(`${between}gateway ${clean(eeg.gateway)} is off`, 'warning'));
   if (alarm.replay !== null) spans.push(span(`${between}REPLAY`, 'replay'));
   if (!alarm.senders.includes('alarms')) spans.push(span(`${between}raised at ${alarm.senders.map(clean).join(', ')}`, 'soft'));
-  if (alarm.text !== '') spans.push(span(`${between}${clean(alarm.text)}`, 'soft'));
+  if (text !== '' && !isTold) spans.push(span(`${between}${text}`, 'soft'));
   return spans;
 }
 

@@ -300,6 +300,31 @@ test('in a narrow list the alarm takes the place of the state word, and at 80 co
   expect(rowOf(model, 'Bed 1', 80)).toMatch(/^▸ \*\*\* SEIZURE NO DATA ▲ seizure pattern 4 % Bed 1 /);
 });
 
+test('an alarm says its seizures one by one, and what nobody saw is not over', () => {
+  const one = (onsetS: number, lengthS: number, end: 'over' | 'not-known' | 'recording-ended', endS: number | null) => {
+    const onsetUs = nowUs - onsetS * 1e6;
+    return { onsetUs, seenUntilUs: onsetUs + lengthS * 1e6, end, endUs: endS === null ? null : onsetUs + endS * 1e6, peak: 1, channel: 0 };
+  };
+  const shown = (episodes: NonNullable<AlarmInfo['episodes']>, state: 'active' | 'latched') => {
+    const endedUs = state === 'active' ? null : nowUs;
+    const model = wall([patient('1', { alarms: [alarm({ state, endedUs, episodes, text: 'words of the log' })] })]);
+    const drawn = drawFrame(model, 240, 30, nowUs, look).join('\n');
+    expect(drawn).not.toContain('words of the log');
+    return drawn;
+  };
+  const three = shown([one(300, 24, 'over', 24), one(200, 26, 'over', 26), one(60, 20, 'over', 20)], 'latched');
+  expect(three).toMatch(/over, not acknowledged/);
+  expect(three).toMatch(/stays until acknowledged · 3 seizures since \d\d:\d\d:\d\d, longest 26 s: the last over, 20 s/);
+  expect(shown([one(60, 12, 'recording-ended', 13)], 'latched')).toMatch(
+    /stays until acknowledged · recording ended \d\d:\d\d:\d\d during a seizure pattern, 12 s after its onset/,
+  );
+  const unseen = shown([one(60, 12, 'not-known', null)], 'active');
+  expect(unseen).toMatch(/seizure pattern last seen \d\d:\d\d:\d\d, 12 s after its onset; not observable since/);
+  expect(shown([one(60, 12, 'not-known', 60)], 'latched')).toMatch(
+    /stays until acknowledged · seizure pattern last seen .* then not observable for 48 s/,
+  );
+});
+
 test('the selected patient has a line per alarm: since when, who acknowledged it and when, what was measured', () => {
   const pause = { device: 'eeg-1', untilUs: nowUs + 103 * second, by: 'nurse-9', above: 'medium' as const };
   const model = wall([

@@ -1,4 +1,5 @@
 import type { AlarmInfo, AlarmLine, AlarmsNow, Registry } from '@vitalwire/contract';
+import { pastWord } from '@vitalwire/vitals';
 import { momentText } from '../moment.ts';
 import { tableLines } from '../table.ts';
 import { age } from '../text.ts';
@@ -40,10 +41,11 @@ export function lineCells(line: AlarmLine): string[] {
   ];
 }
 
-function stateText({ state, acknowledgedBy, acknowledgedAtUs }: AlarmInfo): string {
+function stateText(alarm: AlarmInfo): string {
+  const { state, acknowledgedBy, acknowledgedAtUs } = alarm;
   if (state === 'acknowledged')
     return `acknowledged by ${acknowledgedBy ?? '?'}${acknowledgedAtUs === null ? '' : ` at ${momentText(acknowledgedAtUs).slice(11, 19)}Z`}`;
-  return state === 'latched' ? 'over, not acknowledged' : state;
+  return state === 'latched' ? `${pastWord(alarm)}, not acknowledged` : state;
 }
 
 function ownerOf(device: string, registry: Registry | null, nowUs: number): string {

@@ -8,6 +8,7 @@ import {
   formatAge,
   freshnessOf,
   isUnacknowledged,
+  pastWord,
   stateWord,
 } from '@vitalwire/vitals';
 
@@ -43,7 +44,7 @@ function alarmLine(alarm: AlarmInfo, nowUs: number): string {
   const parts = [
     `  ${mark.padEnd(3)} ${word}`,
     alarm.device,
-    alarm.state === 'latched' ? 'over, not acknowledged' : alarm.state,
+    alarm.state === 'latched' ? `${pastWord(alarm)}, not acknowledged` : alarm.state,
     `raised ${formatAge(ageSince(alarm.raisedAtUs, nowUs))} ago`,
     ...(measure === '' ? [] : [measure]),
     ...(alarm.replay === null ? [] : ['REPLAY']),

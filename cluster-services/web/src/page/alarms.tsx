@@ -1,6 +1,18 @@
 import type { AlarmInfo, AlarmPause, PatientState } from '@vitalwire/contract';
 import { maxPauseSeconds } from '@vitalwire/contract';
-import { ageSince, alarmMeasure, alarmWord, formatAge, formatCountdown, isSignalling, isUnacknowledged, pauseOf } from '@vitalwire/vitals';
+import {
+  ageSince,
+  alarmMeasure,
+  alarmText,
+  alarmWord,
+  formatAge,
+  formatCountdown,
+  isSignalling,
+  isUnacknowledged,
+  isUnseen,
+  pastWord,
+  pauseOf,
+} from '@vitalwire/vitals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { nameOf } from './reading.ts';
 import type { WardStore } from './ward-store.ts';
@@ -25,7 +37,12 @@ function stateText(alarm: AlarmInfo, pauses: readonly AlarmPause[], nowUs: numbe
   if (alarm.state === 'acknowledged')
     return `acknowledged by ${alarm.acknowledgedBy ?? '?'} ${timeOfDay(alarm.acknowledgedAtUs ?? alarm.changedAtUs)}`;
   const pause = pauseOf(alarm, pauses, nowUs);
-  const over = alarm.state === 'latched' ? 'over, stays until acknowledged' : 'not acknowledged';
+  const over =
+    alarm.state === 'latched'
+      ? `${pastWord(alarm)}, stays until acknowledged`
+      : isUnseen(alarm)
+        ? 'not observable now, not acknowledged'
+        : 'not acknowledged';
   return pause === null ? over : `${over}, sound off ${formatCountdown(pause.untilUs, nowUs)} by ${pause.by}`;
 }
 
@@ -60,9 +77,12 @@ export function PatientAlarms({ store, patient, nowUs }: { store: WardStore; pat
             <span class="about">
               <strong>{alarmMeasure(alarm)}</strong> {stateText(alarm, pauses, nowUs)}
               <small>
-                since {timeOfDay(alarm.onsetUs)} ({formatAge(ageSince(alarm.onsetUs, nowUs))}){alarm.replay === null ? '' : ' · REPLAY'}
+                {alarm.endedUs === null
+                  ? `since ${timeOfDay(alarm.onsetUs)} (${formatAge(ageSince(alarm.onsetUs, nowUs))})`
+                  : `began ${timeOfDay(alarm.onsetUs)}`}
+                {alarm.replay === null ? '' : ' · REPLAY'}
                 {alarm.senders.includes('alarms') ? '' : ` · raised at ${alarm.senders.join(', ')}`}
-                {alarm.text === '' ? '' : ` · ${alarm.text}`}
+                {alarm.text === '' ? '' : ` · ${alarmText(alarm, timeOfDay)}`}
               </small>
             </span>
             {isUnacknowledged(alarm) ? (
