@@ -22,6 +22,7 @@ export class DatabaseHandle<Tables> implements Lifecycle {
   readonly #stopped = new AbortController();
   #open: OpenDatabase<Tables> | null = null;
   #problem: string | null = 'not open yet';
+  #damage: string | null = null; // stays told until the file is another one: other queries may go well
   #opening: Promise<void> = Promise.resolve();
 
   constructor(options: DatabaseHandleOptions<Tables>) {
@@ -30,7 +31,14 @@ export class DatabaseHandle<Tables> implements Lifecycle {
 
   /** What is wrong, for the probe and for refusals; null while the database answers. */
   get problem(): string | null {
-    return this.#problem;
+    return this.#problem ?? this.#damage;
+  }
+
+  /** A check of the whole file, or a query, has found it damaged; null when the check found it whole. */
+  tellDamage(damage: string | null): void {
+    if (damage !== null && damage !== this.#damage)
+      this.#options.log.error({ database: this.#options.name, damage }, 'the database is damaged');
+    this.#damage = damage;
   }
 
   /** Tries once; if the database is away, goes on trying in the background. Throws when trying again cannot help. */
@@ -69,6 +77,7 @@ export class DatabaseHandle<Tables> implements Lifecycle {
     } catch (cause) {
       const error = databaseError(cause, open.where);
       if (isCodedError(error) && error.retry) this.#failed(error);
+      if (StorageError.is(error, 'DAMAGED')) this.tellDamage((error as StorageError).message);
       throw error;
     }
   }
@@ -99,6 +108,7 @@ export class DatabaseHandle<Tables> implements Lifecycle {
     }
     this.#options.onReopen?.();
     this.#open = database;
+    this.#damage = null;
     this.#healthy();
   }
 

@@ -26,6 +26,7 @@ import {
   Patient,
   PatientPut,
   Patients,
+  type Problem,
   Quarantine,
   Recordings,
   RecordingsQuery,
@@ -105,9 +106,14 @@ export function addRoutes(api: Api, deps: RouteDeps): void {
   addAlarmRoutes(api, deps);
 }
 
-function addRegistryRoutes(api: Api, { registry, clock }: RouteDeps): void {
+function addRegistryRoutes(api: Api, { readings, registry, clock }: RouteDeps): void {
   const use = <T>(work: (registry: Registry) => Promise<T>): Promise<T> => registry.use((db) => work(new Registry(db)));
-  api.get('/v1/registry', { schema: { querystring: NoQuery, response: { 200: RegistryAnswer } } }, () => use((one) => one.snapshot()));
+  const problems = (): { problems?: Problem[] } =>
+    readings.problem === null ? {} : { problems: [{ about: 'readings', text: readings.problem }] };
+  api.get('/v1/registry', { schema: { querystring: NoQuery, response: { 200: RegistryAnswer } } }, async () => ({
+    ...(await use((one) => one.snapshot())),
+    ...problems(),
+  }));
   api.get('/v1/patients', { schema: { querystring: NoQuery, response: { 200: Patients } } }, async () => ({
     patients: await use((one) => one.patients()),
   }));

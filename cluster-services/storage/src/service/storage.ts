@@ -22,6 +22,7 @@ import { migrateReadings, migrateRegistry } from '../schema/migrate.ts';
 import { openReadings, openRegistry } from '../schema/open-database.ts';
 import type { ReadingsTables, RegistryTables } from '../schema/tables.ts';
 import type { StorageConfig } from './config.ts';
+import { DamageCheck } from './damage-check.ts';
 import { DatabaseHandle } from './database-handle.ts';
 import { addRoutes } from './routes.ts';
 import { Turnstile } from './turnstile.ts';
@@ -56,6 +57,11 @@ export function createStorage(config: StorageConfig, deps: { readonly log: Log; 
     prepare: ({ db, dialect, where }) => migrateRegistry(db, dialect, clock.nowUs(), where),
   });
   const upkeep = new Upkeep({ readings, registry, clock, log, onNewGeneration: () => cache.forget() });
+  const parsed = parseDatabase(config.database);
+  const damage =
+    parsed.kind === 'sqlite'
+      ? [new DamageCheck({ path: parsed.readingsPath, clock, log, onFound: (found) => readings.tellDamage(found) })]
+      : [];
   const heavy = new Turnstile(HEAVY_AT_ONCE, HEAVY_WAITING);
   const server = new Server(config, log, probes, (api) =>
     addRoutes(api, { readings, registry, readers: (db) => cache.of(db), heavy, clock, onNewGeneration: () => cache.forget() }),
@@ -71,7 +77,7 @@ export function createStorage(config: StorageConfig, deps: { readonly log: Log; 
   let running: Running | null = null;
   return {
     async start(signal) {
-      running = await startAll([probes, readings, registry, upkeep, server], signal);
+      running = await startAll([probes, readings, registry, upkeep, server, ...damage], signal);
       log.info({ port: server.listening?.port, probePort: probes.port }, 'storage answers');
     },
     async stop() {
