@@ -22,6 +22,7 @@ type Options = ConnectOptions & {
   from?: number;
   to?: number;
   model?: string;
+  whole?: boolean;
   reference?: string;
   hypothesis?: string;
   duration?: number;
@@ -42,6 +43,7 @@ export const addCommand: AddCommand = (program, io) => {
     .option('--from <time>', 'from this time on, on the device clock: 2026-11-22T10:00Z, 2026-11-22 or -2h', moment)
     .option('--to <time>', 'up to this time', moment)
     .option('--model <hash>', 'detections of this model (default: the one that scored last)')
+    .option('--whole', 'score also what lies behind the last detection (default: up to it; more may still come)')
     .option('--reference <tsv>', 'instead of a stored replay: a table of events, or a folder of them')
     .option('--hypothesis <tsv>', 'with --reference: what is claimed, a table or a folder with the same places')
     .option('--duration <duration>', 'with --reference: length of the recordings where the tables do not say it', parseDurationMs)
@@ -58,7 +60,7 @@ Examples:
   vitalwire score --reference ./annotated --hypothesis ./detected
 
 Of each recording: event and sample scores as timescoring 0.0.7 computes them, alarms raised, and the delay from each annotated onset to its first
-alarm on the data's own time. Figures on made-up data say so. In folders the subject is sub-… in the path, else the folder; a missing hypothesis
+alarm on the data's own time. False alarms per 24 h are per 24 h that a detector judged; -- stands where nothing was. Figures on made-up data say so. In folders the subject is sub-… in the path, else the folder; a missing hypothesis
 counts as nothing detected.`,
     );
   addConnectOptions(command).action((options: Options) => score(io, options));
@@ -110,6 +112,7 @@ async function storedRecordings(io: Io, options: Options): Promise<ScoredRecordi
       fromUs: from,
       toUs: to,
       model,
+      isWhole: options.whole === true,
     };
     const recordings = await readStoredRecordings(web, wish, io.signal);
     if (recordings.length === 0) throw new CliError('NOTHING_TO_SCORE', 'no EEG of a second or more is stored there: see vitalwire ledger');

@@ -74,6 +74,8 @@ function scoredPair(
     name: place,
     startedAtUs: null,
     durationS,
+    recordedS: durationS,
+    monitoredS: durationS, // tables say nothing of it: all of it is taken for judged
     reference: inOrder(table.seizures, reference),
     hypotheses: [
       {

@@ -29,10 +29,10 @@ export function reportLines(report: ScoreReport): string[] {
   ];
 }
 
-function heading({ dataLabel, timeLabel, sources, recordings, subjects, durationS, clearS, seizures }: ScoreReport): string[] {
+function heading({ dataLabel, timeLabel, sources, recordings, subjects, recordedS, monitoredS, clearS, seizures }: ScoreReport): string[] {
   return [
     ...(dataLabel === null ? [] : [dataLabel.toUpperCase()]),
-    `${counted(recordings.length, 'recording')} of ${counted(subjects.length, 'subject')}, ${hours(durationS)} in all, ${counted(seizures, 'annotated seizure')}`,
+    `${counted(recordings.length, 'recording')} of ${counted(subjects.length, 'subject')}, ${hours(recordedS)} recorded, ${hours(monitoredS)} of them monitored, ${counted(seizures, 'annotated seizure')}`,
     `${hours(clearS)} lie outside every seizure and its tolerances: only there can an alarm be false`,
     ...sources.map((source) => `source: ${source}`),
     ...(timeLabel === null ? [] : [`latency: ${timeLabel}`]),
@@ -46,7 +46,7 @@ function pooledTable({ hypotheses }: ScoreReport): string[][] {
     row('event sensitivity', ({ events }) => `${share(events.sensitivity)} (${events.tp} of ${events.refs})`),
     row('event precision', ({ events }) => share(events.precision)),
     row('event F1', ({ events }) => share(events.f1)),
-    row('false alarms per 24 h', ({ events }) => `${rate(events.fpPerDay)} (${events.fp} in all)`),
+    row('false alarms per 24 h monitored', ({ events }) => `${rate(events.fpPerDay)} (${events.fp} in all)`),
     row('alarms raised', ({ alarms }) => String(alarms)),
     row('  outside any seizure', ({ outside }) => String(outside)),
     row('  sounded, times', ({ sounded }) => (sounded === null ? '--' : String(sounded))),
@@ -114,7 +114,11 @@ function latencyLines({ recordings, hypotheses }: ScoreReport): string[] {
       seconds(event.endS - event.startS),
       ...names.map((name) => {
         const met = recording.hypotheses.find((one) => one.name === name)?.latencies?.[index];
-        return met === undefined ? '--' : met.latencyS === null ? met.met.replace('-', ' ') : seconds(met.latencyS);
+        return met === undefined || recording.monitoredS === 0
+          ? '--'
+          : met.latencyS === null
+            ? met.met.replace('-', ' ')
+            : seconds(met.latencyS);
       }),
     ]),
   );

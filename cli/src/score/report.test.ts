@@ -3,7 +3,7 @@ import type { Raised, TimeEvent } from '@vitalwire/vitals';
 import { expect, test } from 'vitest';
 import { assembledDataLabel, dataTimeLabel, scoreReport } from './report.ts';
 import { clock, reportLines } from './report-text.ts';
-import { clearSeconds, type Hypothesis, outsideOf, type ScoredRecording } from './scored-recording.ts';
+import { clearSeconds, coveredSeconds, type Hypothesis, outsideOf, type ScoredRecording } from './scored-recording.ts';
 import { timelineSvg } from './timeline-svg.ts';
 
 const at = (startS: number, endS: number): TimeEvent => ({ startS, endS });
@@ -20,6 +20,8 @@ function recording(over: Partial<ScoredRecording> = {}): ScoredRecording {
     name: 'capture-1',
     startedAtUs: Date.UTC(2026, 10, 28, 10) * 1000,
     durationS: 3600,
+    recordedS: 3600,
+    monitoredS: 3600,
     reference: [at(600, 640), at(1800, 1860)],
     hypotheses: [
       of('engine', [alarm(602, 640, 608), alarm(1801, 1850, 1809)]),
@@ -69,13 +71,40 @@ test('for people: figures side by side, each seizure with its latency, and what 
   const text = reportLines(scoreReport([recording({ notes: ['12.0 s of it are not stored'] })])).join('\n');
   expect(text).toMatch(/^POOLED +ALARM ENGINE +RAW THRESHOLD$/m);
   expect(text).toMatch(/^event sensitivity +1\.000 \(2 of 2\) +1\.000 \(2 of 2\)$/m);
-  expect(text).toMatch(/^false alarms per 24 h +0\.0 \(0 in all\) +24\.0 \(1 in all\)$/m);
+  expect(text).toMatch(/^false alarms per 24 h monitored +0\.0 \(0 in all\) +24\.0 \(1 in all\)$/m);
   expect(text).toMatch(/^alarms raised +2 +4$/m);
   expect(text).toMatch(/^latency, median +8\.5 s +2\.0 s$/m);
   expect(text).toMatch(/^p01 +0:30:00\.0 \(2026-11-28 10:30:00\) +60\.0 s +9\.0 s +2\.0 s$/m);
   expect(text).toContain('note: p01: 12.0 s of it are not stored');
   expect(text).toContain('Not a medical device');
   expect(text).not.toContain('NaN');
+});
+
+test('false alarms are counted against the hours that were judged, which stand beside those recorded', () => {
+  const half = recording({ recordedS: 3000, monitoredS: 1800 });
+  const report = scoreReport([half]);
+  expect(report).toMatchObject({ durationS: 3600, recordedS: 3000, monitoredS: 1800 });
+  expect(report.hypotheses.find(({ name }) => name === 'raw')?.events).toMatchObject({ fp: 1, fpPerDay: 48 });
+  const text = reportLines(report).join('\n');
+  expect(text).toContain('50.0 min recorded, 30.0 min of them monitored');
+  expect(text).toMatch(/^false alarms per 24 h monitored +0\.0 \(0 in all\) +48\.0 \(1 in all\)$/m);
+});
+
+test('where nothing was judged there is no figure, and its seizures are neither found nor missed', () => {
+  const unjudged = recording({ subject: 'p02', monitoredS: 0, hypotheses: [of('engine', []), of('raw', [])] });
+  const alone = reportLines(scoreReport([unjudged])).join('\n');
+  expect(alone).toMatch(/^event sensitivity +-- \(0 of 0\) +-- \(0 of 0\)$/m);
+  expect(alone).toMatch(/^false alarms per 24 h monitored +-- \(0 in all\) +-- \(0 in all\)$/m);
+  expect(alone).not.toContain('missed seizures');
+  expect(alone).toMatch(/0:10:00\.0 .* 40\.0 s +-- +--$/m);
+  const both = scoreReport([recording(), unjudged]).hypotheses[0];
+  expect(both?.events).toMatchObject({ refs: 2, tp: 2, sensitivity: 1 });
+  expect(both?.latency).toMatchObject({ detected: 2, missed: 0 });
+});
+
+test('each judged second counts once, and only inside the recording', () => {
+  expect(coveredSeconds([at(-2, 2), at(1, 5), at(3, 7), at(20, 24), at(98, 102)], 100)).toBe(7 + 4 + 2);
+  expect(coveredSeconds([], 100)).toBe(0);
 });
 
 test('what does not exist is -- in text and null in JSON, never a number', () => {

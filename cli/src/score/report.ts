@@ -63,6 +63,8 @@ export type ScoreReport = {
   readonly rules: string;
   readonly sources: readonly string[];
   readonly durationS: number;
+  readonly recordedS: number; // stored
+  readonly monitoredS: number; // judged by a detector: false alarms per 24 h are per 24 of these hours
   readonly clearS: number; // of this, outside every seizure and its tolerances: only there can an alarm be false
   readonly seizures: number; // as annotated
   readonly hypotheses: readonly HypothesisReport[];
@@ -74,6 +76,9 @@ export const assembledDataLabel = 'assembled data, not a clinical rate';
 export const dataTimeLabel = 'data time; not a latency of the pipeline';
 const RULES =
   'SzCORE, as in timescoring 0.0.7: events merged below 90 s, split above 300 s, tolerances 30 s and 60 s; samples of 1 s; F1 of 0.0.7';
+
+const DAY_S = 86_400;
+const nothingCounted: ScoreCounts = { refs: 0, tp: 0, fp: 0, samples: 0, hz: 1 };
 
 /** Every figure about these recordings. Pooled: counts of all added; averages: per subject, as the SzCORE benchmark averages. */
 export function scoreReport(recordings: readonly ScoredRecording[]): ScoreReport {
@@ -104,6 +109,8 @@ export function scoreReport(recordings: readonly ScoredRecording[]): ScoreReport
     rules: RULES,
     sources: [...new Set(recordings.map(({ source }) => source).filter((source) => source !== ''))],
     durationS: recordings.reduce((sum, { durationS }) => sum + durationS, 0),
+    recordedS: recordings.reduce((sum, { recordedS }) => sum + recordedS, 0),
+    monitoredS: recordings.reduce((sum, { monitoredS }) => sum + monitoredS, 0),
     clearS: recordings.reduce((sum, { reference, durationS }) => sum + clearSeconds(reference, durationS), 0),
     seizures: recordings.reduce((sum, { reference }) => sum + reference.length, 0),
     hypotheses,
@@ -126,14 +133,18 @@ function scoredHypothesis({ reference, durationS }: ScoredRecording, { name, ala
 }
 
 function figuresOf(recordings: readonly RecordingReport[], name: HypothesisName): Figures | null {
-  const own = recordings.flatMap(({ hypotheses }) => hypotheses.filter((one) => one.name === name));
-  const events = summedCounts(own.map(({ scoring }) => countsOf(scoring)));
-  const samples = summedCounts(own.map((one) => one.samples));
-  if (events === null || samples === null) return null;
+  if (!recordings.some(({ hypotheses }) => hypotheses.some((one) => one.name === name))) return null;
+  // Where nothing was judged nothing was found and nothing was missed.
+  const judged = recordings.filter(({ monitoredS }) => monitoredS > 0);
+  const own = judged.flatMap(({ hypotheses }) => hypotheses.filter((one) => one.name === name));
+  const monitoredS = judged.reduce((sum, one) => sum + one.monitoredS, 0);
+  const events = summedCounts(own.map(({ scoring }) => countsOf(scoring))) ?? nothingCounted;
+  const samples = summedCounts(own.map((one) => one.samples)) ?? nothingCounted;
+  const perDay = (fp: number): number => (monitoredS === 0 ? Number.NaN : (fp * DAY_S) / monitoredS);
   const latencies = own.some((one) => one.latencies === null) ? null : own.flatMap((one) => one.latencies ?? []);
   return {
-    events: { ...events, ...scoresOf(events) },
-    samples: { ...samples, ...scoresOf(samples) },
+    events: { ...events, ...scoresOf(events), fpPerDay: perDay(events.fp) },
+    samples: { ...samples, ...scoresOf(samples), fpPerDay: perDay(samples.fp) },
     alarms: own.reduce((sum, one) => sum + one.alarms.length, 0),
     outside: own.reduce((sum, one) => sum + one.outside, 0),
     sounded: own.some(({ sounded }) => sounded === null) ? null : own.reduce((sum, { sounded }) => sum + (sounded ?? 0), 0),

@@ -17,7 +17,9 @@ export type ScoredRecording = {
   readonly subject: string; // the patient if known, otherwise the device; of files the folder
   readonly name: string; // the capture, or the file
   readonly startedAtUs: number | null;
-  readonly durationS: number;
+  readonly durationS: number; // of what is scored
+  readonly recordedS: number; // of this, what is stored
+  readonly monitoredS: number; // of this, what a detector judged: only there can a seizure be found, or an alarm be false
   readonly reference: readonly TimeEvent[]; // as annotated, in order, none inside another
   readonly hypotheses: readonly Hypothesis[];
   readonly source: string; // what its replay says of itself; '' = a device
@@ -40,6 +42,20 @@ export function outsideOf(reference: readonly TimeEvent[], alarms: readonly Time
   const isAt = (alarm: TimeEvent, { startS, endS }: TimeEvent): boolean =>
     alarm.endS >= startS - toleranceBeforeS && alarm.startS <= endS + toleranceAfterS;
   return alarms.filter((alarm) => !reference.some((event) => isAt(alarm, event))).length;
+}
+
+/** How much of a recording lies inside these windows, each second counted once. */
+export function coveredSeconds(windows: readonly TimeEvent[], durationS: number): number {
+  let coveredS = 0;
+  let untilS = 0;
+  for (const { startS, endS } of windows.toSorted((a, b) => a.startS - b.startS)) {
+    const from = Math.max(untilS, startS);
+    const to = Math.min(durationS, endS);
+    if (to <= from) continue;
+    coveredS += to - from;
+    untilS = to;
+  }
+  return coveredS;
 }
 
 /** How much of a recording lies outside every seizure and its tolerances. */

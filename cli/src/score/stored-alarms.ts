@@ -4,20 +4,25 @@ import { alarmEvents } from '@vitalwire/vitals';
 import type { Hypothesis } from './scored-recording.ts';
 import type { RuleRun } from './seizure-rule.ts';
 
-/** The newest line of every stored alarm of a seizure of these devices, without those merged into another; null = none is stored. */
-export async function seizureAlarms(web: Client, devices: readonly string[]): Promise<AlarmLine[] | null> {
-  const newest = new Map<string, AlarmLine>();
+/** What the log says of one alarm last, and when it said so first: that tells which replay of a file it belongs to. */
+export type StoredSeizureAlarm = { readonly newest: AlarmLine; readonly firstAtUs: number };
+
+/** Every stored alarm of a seizure of these devices, without those merged into another; null = none is stored. */
+export async function seizureAlarms(web: Client, devices: readonly string[]): Promise<StoredSeizureAlarm[] | null> {
+  const found = new Map<string, StoredSeizureAlarm>();
   try {
     for (const device of devices) {
       for await (const line of web.eachAlarmLine({ device })) {
-        if (line.condition === 'seizure' && line.alarmId !== '') newest.set(line.alarmId, line);
+        if (line.condition !== 'seizure' || line.alarmId === '') continue;
+        const firstAtUs = Math.min(line.atUs, found.get(line.alarmId)?.firstAtUs ?? line.atUs);
+        found.set(line.alarmId, { newest: line, firstAtUs });
       }
     }
   } catch (error) {
     if (HttpError.is(error) && (error as HttpError).status === 404) return null; // a system from before alarms
     throw error;
   }
-  return newest.size === 0 ? null : [...newest.values()].filter(({ mergedInto }) => mergedInto === null);
+  return found.size === 0 ? null : [...found.values()].filter(({ newest }) => newest.mergedInto === null);
 }
 
 // An alarm is told apart by its onset; what the rule finds nearer than this is the same.

@@ -3,9 +3,9 @@ import { type AlarmLine, type DetectionInfo, decodeMessage, type RecordingInfo }
 import { orderedEvents, rawThresholdAlarms, type TimeEvent } from '@vitalwire/vitals';
 import { readDetections } from '../compare/stored-capture.ts';
 import { annotatingGroups, type CaptureGroup, captureGroups } from './capture-groups.ts';
-import type { Hypothesis, ScoredRecording, WindowCount } from './scored-recording.ts';
+import { coveredSeconds, type Hypothesis, type ScoredRecording, type WindowCount } from './scored-recording.ts';
 import { runSeizureRule, type TimedVote } from './seizure-rule.ts';
-import { engineHypothesis, seizureAlarms } from './stored-alarms.ts';
+import { engineHypothesis, type StoredSeizureAlarm, seizureAlarms } from './stored-alarms.ts';
 
 /** Which stored recordings to score. Nothing named = everything that is stored. */
 export type StoredWish = {
@@ -15,6 +15,7 @@ export type StoredWish = {
   readonly fromUs?: number | undefined; // data time
   readonly toUs?: number | undefined;
   readonly model?: string | undefined; // its hash; the model of the newest detection if not given
+  readonly isWhole?: boolean; // also what lies behind the last detection, which may not have been judged yet
 };
 
 /** Everything that is stored about the wanted captures of EEG, as scoring wants it. */
@@ -48,7 +49,7 @@ async function recordingsOf(web: Client, wish: StoredWish, stream: 'eeg' | 'even
 type Stored = {
   readonly events: readonly CaptureGroup[];
   readonly all: readonly CaptureGroup[]; // of EEG
-  readonly alarms: readonly AlarmLine[] | null;
+  readonly alarms: readonly StoredSeizureAlarm[] | null;
 };
 
 async function scoredRecording(web: Client, wish: StoredWish, group: CaptureGroup, stored: Stored): Promise<ScoredRecording | null> {
@@ -56,30 +57,43 @@ async function scoredRecording(web: Client, wish: StoredWish, group: CaptureGrou
   const spans = await Promise.all(group.recordings.map((one) => spanOf(web, one)));
   const fromUs = Math.max(wish.fromUs ?? Number.NEGATIVE_INFINITY, Math.min(...spans.map((span) => span.fromUs)));
   const toUs = Math.min(wish.toUs ?? Number.POSITIVE_INFINITY, Math.max(...spans.map((span) => span.toUs)));
-  const durationS = (toUs - fromUs) / 1e6;
-  if (!(durationS >= 1)) return null; // too short for one sample of the mask, or outside the wanted time
-  const held = spans.reduce((sum, span) => sum + Math.max(0, Math.min(toUs, span.toUs) - Math.max(fromUs, span.fromUs)), 0) / 1e6;
-  if (durationS - held > 1) notes.push(`${(durationS - held).toFixed(1)} s of it are not stored`);
-
+  const storedS = (toUs - fromUs) / 1e6;
+  if (!(storedS >= 1)) return null; // too short for one sample of the mask, or outside the wanted time
   const secondsOf = (us: number): number => (us - fromUs) / 1e6;
-  const annotated = await seizureEvents(web, annotatingGroups(group, stored.events, toUs), secondsOf);
-  if (annotated.endless > 0) notes.push(`${annotated.endless} seizures are annotated without an end: they count as moments`);
-  const reference = orderedEvents(annotated.events, durationS);
-
   const { detections, model, others } = await detectionsOf(web, group.recordings, wish.model);
   if (others > 0) notes.push(`${others} other models have scored it too; --model chooses`);
   const votes = detections
     .map(({ recording, detection }) => voteOf(recording, detection, secondsOf))
-    .filter(({ startS, endS }) => endS > 0 && startS < durationS);
-  const judgedS = Math.max(0, ...votes.map(({ endS }) => endS));
-  if (votes.length === 0) notes.push('no window has a detection');
-  else if (durationS - judgedS > 10) notes.push(`detections reach to ${judgedS.toFixed(0)} of ${durationS.toFixed(0)} s`);
+    .filter(({ startS, endS }) => endS > 0 && startS < storedS);
+  const judged = votes.filter(({ probability }) => probability !== null);
+  const lastS = Math.min(storedS, Math.max(0, ...votes.map(({ endS }) => endS)));
+  // Detections may still come, and what has none yet is neither found nor missed.
+  const isCut = wish.isWhole !== true && votes.length > 0 && lastS >= 1 && storedS - lastS > 1;
+  const durationS = isCut ? lastS : storedS;
+  const toScoredUs = fromUs + durationS * 1e6;
+  const recordedS =
+    spans.reduce((sum, span) => sum + Math.max(0, Math.min(toScoredUs, span.toUs) - Math.max(fromUs, span.fromUs)), 0) / 1e6;
+  const monitoredS = coveredSeconds(judged, durationS);
+  if (durationS - recordedS > 1) notes.push(`${(durationS - recordedS).toFixed(1)} s of it are not stored`);
+
+  const annotated = await seizureEvents(web, annotatingGroups(group, stored.events, toUs), secondsOf);
+  if (annotated.endless > 0) notes.push(`${annotated.endless} seizures are annotated without an end: they count as moments`);
+  const reference = orderedEvents(annotated.events, durationS);
+  const behind = annotated.events.filter(({ startS }) => startS >= durationS).length;
+  if (isCut)
+    notes.push(
+      `scored up to the last detection: ${(storedS - durationS).toFixed(0)} s and ${behind} seizures behind it are left out (--whole scores them)`,
+    );
+  if (votes.length === 0) notes.push('no window has a detection: nothing was judged, so nothing is scored');
+  else if (monitoredS === 0) notes.push('no window could be judged, so nothing is scored');
+  const unseen = reference.filter((event) => !judged.some(({ startS, endS }) => startS < event.endS && endS > event.startS)).length;
+  if (monitoredS > 0 && unseen > 0) notes.push(`${unseen} of the seizures lie where nothing was judged: they count as missed`);
 
   const raw = rawThresholdAlarms(votes);
   const rule = runSeizureRule(votes, durationS);
   if (stored.alarms === null) notes.push("no alarm of a seizure is stored: the engine's rule was run over the stored detections instead");
   const own = stored.alarms === null ? null : alarmsOf(group, stored.all, stored.alarms);
-  const engine: Hypothesis = own === null ? { name: 'rule', ...rule } : engineHypothesis(own, { fromUs, toUs }, rule, notes);
+  const engine: Hypothesis = own === null ? { name: 'rule', ...rule } : engineHypothesis(own, { fromUs, toUs: toScoredUs }, rule, notes);
   const hypotheses: Hypothesis[] = [engine, { name: 'raw', alarms: raw, signals: raw }];
   const replay = group.recordings.find((one) => one.replay !== null)?.replay ?? null;
   return {
@@ -87,6 +101,8 @@ async function scoredRecording(web: Client, wish: StoredWish, group: CaptureGrou
     name: group.captureId ?? group.recordings[0]?.recordingId ?? group.device,
     startedAtUs: fromUs,
     durationS,
+    recordedS,
+    monitoredS,
     reference,
     hypotheses,
     source: replay?.source ?? group.recordings[0]?.source ?? '',
@@ -169,12 +185,14 @@ function windowCount(votes: readonly TimedVote[], model: string): WindowCount {
 }
 
 /** Alarms were raised after their capture began, and before the device's next one did: of replays above 1x only that tells them apart. */
-function alarmsOf(group: CaptureGroup, all: readonly CaptureGroup[], lines: readonly AlarmLine[]): AlarmLine[] {
+function alarmsOf(group: CaptureGroup, all: readonly CaptureGroup[], alarms: readonly StoredSeizureAlarm[]): AlarmLine[] {
   const begins = (one: CaptureGroup): number => one.recordings[0]?.startedAtUs ?? 0;
   const later = all
     .filter(({ device }) => device === group.device)
     .map(begins)
     .filter((us) => us > begins(group));
   const untilUs = Math.min(Number.POSITIVE_INFINITY, ...later);
-  return lines.filter((line) => line.device === group.device && line.atUs >= begins(group) && line.atUs < untilUs);
+  return alarms
+    .filter(({ newest, firstAtUs }) => newest.device === group.device && firstAtUs >= begins(group) && firstAtUs < untilUs)
+    .map(({ newest }) => newest);
 }
