@@ -1,10 +1,9 @@
 import type { FetchProgress } from '@vitalwire/datasets';
-import { type Io, noteLine } from './io.ts';
+import { type Io, noteLine, redrawNote } from './io.ts';
 import { bytesText } from './text.ts';
 
 const REDRAW_EVERY_MS = 100;
 const BAR_CELLS = 16;
-const clearLine = '\r\u001b[2K';
 
 /** Shows a fetch on stderr: one line with a bar that is drawn again on a terminal, a line per file elsewhere. */
 export class FetchView {
@@ -37,7 +36,7 @@ export class FetchView {
 
   /** Takes the bar away, so that the answer stands alone. */
   end(): void {
-    if (this.#drawn) this.#io.stderr.write(clearLine);
+    if (this.#drawn) redrawNote(this.#io, '');
     this.#drawn = false;
   }
 
@@ -46,9 +45,7 @@ export class FetchView {
     if (!atOnce && now - this.#drawnMs < REDRAW_EVERY_MS) return;
     this.#drawnMs = now;
     this.#drawn = true;
-    this.#io.stderr.write(
-      `${clearLine}${progressLine(progress, this.#reading.get(progress.path)?.totalBytes ?? null, this.#bytesPerSecond(now))}`,
-    );
+    redrawNote(this.#io, progressLine(progress, this.#reading.get(progress.path)?.totalBytes ?? null, this.#bytesPerSecond(now)));
   }
 
   #bytesPerSecond(now: number): number {

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { cleanJson, cleanLine, cleanText } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 
 /** What a command may touch of the outside world. main.ts makes the real one; tests make their own. */
@@ -40,15 +41,36 @@ export function canShowWall({ isTerminal, env }: Pick<Io, 'isTerminal' | 'env'>)
   return isTerminal && !['', 'dumb'].includes(env['TERM'] ?? '');
 }
 
+/** One line of the answer. Whatever is in it, no terminal acts on it: this file is the border (a test looks for others). */
 export function printLine(io: Io, text: string): void {
-  io.stdout.write(`${text}\n`);
+  io.stdout.write(`${cleanLine(text)}\n`);
+}
+
+/** A text of our own, of several lines. */
+export function printText(io: Io, text: string): void {
+  io.stdout.write(`${cleanText(text)}\n`);
 }
 
 /** For people watching; never on stdout, which belongs to the answer. */
 export function noteLine(io: Io, text: string): void {
-  io.stderr.write(`${text}\n`);
+  io.stderr.write(`${cleanLine(text)}\n`);
 }
 
 export function printJson(io: Io, value: unknown): void {
-  printLine(io, JSON.stringify(value));
+  io.stdout.write(`${cleanJson(JSON.stringify(value))}\n`);
+}
+
+/** A fresh screen, for what is shown again and again. */
+export function clearScreen(io: Io): void {
+  io.stdout.write('\u001b[2J\u001b[H');
+}
+
+/** The terminal's bell. */
+export function ring(io: Io): void {
+  io.stdout.write('\u0007');
+}
+
+/** One line on the terminal of whoever watches, in place of the one before; '' takes it away. */
+export function redrawNote(io: Io, text: string): void {
+  io.stderr.write(`\r\u001b[2K${cleanLine(text)}`);
 }

@@ -1,3 +1,4 @@
+import { cleanLine, cleanText } from '@vitalwire/contract';
 import { systemClock } from '@vitalwire/runtime';
 import { CommanderError } from 'commander';
 import { exitCodeOf, sentenceOf } from './errors.ts';
@@ -33,7 +34,7 @@ const outlivesItsReader = new Set(['up', 'service', 'replay', 'demo']);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (outlivesItsReader.has(argv[0] ?? '') || (argv[0] === 'edge' && argv[1] === 'run')) return;
   if (error.code !== 'EPIPE') {
-    process.stderr.write(`vitalwire: the output could not be written: ${sentenceOf(error)}\n`);
+    process.stderr.write(`vitalwire: the output could not be written: ${cleanLine(sentenceOf(error))}\n`);
     process.exitCode = exitCodes.unavailable;
   }
   askToStop('EPIPE');
@@ -69,8 +70,8 @@ try {
   } else if (abort.signal.aborted && error === abort.signal.reason) {
     process.exitCode ??= exitCodes.ok; // asked to stop, and stopped
   } else {
-    process.stderr.write(`vitalwire: ${sentenceOf(error)}\n`);
-    if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    process.stderr.write(`vitalwire: ${cleanLine(sentenceOf(error))}\n`);
+    if (debug && error instanceof Error) process.stderr.write(`${cleanText(error.stack ?? '')}\n`);
     else if (exitCodeOf(error) === exitCodes.bug) process.stderr.write('This looks like a bug of ours; --debug shows where.\n');
     process.exitCode = exitCodeOf(error);
   }

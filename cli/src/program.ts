@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { labelLines } from '@vitalwire/contract';
+import { cleanText, labelLines } from '@vitalwire/contract';
 import { version } from '@vitalwire/runtime';
 import { Command } from 'commander';
 import type { AddCommand, Io } from './io.ts';
@@ -36,7 +36,7 @@ export async function buildProgram(io: Io, argv: readonly string[]): Promise<Com
     .option('--debug', 'show the stack of an error')
     .showHelpAfterError("(see 'vitalwire --help')")
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .configureOutput({ writeOut: (text) => io.stdout.write(cleanText(text)), writeErr: (text) => io.stderr.write(cleanText(text)) })
     .addHelpText('after', helpEnd);
   for (const verb of wantedVerbs(argv)) {
     const add = await loadVerb(verb);

@@ -466,7 +466,7 @@ describe('operation', () => {
     expect(document.paths['/v1/eeg']?.['post']?.requestBody?.content).toHaveProperty([sampleBlockMediaType]);
   });
 
-  test('drain closes the intake and ends the recordings; resume opens it again', async () => {
+  test('drain closes the intake and ends the recordings, across a restart too; resume opens it again', async () => {
     const token = readFileSync(operatorTokenPath(dir), 'utf8').trim();
     await post('/v1/eeg', eeg(0, 256));
     expect((await send('/v1/drain', '{"on":true}', 'application/json', { token })).status).toBe(200);
@@ -474,6 +474,10 @@ describe('operation', () => {
     expect(refused).toMatchObject({ status: 503, retryAfter: '1', body: { error: { code: 'DRAINING' } } });
     await until(async () => ((await get('/v1/status', token)).body as { depthChunks: number }).depthChunks === 0);
     expect(ends()).toMatchObject([{ reason: 'stopped' }]);
+    await agent.stop();
+    agent = await startAgent(); // whoever closed it meant it to stay so
+    expect(await post('/v1/eeg', eeg(256, 256))).toMatchObject({ status: 503, body: { error: { code: 'DRAINING' } } });
+    expect((await get('/v1/status', token)).body).toMatchObject({ intake: { draining: true } });
     await send('/v1/drain', '{"on":false}', 'application/json', { token });
     expect(await post('/v1/eeg', eeg(256, 256))).toMatchObject({ status: 201 });
   });

@@ -14,7 +14,7 @@ import {
   type TokenCheck,
   version,
 } from '@vitalwire/runtime';
-import { expandHome, operatorTokenPath, removeAgentFile, writeAgentFile } from './agent-file.ts';
+import { expandHome, isDrained, keepDrained, operatorTokenPath, removeAgentFile, writeAgentFile } from './agent-file.ts';
 import type { EdgeConfig } from './config.ts';
 import { DeviceTokens, ensureOperatorToken } from './device-tokens.ts';
 import { EdgeError } from './errors.ts';
@@ -146,6 +146,7 @@ class Agent implements EdgeAgent {
     this.#addMetrics();
     await this.#probes.start();
     signal.throwIfAborted();
+    this.#intake.setDraining(await isDrained(dataDir));
     await this.#intake.start();
     this.#lastAnswerMs = this.#clock.monotonicMs();
     this.#sweepLater();
@@ -223,6 +224,7 @@ class Agent implements EdgeAgent {
 
   /** Takes nothing more in and ends the recordings, so that everything there is can be sent; or takes readings in again. */
   async #drain(on: boolean): Promise<AgentStatus> {
+    await keepDrained(this.#dataDir, on);
     this.#intake.setDraining(on);
     if (on) await this.#sessions.endAll('stopped');
     this.#log.info(on ? 'the intake is closed, the outbox is being emptied' : 'the intake is open again');

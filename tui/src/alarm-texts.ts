@@ -166,19 +166,29 @@ function alarmLine({ eeg }: PatientState, alarm: AlarmInfo, pauses: readonly Ala
   return spans;
 }
 
-/** What is wrong with the system, on one line: the worst in words, the others counted. Empty when nothing is. */
+/** What is wrong with the system, on one line: as much in words as there is room for, the worst first, the rest counted. Empty when nothing is. */
 export function systemLine(alarms: readonly AlarmInfo[], problems: readonly Problem[], width: number, moment: AlarmMoment): Line {
   const [worst] = alarms;
-  const [problem] = problems;
-  const others = Math.max(0, alarms.length - 1) + Math.max(0, problems.length - 1);
-  const more = others > 0 ? `  +${others} more` : '';
   const spans: Span[] = [];
+  let used = 0;
   if (worst !== undefined) {
     const about = worst.condition === 'alarm-path' ? '' : `${clean(worst.device)}: `;
     const ack = worst.state === 'acknowledged' ? `, ack ${clean(worst.acknowledgedBy ?? '')}` : '';
     const since = worst.onsetUs > 0 ? `, since ${timeOfDay(worst.onsetUs)}` : '';
     spans.push(span(' '), badge(worst, [], moment), span(` ${about}${clean(worst.text)}${since}${ack}`, 'alarm-technical-text'));
+    used = spans.reduce((sum, { text }) => sum + text.length, 0);
   }
-  if (problem !== undefined) spans.push(span(` PROBLEM ${clean(problem.about)}: ${clean(problem.text)}`, 'bad'));
+  let told = 0;
+  for (const { about, text } of problems) {
+    const words = ` PROBLEM ${clean(about)}: ${clean(text)}`;
+    if (told > 0 && used + words.length + MORE_ROOM > width) break;
+    spans.push(span(words, 'bad'));
+    used += words.length;
+    told += 1;
+  }
+  const others = Math.max(0, alarms.length - 1) + problems.length - told;
+  const more = others > 0 ? `  +${others} more` : '';
   return [...cutLine(spans, width - more.length), ...(more === '' ? [] : [span(more, 'alarm-technical-text')])];
 }
+
+const MORE_ROOM = '  +99 more'.length;

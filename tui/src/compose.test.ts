@@ -500,9 +500,10 @@ test('what is wrong with a gateway or a database stands in the header and below 
     { about: 'gateway-1', text: '\u001b[2Jthe outbox is full' },
   ];
   model.takeState({ whole: false, links: { ...links, problems }, systemAlarms: [], patients: [] });
-  const rows = (): string[] => drawFrame(model, 160, 24, nowUs, look);
+  const rows = (width = 160): string[] => drawFrame(model, width, 24, nowUs, look);
   expect(rows()[0]).toContain('● nothing arrives, 2 problems');
-  expect(rows()[1]).toMatch(/^ PROBLEM readings: readings\.sqlite is damaged: restore a backup {2}\+1 more/);
+  expect(rows(100)[1]).toMatch(/^ PROBLEM readings: readings\.sqlite is damaged: restore a backup {2}\+1 more/);
+  expect(rows()[1]).toMatch(/restore a backup PROBLEM gateway-1: \[2Jthe outbox is full *$/);
   model.takeState({ whole: false, links: { ...links, problems: problems.slice(1) }, systemAlarms: [], patients: [] });
   expect(rows()[1]).toMatch(/^ PROBLEM gateway-1: \[2Jthe outbox is full *$/);
   const offline = alarm({ condition: 'gateway-offline', category: 'technical', device: 'gateway-1', text: 'silent' });

@@ -1,6 +1,6 @@
 import type { Client, LinkCondition } from '@vitalwire/client';
 import type { Alarm, AlarmInfo, GatewayState, LinkState, PatientState, Problem } from '@vitalwire/contract';
-import { labelShort } from '@vitalwire/contract';
+import { cleanLine, labelShort } from '@vitalwire/contract';
 import { ageMs, alarmMeasure, alarmWord, categoryOf, everyText, formatAge, freshnessOf, shownState, sourceMarks } from '@vitalwire/vitals';
 import { nameOf } from './patient-words.ts';
 import { clean } from './spans.ts';
@@ -59,7 +59,7 @@ export function printEvents(nowUs: () => number, write: (line: string) => void, 
   const toldOpen = new Set<string>();
   const toldProblems = new Map<string, string>(); // what was told about a gateway or service, its numbers apart
   let watched: boolean | null = null;
-  const say = (text: string): void => write(`${new Date(nowUs() / 1000).toISOString()} ${text}`);
+  const say = (text: string): void => write(cleanLine(`${new Date(nowUs() / 1000).toISOString()} ${text}`));
   write(labelShort);
 
   const tellState = (patient: PatientState): void => {

@@ -1,3 +1,4 @@
+import { cleanLine } from '@vitalwire/contract';
 import type { AlarmKey } from '@vitalwire/vitals';
 
 /** How a piece of text looks, by meaning. What colour that is, or whether there are colours at all, is decided where it is drawn. */
@@ -26,7 +27,7 @@ export type Span = { readonly text: string; readonly tone: Tone };
 export type Line = readonly Span[];
 
 export function span(text: string, tone: Tone = 'plain'): Span {
-  return { text, tone };
+  return { text: cleanLine(text), tone }; // the border of this screen: whoever made the text, no terminal acts on it
 }
 
 export function widthOf(line: Line): number {
@@ -34,14 +35,13 @@ export function widthOf(line: Line): number {
 }
 
 /**
- * Text from outside, made safe for a terminal: no control characters (they could move the cursor or do worse), and only characters
- * that take one cell, so that columns stay columns.
+ * Text from outside, made safe for a terminal: nothing it acts on, and only characters that take one cell, so that columns stay columns.
  */
 export function clean(text: string): string {
   let safe = '';
-  for (const character of text) {
+  for (const character of cleanLine(text)) {
     const code = character.codePointAt(0) ?? 0;
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0) || isInvisible(code)) continue;
+    if (isCombining(code)) continue;
     safe += code < 0x1100 ? character : '·';
   }
   return safe;
@@ -72,14 +72,7 @@ export function cutLine(line: Line, width: number): Line {
   return kept;
 }
 
-// Bidirectional controls, zero-width characters and combining marks: they reorder or stack instead of taking a cell.
-function isInvisible(code: number): boolean {
-  return (
-    (code >= 0x0300 && code <= 0x036f) ||
-    (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x2028 && code <= 0x202e) ||
-    (code >= 0x2060 && code <= 0x206f) ||
-    code === 0xfeff ||
-    code === 0xad
-  );
+// Combining marks stack instead of taking a cell.
+function isCombining(code: number): boolean {
+  return code >= 0x0300 && code <= 0x036f;
 }

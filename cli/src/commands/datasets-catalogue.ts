@@ -136,7 +136,7 @@ async function list(io: Io, name: string | undefined, options: Common): Promise<
     return;
   }
   for (const entry of entries) {
-    printLine(io, `${entry.title}\n${entry.about}`.trim());
+    for (const line of `${entry.title}\n${entry.about}`.trim().split('\n')) printLine(io, line);
     const rows = [
       ['licence', [entry.licence, entry.licenceUrl].filter(Boolean).join(', ')],
       ['cite', entry.citation],

@@ -75,7 +75,7 @@ assembled from several people's segments of them (065-080); the result says whic
 };
 
 async function demo(io: Io, options: Options): Promise<void> {
-  noteLine(io, labelLines.join('\n'));
+  for (const line of labelLines) noteLine(io, line);
   if (options.recordings === 'bonn') await ensureBonn(io);
   const sources = options.recordings !== 'none' && hasBonn(io) ? ['demo', 'bonn'] : ['demo'];
   noteLine(io, playedText(sources));

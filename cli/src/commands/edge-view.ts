@@ -1,17 +1,25 @@
 import type { AgentStatus } from '@vitalwire/contract';
+import { z } from 'zod';
+
+const Intake = z.looseObject({ draining: z.boolean() });
 
 /** The status of an agent for a person. `nowUs` is this machine's clock, which is the agent's too: the command runs beside it. */
 export function statusLines(status: AgentStatus, nowUs: number): string[] {
   const { clock } = status;
+  const problems = status.problems ?? (status.problem == null ? [] : [status.problem]);
+  const intake = Intake.safeParse(status['intake']);
   const full = status.secondsUntilFull;
   const days = status.certificateDaysLeft;
   return [
     `Gateway ${status.gateway}, version ${status.version}: ${status.online ? 'connected to the front door' : 'NOT connected to the front door'}`,
-    ...(status.problem == null ? [] : [`  PROBLEM      ${status.problem}`]),
+    ...problems.map((problem) => `  PROBLEM      ${problem}`),
+    ...(intake.success && intake.data.draining
+      ? ["  DRAINED      the intake is closed: 'vitalwire edge drain --resume' opens it again"]
+      : []),
     `  waiting      ${status.depthChunks} chunks, ${megabytes(status.depthBytes)}; the oldest ${status.oldestAgeMs === null ? '--' : `${span(status.oldestAgeMs)} old`}`,
     `  last ack     ${status.lastPubackUs === null ? '--' : `${span((nowUs - status.lastPubackUs) / 1000)} ago`}`,
     `  rates        ${status.chunksPerSecondIn} in, ${status.chunksPerSecondOut} out (chunks per second)`,
-    `  until full   ${full === null ? 'not filling' : span(full * 1000)}`,
+    `  until full   ${full === null ? 'not filling' : full === 0 ? 'full now' : span(full * 1000)}`,
     `  certificate  ${days === null ? '--' : days < 0 ? 'EXPIRED' : `${Math.floor(days)} days left`}`,
     `  clock        ${clock.source === 'none' ? 'offset not measured' : `${signed(clock.offsetUs / 1000)} ms to the cluster, ±${(clock.uncertaintyUs / 1000).toFixed(1)} ms`}`,
   ];

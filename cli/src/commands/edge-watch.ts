@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { AlarmId, EdgeWatch } from '@vitalwire/contract';
 import type { HttpClient } from '@vitalwire/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Io, noteLine, printJson, printLine } from '../io.ts';
+import { clearScreen, type Io, noteLine, printJson, printLine, ring } from '../io.ts';
 import { agentClient, type Place } from './edge-client.ts';
 import { alarmToAcknowledge, watchLines } from './edge-watch-view.ts';
 
@@ -86,10 +86,10 @@ function show(io: Io, options: WatchOptions, now: EdgeWatch, isLive: boolean, be
     return before;
   }
   const lines = watchLines(now);
-  if (isLive) io.stdout.write('\u001b[2J\u001b[H'); // a fresh screen
+  if (isLive) clearScreen(io);
   const changed = JSON.stringify([now.detector.state, now.online, now.alarms.map(({ alarmId, state }) => [alarmId, state])]);
   if (isLive || changed !== before) for (const line of lines) printLine(io, line);
-  if (isLive && now.alarms.some(({ state }) => state === 'active' || state === 'latched')) io.stdout.write('\u0007');
+  if (isLive && now.alarms.some(({ state }) => state === 'active' || state === 'latched')) ring(io);
   return changed;
 }
 

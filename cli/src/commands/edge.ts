@@ -7,7 +7,7 @@ import { createLog, printConfig, readConfig, startAll } from '@vitalwire/runtime
 import { Argument, type Command } from 'commander';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
-import { type AddCommand, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { type AddCommand, clearScreen, type Io, noteLine, printJson, printLine, printText } from '../io.ts';
 import { agentClient, agentDir, type Place } from './edge-client.ts';
 import { drainLine, statusLines } from './edge-view.ts';
 import { registerEdgeWatch } from './edge-watch.ts';
@@ -105,7 +105,7 @@ async function run(io: Io, options: RunOptions): Promise<void> {
   const flags = options.detect === true ? { detect: true } : {};
   const config = readConfig(EdgeConfig, { prefix: edgePrefix, env: io.env, file: options.config, flags, configName: 'edge' });
   if (options.printConfig === true) {
-    printLine(io, printConfig(EdgeConfig, config).trimEnd());
+    printText(io, printConfig(EdgeConfig, config).trimEnd());
     return;
   }
   const agent = createEdgeAgent(config, { log: createLog({ name: 'edge', level: config.logLevel }), clock: io.clock });
@@ -127,7 +127,7 @@ async function status(io: Io, options: Place & { json?: boolean; watch?: boolean
     try {
       await withAgent(io, options, async (ask) => {
         const answer = await ask();
-        if (io.isTerminal && options.json !== true) io.stdout.write('\u001b[2J\u001b[H'); // a fresh screen
+        if (io.isTerminal && options.json !== true) clearScreen(io);
         printStatus(io, options, answer);
       });
     } catch (error) {
@@ -194,7 +194,7 @@ async function install(io: Io, options: InstallOptions): Promise<void> {
     memoryMaxMb: options.memoryMax,
   });
   if (options.write === undefined) {
-    printLine(io, unit.trimEnd());
+    printText(io, unit.trimEnd());
     return;
   }
   const path = options.write === true ? '/etc/systemd/system/vitalwire-edge.service' : resolve(options.write);

@@ -1,6 +1,8 @@
-import type { GatewayState } from '@vitalwire/contract';
+import type { Client } from '@vitalwire/client';
+import type { GatewayState, Problem } from '@vitalwire/contract';
 import { addConnectOptions, type ConnectOptions, connect } from '../connect.ts';
-import { type AddCommand, exitCodes, type Io, printJson, printLine } from '../io.ts';
+import { type AddCommand, clearScreen, exitCodes, type Io, printJson, printLine } from '../io.ts';
+import { tableLines } from '../table.ts';
 import { age } from '../text.ts';
 
 type GatewaysOptions = ConnectOptions & { json?: boolean; watch?: boolean };
@@ -20,7 +22,7 @@ Examples:
   vitalwire gateways
   vitalwire gateways --watch --json
 
-Exit code 1 if a gateway is not online (without --watch).`,
+Exit code 1 if a gateway is not online or has a problem (without --watch).`,
     )
     .action((options: GatewaysOptions) => gateways(io, options));
 };
@@ -33,12 +35,14 @@ async function gateways(io: Io, options: GatewaysOptions): Promise<void> {
       if (options.json === true) printJson(io, answer);
       else {
         // On a terminal the table stays where it is; elsewhere each round is printed below the last.
-        if (options.watch === true && io.isTerminal) io.stdout.write('\u001b[H\u001b[2J');
+        if (options.watch === true && io.isTerminal) clearScreen(io);
         for (const line of table(answer.gateways, answer.nowUs)) printLine(io, line);
+        for (const { gateway, problem } of answer.gateways) if (problem !== null) printLine(io, `PROBLEM ${gateway}: ${problem}`);
+        for (const { about, text } of await othersProblems(client, answer.gateways)) printLine(io, `PROBLEM ${about}: ${text}`);
         if (answer.storage === 'down') printLine(io, 'storage does not answer: births and deaths are not known, live status is');
       }
       if (options.watch !== true) {
-        if (answer.gateways.some(({ state }) => state !== 'online')) io.exitCode(exitCodes.answerIsNo);
+        if (answer.gateways.some(({ state, problem }) => state !== 'online' || problem !== null)) io.exitCode(exitCodes.answerIsNo);
         return;
       }
       await io.clock.sleep(WATCH_MS, io.signal);
@@ -48,18 +52,18 @@ async function gateways(io: Io, options: GatewaysOptions): Promise<void> {
   }
 }
 
+/** What is wrong behind the gateways, such as a damaged database: it is their readings that wait. */
+async function othersProblems(client: Client, gateways: readonly GatewayState[]): Promise<readonly Problem[]> {
+  const { links } = await client.state();
+  return (links.problems ?? []).filter(({ about }) => !gateways.some(({ gateway }) => gateway === about));
+}
+
 const titles = ['GATEWAY', 'STATE', 'VERSION', 'OUTBOX', 'OLDEST', 'IN/OUT per s', 'FULL IN', 'CERT', 'CLOCK'] as const;
 
 function table(gateways: readonly GatewayState[], nowUs: number): string[] {
   if (gateways.length === 0) return ['No gateway has been heard of yet.'];
   const rows = [titles, ...gateways.map((gateway) => cells(gateway, nowUs))];
-  const widths = titles.map((_title, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  return tableLines(rows);
 }
 
 function cells(gateway: GatewayState, nowUs: number): string[] {
@@ -71,8 +75,12 @@ function cells(gateway: GatewayState, nowUs: number): string[] {
     gateway.depthChunks === null ? '--' : `${gateway.depthChunks} chunks, ${size(gateway.depthBytes ?? 0)}`,
     gateway.oldestAgeMs === null ? '--' : age(gateway.oldestAgeMs),
     gateway.chunksPerSecondIn === null ? '--' : `${gateway.chunksPerSecondIn.toFixed(1)} / ${(gateway.chunksPerSecondOut ?? 0).toFixed(1)}`,
-    gateway.secondsUntilFull === null ? '--' : age(gateway.secondsUntilFull * 1000),
-    gateway.certificateDaysLeft === null ? '--' : `${Math.floor(gateway.certificateDaysLeft)} d`,
+    gateway.secondsUntilFull === null ? '--' : gateway.secondsUntilFull === 0 ? 'now' : age(gateway.secondsUntilFull * 1000),
+    gateway.certificateDaysLeft === null
+      ? '--'
+      : gateway.certificateDaysLeft < 0
+        ? 'EXPIRED'
+        : `${Math.floor(gateway.certificateDaysLeft)} d`,
     clockText(gateway.clock),
   ];
 }

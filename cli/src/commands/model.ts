@@ -5,7 +5,7 @@ import { bonnKnownSegments } from '@vitalwire/datasets';
 import type { Split } from '@vitalwire/detector';
 import { InvalidArgumentError } from 'commander';
 import { CliError } from '../errors.ts';
-import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
+import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine, printText } from '../io.ts';
 import { labelledSegments } from '../model/bonn-segments.ts';
 import { modelFileNames, readFile, readModelFiles, readReport, shippedModelDir } from '../model/model-files.ts';
 import { ensureBonn } from '../recordings.ts';
@@ -122,7 +122,7 @@ async function evaluate(io: Io, options: EvaluateOptions): Promise<void> {
   );
   const bars = barsOf(evaluation, speed);
   if (options.json === true) printJson(io, { ...evaluation, speed, bars });
-  else printLine(io, text.trimEnd());
+  else printText(io, text.trimEnd());
   if (bars.some(({ met }) => !met)) io.exitCode(exitCodes.answerIsNo);
 }
 
@@ -131,7 +131,7 @@ async function card(io: Io, options: CardOptions): Promise<void> {
   const { evaluation, speed } = readReport(options.report === undefined ? shippedModelDir() : resolve(options.report));
   const text = renderModelCard(evaluation, speed);
   if (options.out === undefined) {
-    printLine(io, text.trimEnd());
+    printText(io, text.trimEnd());
     return;
   }
   try {

@@ -50,6 +50,20 @@ test('patients and devices are registered, assigned and listed', async () => {
   });
 });
 
+test('a label from outside moves no cursor and sets no title, in tables and in JSON', async () => {
+  const evil = '\u001b]0;own\u0007\u001b[2J\u009b31mBed\n4\u202e';
+  await vitalwire('patients', 'put', 'p66', '--label', evil);
+  await vitalwire('devices', 'put', 'eeg-66', '--kind', 'eeg', '--label', evil);
+  for (const verb of ['patients', 'devices']) {
+    const { out } = await vitalwire(verb);
+    expect(out).toContain(']0;own[2J31mBed 4');
+    expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
+  }
+  const { out } = await vitalwire('patients', 'list', '--json');
+  expect(out).not.toMatch(/[\u007f-\u009f\u202e]/);
+  expect(JSON.parse(out)).toMatchObject({ patients: expect.arrayContaining([expect.objectContaining({ label: evil })]) });
+});
+
 test('a device is moved to another gateway, on record, and not in passing', async () => {
   await vitalwire('devices', 'put', 'eeg-8', '--kind', 'eeg', '--gateway', 'gateway-1');
   const passing = await vitalwire('devices', 'put', 'eeg-8', '--kind', 'eeg', '--gateway', 'gateway-2');

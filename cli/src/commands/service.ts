@@ -1,6 +1,6 @@
 import { createLog, printConfig, readConfig, runUntilSignal } from '@vitalwire/runtime';
 import { Argument } from 'commander';
-import { type AddCommand, printLine } from '../io.ts';
+import { type AddCommand, printText } from '../io.ts';
 import { prefixOf, services } from '../services.ts';
 
 type Options = { config?: string; printConfig?: boolean };
@@ -23,7 +23,7 @@ export const addCommand: AddCommand = (program, io) => {
       const { schema, create } = await load();
       const config = readConfig(schema, { prefix: prefixOf(name), env: io.env, file: options.config, configName: name });
       if (options.printConfig === true) {
-        printLine(io, printConfig(schema, config).trimEnd());
+        printText(io, printConfig(schema, config).trimEnd());
         return;
       }
       const level = config['logLevel'];

@@ -1,4 +1,4 @@
-import { type AddCommand, printJson, printLine } from '../io.ts';
+import { type AddCommand, printJson, printLine, printText } from '../io.ts';
 import { listSettings, settingsMarkdown } from '../settings-list.ts';
 
 /** `vitalwire settings`: the one list of every setting. */
@@ -12,7 +12,7 @@ export const addCommand: AddCommand = (program, io) => {
     .action(async (options: { json?: boolean; markdown?: boolean }) => {
       const lists = await listSettings();
       if (options.json === true) printJson(io, lists);
-      else if (options.markdown === true) io.stdout.write(settingsMarkdown(lists));
+      else if (options.markdown === true) printText(io, settingsMarkdown(lists).trimEnd());
       else {
         for (const { service, settings } of lists) {
           printLine(io, service);
@@ -22,7 +22,8 @@ export const addCommand: AddCommand = (program, io) => {
               : value === undefined || value === ''
                 ? 'unset'
                 : `default ${JSON.stringify(value)}`;
-            printLine(io, `  ${env}  (${standard}${secret ? ', secret' : ''})\n      ${description}`);
+            printLine(io, `  ${env}  (${standard}${secret ? ', secret' : ''})`);
+            printLine(io, `      ${description}`);
           }
         }
       }

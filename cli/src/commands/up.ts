@@ -127,7 +127,7 @@ const SUMMARY_EVERY = 10;
 function lineTeller(io: Io): Teller {
   let seconds = 0;
   let told: readonly string[] = [];
-  noteLine(io, labelLines.join('\n'));
+  for (const line of labelLines) noteLine(io, line);
   return {
     service: ({ name, state, restarts, lastCrash }) => {
       noteLine(

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { actingUser } from '../acting-user.ts';
 import { addConnectOptions, type ConnectOptions, connect } from '../connect.ts';
-import { type AddCommand, canShowWall, type Io } from '../io.ts';
+import { type AddCommand, canShowWall, type Io, printLine, printText } from '../io.ts';
 
 type WatchOptions = ConnectOptions & {
   snapshot?: boolean;
@@ -48,9 +48,9 @@ async function watch(io: Io, options: WatchOptions): Promise<void> {
     const { env, signal } = io;
     if (options.snapshot === true) {
       const size = options.size ?? sizeOf(io);
-      io.stdout.write(await takeSnapshot({ client, env, signal, ...size, ...unicode }));
+      printText(io, (await takeSnapshot({ client, env, signal, ...size, ...unicode })).replace(/\n$/, ''));
     } else if (options.plain === true || !canShowWall(io)) {
-      await runPlain({ client, signal, write: (line) => void io.stdout.write(`${line}\n`) });
+      await runPlain({ client, signal, write: (line) => printLine(io, line) });
     } else {
       await runWall({ client, env, signal, by: actingUser(io, options.by), bell: options.bell, steady: !options.flash, ...unicode });
     }

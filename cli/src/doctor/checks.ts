@@ -7,9 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@vitalwire/client';
 import { exitCodeOf, sentenceOf } from '../errors.ts';
 import { exitCodes } from '../io.ts';
+import { askAgent } from '../stack/agent-status.ts';
 import type { DataDir } from '../stack/data-dir.ts';
 import { keptPorts, takenPorts } from '../stack/ports.ts';
 import { findStack, readToken } from '../stack/stack-file.ts';
+import { askProblems } from '../stack/stack-watch.ts';
 
 export type Finding = {
   readonly check: string;
@@ -98,7 +100,7 @@ const checks: Readonly<Record<string, Check>> = {
   certificates: (dirs, nowMs) => {
     const first = certificates(dirs, nowMs)[0];
     if (first === undefined) return ok('none yet; made at the first start');
-    const found = `${first.name} ends first, in ${first.days} days`;
+    const found = first.days < 0 ? `${first.name} has expired` : `${first.name} ends first, in ${first.days} days`;
     const renew = "restart the stack: 'vitalwire up' renews what ends soon";
     const next = first.name === 'ca.pem' ? `the authority itself ends: stop the stack, move ${dirs.pki} away, start again` : renew;
     if (first.days < CERTIFICATE_FAIL_DAYS) return fail(found, next);
@@ -110,6 +112,52 @@ const checks: Readonly<Record<string, Check>> = {
     return nowMs > EARLIEST_MS
       ? ok(found)
       : fail(found, 'set the clock (timedatectl set-ntp true); no reading is refused for its time, but ages would be wrong');
+  },
+
+  database: async (dirs) => {
+    const file = readingsFile(dirs);
+    if (file === null) return ok('none of SQLite here yet');
+    const { good, text } = await runNode(quickCheck, [file], DATABASE_CHECK_MS);
+    if (good && text === 'ok') return ok(`${file} is whole`);
+    if (good)
+      return fail(
+        `${file} is damaged (${text.split('\n')[0] ?? ''})`,
+        'stop the stack, then restore a backup or move the file away; gateways send again what they hold',
+      );
+    if (text.includes('TIMED_OUT'))
+      return warn(
+        `${file} could not be looked through within ${DATABASE_CHECK_MS / 1000} s: not known`,
+        'storage looks through it once a day by itself; see its log',
+      );
+    return warn(`${file} could not be looked through: ${text}`, 'run this as the user of the stack');
+  },
+
+  services: async (dirs) => {
+    const stack = findStack(dirs);
+    if (stack === null) return ok('none run');
+    const problems = await askProblems(stack);
+    return problems.length === 0
+      ? ok('each says that it does all it should')
+      : warn(problems.join('; '), `see 'vitalwire status' and the logs in ${dirs.logs}`);
+  },
+
+  gateways: async (dirs) => {
+    const stack = findStack(dirs);
+    if (stack === null) return ok('none known while nothing runs');
+    const web = await Client.connect({ url: stack.urls.web, token: readToken(stack.tokenPath), caPath: stack.caPath, timeoutMs: 3_000 });
+    try {
+      const [{ gateways }, { links }] = await Promise.all([web.gateways(), web.state()]);
+      const agent = await askAgent(stack);
+      const told = new Map((links.problems ?? []).map(({ about, text }) => [about, text]));
+      for (const { gateway, problem } of gateways) if (problem !== null) told.set(gateway, problem);
+      // The agent of this machine may know what it cannot tell the cluster any more.
+      const [own] = agent?.problems ?? [];
+      if (own !== undefined) told.set(stack.gatewayId, own);
+      if (told.size === 0) return ok(`${gateways.length} known, none has a problem`);
+      return fail([...told].map(([about, text]) => `${about}: ${text}`).join('; '), 'each sentence says what to do');
+    } finally {
+      await web.close();
+    }
   },
 
   stack: async (dirs, nowMs) => {
@@ -161,10 +209,30 @@ function nearestExisting(place: string): string {
   return existsSync(place) || path.dirname(place) === place ? place : nearestExisting(path.dirname(place));
 }
 
-function runNode(script: string): Promise<{ good: boolean; text: string }> {
+const DATABASE_CHECK_MS = 30_000;
+
+/** In a process of its own, which can be ended: a large file takes its time. */
+const quickCheck = `
+const D = require('better-sqlite3');
+const say = (text) => process.stdout.write(text);
+try { say(String(new D(process.argv[1], { readonly: true, fileMustExist: true }).pragma('quick_check(1)', { simple: true }))); }
+catch (error) { if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code ?? '')) say(error.message); else throw error; }`;
+
+/** The file of the readings, where this data directory keeps them in SQLite and has begun to. */
+function readingsFile(dirs: DataDir): string | null {
+  const kept = path.join(dirs.secrets, 'database.url');
+  if (!existsSync(kept)) return null;
+  const address = readFileSync(kept, 'utf8').trim();
+  if (!address.startsWith('sqlite:')) return null;
+  const file = path.join(address.slice('sqlite:'.length), 'readings.sqlite');
+  return existsSync(file) ? file : null;
+}
+
+function runNode(script: string, args: readonly string[] = [], timeout = 10_000): Promise<{ good: boolean; text: string }> {
   const cwd = fileURLToPath(new URL('../..', import.meta.url));
   return new Promise((resolve) => {
-    execFile(process.execPath, ['-e', script], { cwd, timeout: 10_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, ['-e', script, ...args], { cwd, timeout }, (error, stdout, stderr) => {
+      if (error?.killed === true) resolve({ good: false, text: 'TIMED_OUT' });
       const why = stderr.split('\n').find((line) => /error/i.test(line)) ?? error?.message ?? '';
       resolve({ good: error === null, text: error === null ? stdout : why.trim() });
     });

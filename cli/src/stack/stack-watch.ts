@@ -60,7 +60,8 @@ export async function watchStack(
 // Prediction and web only repeat what is wrong with those they depend on.
 const sources: readonly string[] = ['storage', 'ingest', 'edge'];
 
-async function askProblems(info: StackFile): Promise<string[]> {
+/** What the services say is wrong with them, a sentence each, beginning with the service. */
+export async function askProblems(info: StackFile): Promise<string[]> {
   const told = await Promise.all(
     Object.entries(info.urls.probes).map(async ([service, url]) => {
       const answer = await askProbe(url); // one that does not answer is starting, which the supervisor tells

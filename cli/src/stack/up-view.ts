@@ -1,4 +1,4 @@
-import { labelShort } from '@vitalwire/contract';
+import { cleanLine, labelShort } from '@vitalwire/contract';
 import { Box, render, Text } from 'ink';
 import { createElement, type ReactElement } from 'react';
 import { age } from '../text.ts';
@@ -44,7 +44,7 @@ function picture({ services, numbers, info, nowMs }: Props): ReactElement {
     ...services.map((service) => serviceLine(service, nowMs)),
     line('gap-2', ' '),
     ...numberLines(numbers, nowMs).map((text, index) => line(`number-${index}`, text)),
-    ...numbers.problems.map((text) => createElement(Text, { key: text, color: 'red', wrap: 'truncate-end' }, `  ! ${text}`)),
+    ...numbers.problems.map((text) => createElement(Text, { key: text, color: 'red', wrap: 'truncate-end' }, `  ! ${cleanLine(text)}`)),
     line('gap-3', ' '),
     ...(info === null ? [] : addressLines(info).map((text, index) => line(`address-${index}`, text))),
     line('end', 'Ctrl-C stops everything, in order', 'dim'),
@@ -58,7 +58,7 @@ function line(key: string, text: string, style: 'bold' | 'dim' | 'plain' = 'plai
 function serviceLine({ name, state, restarts, lastCrash }: ServiceView, nowMs: number): ReactElement {
   const { word, color } = marks[state];
   const again = restarts === 0 ? '' : `${restarts} restart${restarts === 1 ? '' : 's'}`;
-  const crash = lastCrash === null ? '' : `, last ended ${age(nowMs - lastCrash.atMs)} ago: ${lastCrash.reason}`;
+  const crash = lastCrash === null ? '' : `, last ended ${age(nowMs - lastCrash.atMs)} ago: ${cleanLine(lastCrash.reason)}`;
   return createElement(
     Box,
     { key: name },

@@ -1,4 +1,5 @@
 export * from './api/index.ts';
+export { cleanJson, cleanLine, cleanText } from './clean-text.ts';
 export { aheadUs, isClockWrong } from './clock-bound.ts';
 export {
   decodeHello,

@@ -30,9 +30,15 @@ export function isEvicting({ evicted }: Pick<UplinkFacts, 'evicted'>): boolean {
 
 /** What a person must do something about, the worst first: each says what it is and what to do. */
 export function problemsOf(facts: UplinkFacts): string[] {
-  return [certificateProblem(facts), rivalProblem(facts), evictionProblem(facts), linkProblem(facts), clockProblem(facts)].flatMap((one) =>
-    one === null ? [] : [one],
-  );
+  const all = [
+    expiredProblem(facts),
+    rivalProblem(facts),
+    evictionProblem(facts),
+    linkProblem(facts),
+    clockProblem(facts),
+    certificateSoonProblem(facts),
+  ];
+  return all.flatMap((one) => (one === null ? [] : [one]));
 }
 
 /** The first problem, short enough for the wire, and how many more there are. */
@@ -45,15 +51,19 @@ export function problemOnWire(problems: readonly string[]): string | undefined {
   return text + more;
 }
 
-function certificateProblem({ certificate, nowMs }: UplinkFacts): string | null {
-  if (certificate === null) return null;
-  const { path, notAfterMs } = certificate;
-  const on = new Date(notAfterMs).toISOString().slice(0, 16).replace('T', ' ');
-  if (nowMs >= notAfterMs)
-    return `the gateway's certificate expired on ${on} UTC and is refused: put a new one at ${path} (a stack's is renewed by starting 'vitalwire up' again)`;
-  const days = (notAfterMs - nowMs) / DAY_MS;
-  if (days >= CERTIFICATE_SOON_DAYS) return null;
-  return `the gateway's certificate ends on ${on} UTC: put a new one at ${path} before that (a stack's is renewed by starting 'vitalwire up' again)`;
+function expiredProblem({ certificate, nowMs }: UplinkFacts): string | null {
+  if (certificate === null || nowMs < certificate.notAfterMs) return null;
+  return `the gateway's certificate expired on ${minuteOf(certificate.notAfterMs)} and is refused: put a new one at ${certificate.path} (a stack's is renewed by starting 'vitalwire up' again)`;
+}
+
+function certificateSoonProblem({ certificate, nowMs }: UplinkFacts): string | null {
+  if (certificate === null || nowMs >= certificate.notAfterMs || certificate.notAfterMs - nowMs >= CERTIFICATE_SOON_DAYS * DAY_MS)
+    return null;
+  return `the gateway's certificate ends on ${minuteOf(certificate.notAfterMs)}: put a new one at ${certificate.path} before that (a stack's is renewed by starting 'vitalwire up' again)`;
+}
+
+function minuteOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 function rivalProblem({ owner, rivalAgoMs }: UplinkFacts): string | null {

@@ -227,7 +227,8 @@ export class Uplink implements Lifecycle {
       chunksPerSecondIn: round2(this.#rateIn.perSecond),
       chunksPerSecondOut: round2(this.#rateOut.perSecond),
       secondsUntilFull: state === null ? null : this.#secondsUntilFull(state),
-      certificateDaysLeft: certificate === null ? null : round2((certificate.notAfterMs - nowMs) / DAY_MS),
+      // To a tenth of a second: the cluster goes by it when the gateway can say nothing any more.
+      certificateDaysLeft: certificate === null ? null : Math.round(((certificate.notAfterMs - nowMs) * 1e6) / DAY_MS) / 1e6,
       clock: this.clock,
       measuredAtUs: clock.nowUs(),
       ...(problem === undefined ? {} : { problem }),

@@ -301,6 +301,27 @@ describe('a client', () => {
     other.remove();
   });
 
+  test("asks an operator's question of a server whose certificate has only expired, and of no other", async () => {
+    const other = await TestPki.create();
+    const expired = { kind: 'service', days: 3_500 / 86_400 } as const; // certificates begin an hour ago
+    const asked = async (issuer: TestPki, host: string, acceptExpired: boolean): Promise<string> => {
+      const server = createApi({ log, tls: await issuer.pki.issue('late', expired), tokens: fixedToken(TOKEN, { id: 'viewer' }) });
+      const { url: baseUrl } = await listen(server, host, 0);
+      const client = new HttpClient({ baseUrl, token: TOKEN, caPath: pki.caPath, acceptExpired });
+      const answer = await client.getJson('/openapi.json', z.looseObject({})).then(
+        () => 'answered',
+        (error: unknown) => (error instanceof Error ? error.message : ''),
+      );
+      await Promise.all([client.close(), server.close()]);
+      return answer;
+    };
+    expect(await asked(pki, '127.0.0.1', true)).toBe('answered');
+    expect(await asked(pki, '127.0.0.1', false)).toContain('CERT_HAS_EXPIRED');
+    expect(await asked(pki, '127.0.0.2', true)).toContain('CERT_HAS_EXPIRED'); // a name its certificate is not for
+    expect(await asked(other, '127.0.0.1', true)).toMatch(/CERT_HAS_EXPIRED|SIGNATURE|ISSUER/);
+    other.remove();
+  });
+
   test('refuses a server whose certificate is for another host', async () => {
     const elsewhere = new HttpClient({
       baseUrl: url.replace('127.0.0.1', '127.0.0.2'),

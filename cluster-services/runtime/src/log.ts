@@ -1,3 +1,4 @@
+import { cleanJson } from '@vitalwire/contract';
 import pino from 'pino';
 import { isCodedError } from './errors.ts';
 
@@ -28,7 +29,7 @@ export function createLog(options: LogOptions): Log {
         log: redactEntries,
       },
       serializers: { err: (error: unknown) => error }, // already a plain object when it comes here
-      hooks: { streamWrite: redactText }, // the whole line: message, stack, and what was interpolated into them
+      hooks: { streamWrite: (line) => cleanJson(redactText(line)) }, // the whole line: message, stack, and what was interpolated into them; a terminal acts on none of it
     },
     options.destination ?? pino.destination({ fd: 2, sync: true }),
   );
