@@ -5,21 +5,24 @@ import { benchCodec } from './codec.ts';
 import { benchGroupCommit } from './group-commit.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchReplay } from './replay.ts';
-import { codecTable, commitTable, pipelineTable, replayTable } from './tables.ts';
+import { codecTable, commitTable, pipelineTable, replayTable, wardTable } from './tables.ts';
+import { benchWard } from './ward.ts';
 
-const usage = `npm run bench [-- commit|pipeline|codec|replay] [--rounds N] [--seconds N] [--tls off|on|both] [--json]
+const usage = `npm run bench [-- commit|pipeline|codec|replay|ward] [--rounds N] [--seconds N] [--tls off|on|both] [--patients N] [--json]
 
-Measurements side by side, whose ratios count. Without a name all four run, about 6 minutes in all.
+Measurements side by side, whose ratios count. Without a name all but ward run, about 6 minutes in all.
 
   commit         group commit beside one commit per message, through our front door into SQLite (about 30 s)
   pipeline       our front door and MariaDB beside Mosquitto, paho-mqtt and PyMySQL (about 4 minutes)
   codec          our sample codecs beside JSON, on real EEG (about 5 s)
   replay         a device's side of a replay: its clock, and how fast it can be (about 1 minute)
+  ward           the whole stack with patients of 8 channels at 256 Hz: processor time, waits, how seldom is judged (about 2 minutes)
 
 codec and pipeline send real EEG: the Bonn recordings, which 'npx vitalwire datasets fetch bonn' fetches.
 
   --rounds N     rounds per side, 1 to 9 (default 3)
-  --seconds N    pipeline: seconds of load per round and side, 1 to 10 (default 2); replay: ten times as many at 1x
+  --seconds N    pipeline: seconds of load per round and side, 1 to 10 (default 2); replay: ten times as many at 1x; ward: thirty times as many
+  --patients N   ward: 1 to 500 (default 120)
   --tls MODE     pipeline: TLS off or on, on all sides alike (default both, one after the other)
   --json         only the result as JSON on stdout
 
@@ -27,9 +30,16 @@ The exit code is 0, 1 when something could not be measured or stays below its ba
 
 Example: npm run bench -- pipeline --seconds 3 --json`;
 
-const names = ['commit', 'pipeline', 'codec', 'replay'] as const;
+const names = ['commit', 'pipeline', 'codec', 'replay', 'ward'] as const;
+const withoutName = names.filter((name) => name !== 'ward'); // a load for the whole machine, only when asked for
 type Name = (typeof names)[number];
-type Task = { readonly names: readonly Name[]; readonly rounds: number; readonly seconds: number; readonly tls: readonly boolean[] };
+type Task = {
+  readonly names: readonly Name[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly tls: readonly boolean[];
+  readonly patients: number;
+};
 type Outcome = { readonly result: { readonly bench: Name }; readonly table: string; readonly isGood: boolean };
 
 // Children and temporary directories go when the process ends; without a listener a signal would end it too soon for that.
@@ -69,7 +79,7 @@ async function run(task: Task, json: boolean): Promise<void> {
   process.stdout.write(`${JSON.stringify(task.names.length === 1 ? { ...results[0], ...machine } : { results, ...machine }, null, 2)}\n`);
 }
 
-async function measure(name: Name, { rounds, seconds, tls }: Task): Promise<Outcome> {
+async function measure(name: Name, { rounds, seconds, tls, patients }: Task): Promise<Outcome> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   if (name === 'commit') {
     const result = await benchGroupCommit(rounds, say);
@@ -82,6 +92,10 @@ async function measure(name: Name, { rounds, seconds, tls }: Task): Promise<Outc
   if (name === 'replay') {
     const result = await benchReplay(rounds, seconds * 10, say);
     return { result, table: replayTable(result), isGood: result.isGood };
+  }
+  if (name === 'ward') {
+    const result = await benchWard(patients, seconds * 30, say);
+    return { result, table: wardTable(result), isGood: result.judged === patients };
   }
   const result = await benchPipeline({ rounds, seconds, tls }, say);
   return { result, table: pipelineTable(result), isGood: result.isGood };
@@ -97,6 +111,7 @@ function readArguments(args: readonly string[]): 'help' | { task: Task; json: bo
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '2' },
       tls: { type: 'string', default: 'both' },
+      patients: { type: 'string', default: '120' },
     },
   });
   if (values.help) return 'help';
@@ -105,10 +120,11 @@ function readArguments(args: readonly string[]): 'help' | { task: Task; json: bo
   if (more.length > 0) throw new BenchError(`one benchmark at a time, but '${more.join(' ')}' came behind '${asked}'`);
   if (asked !== undefined && known.length === 0) throw new BenchError(`there is no benchmark '${asked}', only ${names.join(', ')}`);
   const task = {
-    names: asked === undefined ? names : known,
+    names: asked === undefined ? withoutName : known,
     rounds: wholeNumber('rounds', values.rounds, 9),
     seconds: wholeNumber('seconds', values.seconds, 10),
     tls: tlsModes(values.tls),
+    patients: wholeNumber('patients', values.patients, 500),
   };
   return { task, json: values.json };
 }

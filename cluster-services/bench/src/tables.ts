@@ -2,6 +2,7 @@ import type { CodecResult } from './codec.ts';
 import type { GroupCommitResult } from './group-commit.ts';
 import type { PipelineMode, PipelineResult } from './pipeline.ts';
 import type { ReplayResult } from './replay.ts';
+import type { WardResult } from './ward.ts';
 
 const NAME = 62;
 
@@ -33,6 +34,32 @@ export function replayTable({ bars, blocks, fullSpeed, lateMs, request, seconds,
     row(`a request of ${request.dataS} s as CBOR`, request.readMs.toFixed(2), request.cborMs.toFixed(2), `${request.cborBytes}`),
     row('the same as JSON', request.readMs.toFixed(2), request.jsonMs.toFixed(2), `${request.jsonBytes}`),
     'Every sample of the file was sent once; what leaves the device is decoded again before it counts.',
+  ].join('\n');
+}
+
+export function wardTable({
+  patients,
+  seconds,
+  cores,
+  replayCores,
+  judged,
+  windowsPerSecond,
+  everyS,
+  waitedS,
+  longestPauseS,
+}: WardResult): string {
+  const hops = Object.entries(everyS).map(([every, count]) => `every ${every} s: ${count}`);
+  return [
+    `ward: ${patients} patients of 8 channels at 256 Hz through the whole stack, ${seconds} s`,
+    row('', 'cores'),
+    ...Object.entries(cores).map(([name, share]) => row(name, share.toFixed(2))),
+    row('beside them the replays', replayCores.toFixed(2)),
+    row('patients with detections', `${judged}`),
+    row('windows judged and committed per second', windowsPerSecond.toFixed(1)),
+    row('of those', hops.join(', ')),
+    row('', 'p50', 'p99', 'most'),
+    row('from the end of a window to its commit, s', waitedS.p50.toFixed(2), waitedS.p99.toFixed(2), waitedS.most.toFixed(2)),
+    row('longest pause between two detections of a patient, s', longestPauseS.toFixed(1)),
   ].join('\n');
 }
 

@@ -155,8 +155,10 @@ export class ScoringWorker {
     const cost = seconds * (session?.channels.length ?? 0);
     return new Promise((resolve, reject) => {
       const waiting = { task, cost, seconds, completes, sinceMs: this.#options.clock.monotonicMs(), resolve, reject };
-      if (lane === 'live') this.#live.add(session?.line ?? task.session, waiting);
-      else {
+      if (lane === 'live') {
+        this.#live.add(session?.line ?? task.session, waiting);
+        if (completes === null) return; // it waits for one that completes a window
+      } else {
         if (session !== undefined) this.#live.flush(session.line); // in order: what was received before goes before
         this.#catchUp.push(waiting);
         this.#catchUpCost += cost;
