@@ -4,13 +4,14 @@ import type { ClockState, GatewayState, LiveStatus, Status } from '@vitalwire/co
 export type GatewayLive = {
   status: LiveStatus | null;
   statusReceivedAtUs: number | null;
+  heardAtUs: number | null; // when anything of it was last received
   birth: Status | null;
   death: Status | null;
   clock: ClockState | null;
   certificateEndsUs: number | null; // by the cluster's clock
 };
 
-/** One gateway for one moment; without a live status for `silentMs` it is no longer called online. */
+/** One gateway for one moment; from which nothing was heard for `silentMs` it is no longer called online. */
 export function gatewayState(gateway: string, live: GatewayLive, nowUs: number, silentMs: number): GatewayState {
   const { status, birth, death } = live;
   return {
@@ -55,10 +56,11 @@ function clockOf({ status, clock }: GatewayLive): ClockState | null {
 }
 
 function gatewayCondition(live: GatewayLive, nowUs: number, silentMs: number): GatewayState['state'] {
-  const { status, statusReceivedAtUs, death } = live;
+  const { status, statusReceivedAtUs, heardAtUs, death } = live;
   if (status !== null && statusReceivedAtUs !== null) {
     if (!status.online || death?.subject === status.session) return 'offline';
-    return nowUs - statusReceivedAtUs <= silentMs * 1000 ? 'online' : 'silent';
+    // Its readings say as well as its status that it is there: after a restart of this service they come first.
+    return nowUs - Math.max(statusReceivedAtUs, heardAtUs ?? 0) <= silentMs * 1000 ? 'online' : 'silent';
   }
   return death !== null && (live.birth === null || death.subject === live.birth.subject) ? 'offline' : 'unknown';
 }

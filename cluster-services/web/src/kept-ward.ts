@@ -59,6 +59,7 @@ const KeptGateway = z.object({
     })
     .nullable(),
   statusReceivedAtUs: z.number().nullable(),
+  heardAtUs: z.number().nullable(),
   certificateEndsUs: z.number().nullable(),
   birth: KeptStatus.nullable(),
   death: KeptStatus.nullable(),

@@ -9,11 +9,12 @@ import type { Ward } from './ward.ts';
 const LOOK_MS = 1_000;
 /** Devices asked about at once: the others' turn comes with the next look. */
 const DEVICES_PER_LOOK = 64;
-/** Without an answer, or where storage does not know either, it is asked again after this long. */
+/** Without an answer it is asked again after this long; where storage does not know either, ever more seldom. */
 const AGAIN_MS = 2_000;
+const MOST_SELDOM_MS = 30_000;
 
 export type LatestKeeperOptions = {
-  readonly storage: ServiceLink;
+  readonly storage: Pick<ServiceLink, 'getJson'>;
   readonly ward: Ward;
   readonly clock: Clock;
   readonly log: Log;
@@ -27,6 +28,9 @@ export class LatestKeeper implements Lifecycle {
   readonly #options: LatestKeeperOptions;
   #isWanted = true; // everything of everybody
   #notBeforeMs = 0;
+  #againMs = AGAIN_MS;
+  #unmarked: readonly string[] = []; // as they were after the last look
+  #turn = 0; // whose turn it is, where not all are asked about at once
   #timer: Timer | null = null;
   #looking: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -58,7 +62,7 @@ export class LatestKeeper implements Lifecycle {
   }
 
   async #look(): Promise<void> {
-    const { storage, ward, clock, log } = this.#options;
+    const { storage, clock, log } = this.#options;
     if (clock.monotonicMs() < this.#notBeforeMs) return;
     try {
       if (this.#isWanted) {
@@ -66,17 +70,30 @@ export class LatestKeeper implements Lifecycle {
         const { devices } = await storage.getJson('/v1/latest', Latest);
         for (const device of devices) await this.#take(device);
       }
-      const unmarked = ward.unmarkedDevices();
-      for (const device of unmarked.slice(0, DEVICES_PER_LOOK)) {
-        const { devices } = await storage.getJson(`/v1/latest?device=${encodeURIComponent(device)}`, Latest);
-        for (const one of devices) await this.#take(one);
-      }
-      if (unmarked.length > 0) this.#notBeforeMs = clock.monotonicMs() + AGAIN_MS;
+      await this.#askForMarks();
     } catch (err) {
       this.#isWanted = true;
       this.#notBeforeMs = clock.monotonicMs() + AGAIN_MS;
       log.debug({ err }, 'the latest values were not answered'); // the link says so once, aloud
     }
+  }
+
+  async #askForMarks(): Promise<void> {
+    const { storage, ward, clock } = this.#options;
+    const unmarked = ward.unmarkedDevices();
+    if (unmarked.length === 0) return;
+    const from = this.#turn < unmarked.length ? this.#turn : 0;
+    const asked = unmarked.slice(from, from + DEVICES_PER_LOOK);
+    for (const device of asked) {
+      const { devices } = await storage.getJson(`/v1/latest?device=${encodeURIComponent(device)}`, Latest);
+      for (const one of devices) await this.#take(one);
+    }
+    this.#turn = from + asked.length;
+    const left = ward.unmarkedDevices();
+    const isNews = left.length < unmarked.length || left.some((device) => !this.#unmarked.includes(device));
+    this.#againMs = isNews ? AGAIN_MS : Math.min(this.#againMs * 2, MOST_SELDOM_MS);
+    this.#unmarked = left;
+    this.#notBeforeMs = clock.monotonicMs() + this.#againMs;
   }
 
   async #take(latest: LatestOfDevice): Promise<void> {

@@ -314,6 +314,10 @@ test('gateways: online while they are heard, then silent, and offline when they 
   const state = (atUs: number) => ward.gateways(atUs)[0]?.state;
   expect(state(nowUs + 1)).toBe('online');
   expect(state(nowUs + wardLimits.gatewaySilentMs * 1000 + 1)).toBe('silent');
+  ward.apply(topic(), detection(0, 'quiet'), nowUs + 10 * second); // a service's word is no sign of the gateway's life, its own readings are
+  expect(state(nowUs + 16 * second)).toBe('silent');
+  ward.apply(topic(), eeg(nowUs + 10 * second), nowUs + 10 * second);
+  expect(state(nowUs + 16 * second)).toBe('online');
   ward.applyLiveStatus(status(measured, false), nowUs + second);
   expect(state(nowUs + second)).toBe('offline');
   expect(ward.gateways(nowUs)[0]).toMatchObject({ depthChunks: 5, certificateDaysLeft: 10 });

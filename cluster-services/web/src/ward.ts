@@ -65,6 +65,8 @@ type DeviceNow = {
 type DeviceMark = { readonly replay: ReplayMark | null; readonly isKnown: boolean };
 const unmarked: DeviceMark = { replay: null, isKnown: true };
 
+// These may come from a service, and prove nothing about the gateway they name.
+const sentByService: ReadonlySet<Message['stream']> = new Set(['detection', 'alarm']);
 // What these are about is never one patient, whoever the device is.
 const systemConditions: ReadonlySet<AlarmInfo['condition']> = new Set([
   'gateway-offline',
@@ -153,6 +155,8 @@ export class Ward {
   /** False: another gateway's, which changes nothing. */
   apply(topic: Topic, message: Message, receivedAtUs: number): boolean {
     if (!this.admits(topic, message)) return false;
+    const known = sentByService.has(message.stream) ? undefined : this.#gateways.get(topic.gateway);
+    if (known !== undefined) known.heardAtUs = Math.max(known.heardAtUs ?? 0, receivedAtUs);
     switch (message.stream) {
       case 'eeg':
         this.#applyEeg(topic, message, receivedAtUs);
@@ -440,7 +444,15 @@ export class Ward {
     const known = this.#gateways.get(id);
     if (known !== undefined) return known;
     if (this.#gateways.size >= this.#limits.maxGateways) return null;
-    const live: GatewayLive = { status: null, statusReceivedAtUs: null, birth: null, death: null, clock: null, certificateEndsUs: null };
+    const live: GatewayLive = {
+      status: null,
+      statusReceivedAtUs: null,
+      heardAtUs: null,
+      birth: null,
+      death: null,
+      clock: null,
+      certificateEndsUs: null,
+    };
     this.#gateways.set(id, live);
     return live;
   }

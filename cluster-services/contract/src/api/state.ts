@@ -96,7 +96,7 @@ export type WallState = z.infer<typeof WallState>;
 /** One gateway: births and deaths from storage, merged with its live status from memory. */
 export const GatewayState = z.object({
   gateway: z.string(),
-  state: z.enum(['online', 'silent', 'offline', 'unknown']), // silent = no live status for a while and no death heard
+  state: z.enum(['online', 'silent', 'offline', 'unknown']), // silent = nothing was heard of it for a while, and no death
   session: z.string().nullable(),
   version: z.string().nullable(),
   bornAtUs: z.number().nullable(),

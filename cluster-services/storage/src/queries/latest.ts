@@ -4,6 +4,7 @@ import {
   type HeartRateReading,
   isClockWrong,
   type LatestOfDevice,
+  limits,
   type Message,
   type Stream,
 } from '@vitalwire/contract';
@@ -14,10 +15,12 @@ import { findRecording, type Recording, readMessagesBackwards, type StoredMessag
 
 /** Recordings of a stream that are looked at: those without an end, the newest begun first, and some more in case their clocks are wrong. */
 const CANDIDATES = 4;
-const MAX_CANDIDATES = 32;
+const MAX_CANDIDATES = 12;
 const ROWS_PER_PAGE = 16;
 /** Rows of one recording that are looked at: a device whose clock is wrong for longer has no latest value there. */
 const MAX_ROWS = 4_096;
+/** The same where only the columns have to be looked at. */
+const MAX_ROWS_OF_COLUMNS = 20_000;
 /** Replicas commit side by side: rows of this much time may lie out of the order of their seqs. */
 const ORDER_SLACK_US = 5_000_000;
 
@@ -84,27 +87,47 @@ async function candidates(db: Kysely<ReadingsTables>, { device, gateway }: Owned
   return [...new Set([...first, ...rows])].map(({ id }) => id);
 }
 
-/**
- * Of one recording. The samples of EEG, and the windows of detections, are in the order of their seqs; heart rates are not: an export of
- * yesterday comes after a reading of today. Nothing is measured after its commit, so rows committed before the best value cannot beat it.
- */
+/** Of one recording. The samples of EEG, and the windows of detections, are in the order of their seqs; heart rates are not. */
 async function latestIn(db: Kysely<ReadingsTables>, id: Buffer, stream: Stream): Promise<Value | null> {
   const recordingId = bytesToUuid(id);
-  let recording: Recording | null | undefined;
-  let latest: Value | null = null;
-  let beforeSeq: number | null = null; // null = from its end
-  for (let seen = 0; seen < MAX_ROWS; ) {
-    const limit = seen === 0 ? 1 : ROWS_PER_PAGE;
-    const { messages, lowestSeq } = await readMessagesBackwards(db, recordingId, { beforeSeq, limit });
+  const [last] = (await readMessagesBackwards(db, recordingId, { beforeSeq: null, limit: 1 })).messages;
+  if (last === undefined) return null;
+  const recording = await findRecording(db, subjectOf(last.message));
+  const newest = valueIn(last, recording);
+  if (stream === 'heart-rate') return latestReading(db, { recordingId, recording, newest, beforeSeq: last.seq });
+  if (newest !== null) return newest;
+  // The last one comes from the future: the columns tell where that began, the message whether it is so.
+  const notAheadByUs = limits.maxClockAheadUs + Math.max(0, -offsetOf(last.message.clock));
+  const rows = { beforeSeq: last.seq, limit: ROWS_PER_PAGE, notAheadByUs, fromSeq: last.seq - MAX_ROWS_OF_COLUMNS };
+  const { messages } = await readMessagesBackwards(db, recordingId, rows);
+  for (const message of messages) {
+    const value = valueIn(message, recording);
+    if (value !== null) return value;
+  }
+  return null;
+}
+
+type Walk = {
+  readonly recordingId: string;
+  readonly recording: Recording | null;
+  readonly newest: Value | null; // of the last row
+  readonly beforeSeq: number;
+};
+
+// An export of yesterday comes after a reading of today. Nothing is measured after its commit, so rows committed before the best value cannot
+// beat it: of a device that sends as it measures a few rows are read.
+async function latestReading(db: Kysely<ReadingsTables>, { recordingId, recording, newest, ...from }: Walk): Promise<Value | null> {
+  let latest = newest;
+  let beforeSeq = from.beforeSeq;
+  for (let seen = 0; seen < MAX_ROWS; seen += ROWS_PER_PAGE) {
+    const { messages, lowestSeq } = await readMessagesBackwards(db, recordingId, { beforeSeq, limit: ROWS_PER_PAGE });
     for (const row of messages) {
-      if (latest !== null && (stream !== 'heart-rate' || row.committedAtUs + ORDER_SLACK_US < latest.heldAtUs)) return latest;
-      if (recording === undefined) recording = await findRecording(db, subjectOf(row.message));
+      if (latest !== null && row.committedAtUs + ORDER_SLACK_US < latest.heldAtUs) return latest;
       const value = valueIn(row, recording);
       if (value !== null && (latest === null || value.heldAtUs > latest.heldAtUs)) latest = value;
     }
     if (lowestSeq === null) return latest;
     beforeSeq = lowestSeq;
-    seen += limit;
   }
   return latest;
 }

@@ -243,14 +243,23 @@ export async function readMessages(
   });
 }
 
-/** Decoded messages of an identity below a seq (null = from its end), the last first, and the lowest seq that was looked at. */
+export type BackwardsWish = {
+  readonly beforeSeq: number | null; // null = from its end
+  readonly limit: number;
+  readonly fromSeq?: number;
+  readonly notAheadByUs?: number; // measured at most this much after the commit, by the columns
+};
+
+/** Decoded messages of an identity from the last backwards, and the lowest seq that was looked at. */
 export async function readMessagesBackwards(
   db: Kysely<ReadingsTables>,
   recordingId: string,
-  { beforeSeq, limit }: { readonly beforeSeq: number | null; readonly limit: number },
+  { beforeSeq, limit, fromSeq, notAheadByUs }: BackwardsWish,
 ): Promise<{ readonly messages: StoredMessage[]; readonly lowestSeq: number | null }> {
   let query = db.selectFrom('chunk').select(['seq', 'committed_at_us', 'message']).where('recording_id', '=', idBytes(recordingId));
   if (beforeSeq !== null) query = query.where('seq', '<', beforeSeq);
+  if (fromSeq !== undefined && fromSeq > 0) query = query.where('seq', '>=', fromSeq);
+  if (notAheadByUs !== undefined) query = query.where((eb) => eb('measured_at_us', '<=', eb('committed_at_us', '+', notAheadByUs)));
   const rows = await query.orderBy('seq', 'desc').limit(limit).execute();
   const messages = rows.flatMap((row) => {
     const decoded = decodeMessage(row.message);

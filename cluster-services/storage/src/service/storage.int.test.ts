@@ -545,7 +545,8 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
       await commit(
         startRow({ recordingId: eeg, device: 'ahead-1', startUs: nowUs - minute, replay: null }),
         eegRow({ recordingId: eeg, device: 'ahead-1', seq: 0, startUs: nowUs - minute }),
-        ...[1, 2, 3].map((seq) => eegRow({ recordingId: eeg, device: 'ahead-1', seq, startUs: nowUs + aheadUs })),
+        // Longer than is read message by message: the columns tell where it began.
+        ...Array.from({ length: 40 }, (_, n) => eegRow({ recordingId: eeg, device: 'ahead-1', seq: n + 1, startUs: nowUs + aheadUs })),
       );
       expect((await latestOf('ahead-1'))?.eeg?.measuredAtUs).toBe(nowUs - minute + 245_000);
     });
