@@ -176,6 +176,7 @@ class AlarmsService implements Alarms {
       clock,
       log,
       onLimits: (device, by, text) => this.#wards.limits(device, by, text),
+      onForeign: (device, foreign) => this.#conflicts.heard(device, foreign, clock.monotonicMs()),
     });
     const recordings = new KnownRecordings();
     this.#catchUp = new CatchUp({
@@ -195,6 +196,7 @@ class AlarmsService implements Alarms {
       silence: this.#silence,
       owners: this.#keeper.owners,
       conflicts: this.#conflicts,
+      onUntold: () => this.#keeper.lookNow(),
       clock,
       onOwn: (alarm) => this.#pulse.heard(alarm),
       onUnknown: (recordingId) => this.#catchUp.look(recordingId),

@@ -12,7 +12,11 @@ export type LimitsKeeperOptions = {
   readonly log: Log;
   /** Told of every device whose patient has limits of their own, at every look: the log takes each change once. */
   readonly onLimits: (device: string, by: string, text: string) => void;
+  /** What was believed of this device until now was another gateway's. */
+  readonly onForeign: (device: string, gateway: string) => void;
 };
+
+const AT_MOST_EVERY_MS = 1_000;
 
 // Only what limits need: no label, no notes.
 const Known = z.object({
@@ -36,6 +40,8 @@ export class LimitsKeeper implements Lifecycle {
   #looking: Promise<void> = Promise.resolve();
   #stopped = false;
   #isStale = true;
+  #isLooking = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #text = '';
 
   constructor(options: LimitsKeeperOptions) {
@@ -65,8 +71,21 @@ export class LimitsKeeper implements Lifecycle {
     return this.#known.limits.find((one) => one.patient === patient)?.heartRate ?? defaultHeartRateLimits;
   }
 
+  /** Looks at once, unless it has just done so: a device is heard of which nothing is known. Resolves when the answer is there, or none is. */
+  lookNow(): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (!this.#isStale && !this.#isLooking && !this.#stopped && nowMs - this.#lookedMs >= AT_MOST_EVERY_MS) {
+      this.#timer?.cancel();
+      this.#look();
+    }
+    return this.#looking;
+  }
+
   #look(): void {
+    this.#isLooking = true;
+    this.#lookedMs = this.#options.clock.monotonicMs();
     this.#looking = this.#refresh().finally(() => {
+      this.#isLooking = false;
       if (!this.#stopped) this.#timer = this.#options.clock.setTimer(this.#options.everyMs, () => this.#look());
     });
   }
@@ -96,7 +115,7 @@ export class LimitsKeeper implements Lifecycle {
 
   #takeOwners(): void {
     const { devices = [], owners } = this.#known;
-    this.owners.take({ devices, owners }, this.#options.clock.nowUs());
+    for (const { device, gateway } of this.owners.take({ devices, owners })) this.#options.onForeign(device, gateway);
   }
 
   #tell(): void {

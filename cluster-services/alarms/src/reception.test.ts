@@ -19,13 +19,13 @@ import { Wards } from './wards.ts';
 
 const owner = (device: string, gateway: string) => ({ device, gateway, fromUs: null, by: 'registry', atUs: 0 });
 
-function receiving() {
+function receiving(onUntold = () => Promise.resolve(), told = [owner('eeg-1', 'gateway-1'), owner('eeg-of-2', 'gateway-2')]) {
   const clock = new VirtualClock();
   const written: AlarmRecord[] = [];
   const wards = new Wards({ clock, limitsOf: () => defaultHeartRateLimits, write: (records) => void written.push(...records) });
   for (let shard = 0; shard < limits.shards; shard += 1) wards.gain(shard, new AlarmEngine({ sender: 'alarms' }));
   const owners = new DeviceOwners();
-  owners.take({ devices: [], owners: [owner('eeg-1', 'gateway-1'), owner('eeg-of-2', 'gateway-2')] }, clock.nowUs());
+  owners.take({ devices: [], owners: told });
   const [silence, conflicts] = [new SilenceWatch(clock.monotonicMs()), new ConflictWatch(clock.monotonicMs())];
   const heard = { own: 0, unknown: 0, unreadable: 0 };
   const reception = new Reception({
@@ -35,6 +35,7 @@ function receiving() {
     silence,
     owners,
     conflicts,
+    onUntold,
     clock,
     onOwn: () => {
       heard.own += 1;
@@ -51,7 +52,7 @@ function receiving() {
       .check(clock.monotonicMs(), (device) => owners.ownerOf(device), [])
       .map(({ device, statement }) => `${device}: ${statement.condition} ${statement.text}`);
   const watched = () => silence.check(clock.monotonicMs()).filter(({ device }) => device === 'eeg-1' || device === 'eeg-of-2');
-  return { reception, clock, wards, written, heard, said, watched };
+  return { reception, owners, clock, wards, written, heard, said, watched };
 }
 
 const matrix = ['gateway-1', 'gateway-2'].flatMap((gateway) =>
@@ -213,4 +214,24 @@ test.each([
   expect(open()).toEqual([expected]);
   const [alarm] = wards.now().alarms;
   expect(alarm?.text.includes('recording ended') && alarm.text.includes('during a seizure pattern')).toBe(expected === 'seizure latched');
+});
+
+test.each([
+  ['the registry says that it is not its device', 'gateway-1', 0],
+  ['the registry says that it is', 'gateway-2', 1],
+  ['the registry does not answer', null, 1],
+])("a gateway's alarm of a device nobody told of waits for the registry: %s", async (_what, said, alarms) => {
+  const { reception, owners, clock, wards } = receiving(async () => {
+    if (said === null) throw new Error('storage is down');
+    owners.take({ devices: [], owners: [owner('eeg-9', said)] });
+  }, []);
+  const [alarm] = gatewayMessages({ gateway: 'gateway-2', device: 'eeg-9', atUs: clock.nowUs() }).filter(
+    ({ stream }) => stream === 'alarm',
+  );
+  if (alarm === undefined) throw new Error('no such message');
+  reception.receive(alarm.topic(true), alarm.bytes);
+  expect(wards.now().alarms).toEqual([]);
+  await Promise.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(wards.now().alarms).toHaveLength(alarms);
 });

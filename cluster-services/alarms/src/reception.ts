@@ -8,7 +8,9 @@ import {
   type EegChunk,
   type HeartRateChunk,
   isClockWrong,
+  isServiceId,
   limits,
+  type Message,
   parseTopic,
   type RecordingEnd,
   type RecordingStart,
@@ -29,6 +31,8 @@ export type ReceptionOptions = {
   /** Whose each device is: nothing else may speak of it. */
   readonly owners: DeviceOwners;
   readonly conflicts: ConflictWatch;
+  /** A device is heard of which the registry, as it is known here, says nothing; resolves when it has been asked, answer or not. */
+  readonly onUntold: () => Promise<void>;
   readonly clock: Clock;
   /** A line of this service itself came back. */
   readonly onOwn: (alarm: Alarm) => void;
@@ -66,21 +70,36 @@ export class Reception {
       return;
     }
     const message = decoded.value;
+    const { owners } = this.#options;
+    const isUntold = message.stream !== 'status' && !owners.isTold(topic.value.device);
+    // What a gateway decided about a device nobody has told of waits for the registry's word: an alarm believed wrongly would stand.
+    if (isUntold && message.stream === 'alarm' && !isServiceId(message.sender))
+      this.#options.onUntold().then(
+        () => this.#take(topic.value, message),
+        () => this.#take(topic.value, message),
+      );
+    else {
+      if (isUntold && message.stream !== 'alarm') void this.#options.onUntold();
+      this.#take(topic.value, message);
+    }
+  }
+
+  #take(topic: Topic, message: Message): void {
     const { owners, conflicts, clock } = this.#options;
-    if (!owners.admits(topic.value, message)) {
-      conflicts.heard(topic.value.device, speakerOf(topic.value, message), clock.monotonicMs());
+    if (!owners.admits(topic, message)) {
+      conflicts.heard(topic.device, speakerOf(topic, message), clock.monotonicMs());
       return;
     }
     switch (message.stream) {
       case 'eeg':
-        this.#eeg(message, topic.value);
+        this.#eeg(message, topic);
         return;
       case 'heart-rate':
-        this.#heartRate(message, topic.value);
+        this.#heartRate(message, topic);
         return;
       case 'recording':
         if (message.kind === 'start') this.#start(message);
-        else this.#end(message, topic.value);
+        else this.#end(message, topic);
         return;
       case 'detection':
         this.detection(message);

@@ -31,12 +31,26 @@ export class DeviceOwners {
   readonly #claimed = new Map<string, string>();
   readonly #claims = new Map<string, number>(); // by gateway
 
-  /** Takes what the registry says now, also as a snapshot of earlier. */
-  take({ devices, owners }: Pick<Registry, 'devices' | 'owners'>, nowUs: number): void {
+  /** Takes what the registry says now, also as a snapshot of earlier. Returns what was believed until now and is not so. */
+  take({ devices, owners }: Pick<Registry, 'devices' | 'owners'>): { device: string; gateway: string }[] {
     const told = new Map<string, string>();
     for (const { id, gateway } of devices) if (gateway !== null) told.set(id, gateway);
-    for (const { device, gateway, fromUs } of owners ?? []) if (fromUs === null || fromUs <= nowUs) told.set(device, gateway);
+    for (const { device, gateway } of owners ?? []) told.set(device, gateway); // oldest first, and no move begins in the future
     this.#told = told;
+    const wrong: { device: string; gateway: string }[] = [];
+    for (const [device, gateway] of this.#claimed) {
+      const owner = told.get(device);
+      if (owner === undefined) continue;
+      this.#claimed.delete(device);
+      this.#claims.set(gateway, (this.#claims.get(gateway) ?? 1) - 1);
+      if (owner !== gateway) wrong.push({ device, gateway });
+    }
+    return wrong;
+  }
+
+  /** Whether the registry says whose it is. */
+  isTold(device: string): boolean {
+    return this.#told.has(device);
   }
 
   /** Null: nobody has sent as this device, and the registry does not know whose it is. */

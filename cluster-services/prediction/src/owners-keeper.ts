@@ -34,7 +34,7 @@ export class OwnersKeeper implements Lifecycle {
 
   async start(): Promise<void> {
     const kept = this.#load();
-    if (kept !== null) this.owners.take(kept, this.#options.clock.nowUs());
+    if (kept !== null) this.owners.take(kept);
     this.#look(); // nobody waits for it: a dead database must not hold up the start
   }
 
@@ -51,11 +51,11 @@ export class OwnersKeeper implements Lifecycle {
   }
 
   async #ask(): Promise<void> {
-    const { http, clock, log } = this.#options;
+    const { http, log } = this.#options;
     try {
       const { devices, owners } = await http.getJson('/v1/registry', Registry);
       const kept: Kept = { devices: devices.map((device) => ({ ...device, label: null })), owners };
-      this.owners.take(kept, clock.nowUs());
+      this.owners.take(kept);
       const text = JSON.stringify(kept);
       if (text !== this.#text) this.#save(text);
       this.#text = text;

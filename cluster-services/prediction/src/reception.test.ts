@@ -263,7 +263,7 @@ test('what comes faster than it can be scored is left to storage, and memory sta
 
 test.each(['recording', 'eeg'] as const)("another gateway's %s of a device is not judged, on either lane", async (stream) => {
   const owners = new DeviceOwners();
-  owners.take({ devices: [], owners: [{ device: 'dev', gateway: 'gw', fromUs: null, by: 'registry', atUs: 0 }] }, 0);
+  owners.take({ devices: [], owners: [{ device: 'dev', gateway: 'gw', fromUs: null, by: 'registry', atUs: 0 }] });
   const { receiver, missed, opened, take } = reception(owners);
   await take(start());
   for (const live of [false, true]) {

@@ -32,15 +32,14 @@ let made = 0;
 
 /** One well-formed message of every stream in which a gateway speaks of a device: what its certificate lets it send, for whomever. */
 export function gatewayMessages({ gateway, device, atUs }: { gateway: string; device: string; atUs: number }): GatewayMessage[] {
-  made += 1;
-  const random = new Uint8Array(6);
-  new DataView(random.buffer).setUint32(2, made);
-  const recordingId = newRecordingId(gateway, Math.floor(atUs / 1000), random);
-  const subject = newRecordingId(
-    gateway,
-    Math.floor(atUs / 1000),
-    random.map((byte) => byte ^ 0x55),
-  );
+  const newId = (): string => {
+    made += 1;
+    const random = new Uint8Array(6);
+    new DataView(random.buffer).setUint32(2, made);
+    return newRecordingId(gateway, Math.floor(atUs / 1000), random);
+  };
+  const recordingId = newId();
+  const subject = newId();
   const clock = { offsetUs: 0, uncertaintyUs: 100, source: 'front-door' } as const;
   const common = { recordingId, seq: 0, measuredAtUs: atUs, clock };
   const rate = { num: 200, den: 1 };
@@ -108,9 +107,22 @@ export function gatewayMessages({ gateway, device, atUs }: { gateway: string; de
       sampleBits: 16,
       samples: new Int16Array(200),
     },
-    { ...common, stream: 'heart-rate', firstSample: 0, kind: 'ecg', readings: [{ atUs, bpm: 41, minBpm: null, maxBpm: null }] },
-    { ...common, stream: 'event', firstSample: 0, events: [{ atUs, durationUs: null, type: 'note', text: 'x', source: 'test' }] },
-    { ...common, stream: 'quality', firstSample: 0, items: [{ atUs, channel: 0, metric: 'impedance', value: 1 }] },
+    {
+      ...common,
+      recordingId: newId(),
+      stream: 'heart-rate',
+      firstSample: 0,
+      kind: 'ecg',
+      readings: [{ atUs, bpm: 41, minBpm: null, maxBpm: null }],
+    },
+    {
+      ...common,
+      recordingId: newId(),
+      stream: 'event',
+      firstSample: 0,
+      events: [{ atUs, durationUs: null, type: 'note', text: 'x', source: 'test' }],
+    },
+    { ...common, recordingId: newId(), stream: 'quality', firstSample: 0, items: [{ atUs, channel: 0, metric: 'impedance', value: 1 }] },
     {
       ...common,
       stream: 'gap',

@@ -22,7 +22,7 @@ function screen(told: Registry | null = registry) {
   const clock = new VirtualClock();
   const atUs = clock.nowUs();
   const ward = new Ward();
-  if (told !== null) ward.setRegistry(wardRegistry(told, atUs), told, atUs);
+  if (told !== null) ward.setRegistry(wardRegistry(told, atUs), told);
   const hub = new LiveHub(hubLimits, clock, createLog({ name: 'test', level: 'silent' }));
   const frames: Uint8Array[] = [];
   const viewer = hub.join({ write: (frame) => void frames.push(frame), bufferedBytes: () => 0, isOpen: () => true });
@@ -76,7 +76,7 @@ test('a device that nobody told of is of the gateway heard first, and what was b
   for (const gateway of ['gateway-2', 'gateway-1'])
     for (const { topic, bytes } of gatewayMessages({ gateway, device: 'eeg-1', atUs })) feed.take(topic(true), bytes);
   expect(seen().patients).toMatchObject([{ key: 'device:eeg-1', eeg: { gateway: 'gateway-2' }, alarms: [{ senders: ['gateway-2'] }] }]);
-  ward.setRegistry(wardRegistry(registry, atUs), registry, atUs);
+  ward.setRegistry(wardRegistry(registry, atUs), registry);
   expect(seen().patients).toMatchObject([{ key: 'p-1', devices: [], eeg: null, heartRate: null, detection: null, alarms: [] }]);
 });
 

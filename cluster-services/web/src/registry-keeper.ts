@@ -103,7 +103,7 @@ export class RegistryKeeper implements Lifecycle {
   #use(registry: Registry): void {
     this.#registry = registry;
     const nowUs = this.#options.clock.nowUs();
-    this.#options.ward.setRegistry(wardRegistry(registry, nowUs), registry, nowUs);
+    this.#options.ward.setRegistry(wardRegistry(registry, nowUs), registry);
   }
 
   // An assignment can begin or end without a new revision: its time has come.

@@ -126,9 +126,9 @@ export class Ward {
   }
 
   /** `told`: whose each device is. What another gateway was believed before that was known is forgotten. */
-  setRegistry(registry: WardRegistry, told: Pick<Registry, 'devices' | 'owners'> | null = null, nowUs = 0): void {
+  setRegistry(registry: WardRegistry, told: Pick<Registry, 'devices' | 'owners'> | null = null): void {
     this.#registry = registry;
-    if (told !== null) this.#owners.take(told, nowUs);
+    if (told !== null) this.#owners.take(told);
     for (const { device, gateway } of this.#devices.values()) if (!this.#owners.isOf(device, gateway)) this.#forget(device);
     this.alarms.forget((device, sender) => sender !== ALARMS_SERVICE && !this.#owners.isOf(device, sender));
     for (const state of this.patients()) this.#changed.add(state.key);
