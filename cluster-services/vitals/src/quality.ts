@@ -65,7 +65,8 @@ export function checkQuality(windowUv: ArrayLike<number>, rateHz: number, { rail
   if (Math.max(...humShares(seen)) > limits.mainsShare) return refused('mains-hum');
   if (bandPower(seen, 45, rateHz) > limits.highFrequencyShare * all) return refused('broadband-noise');
   if (shareOfLoneSteps(windowUv, Math.max(1, Math.round(finer))) > limits.stepShare) return refused('steps');
-  return shape.onRails > limits.clippedShare ? { scorable: true, clipped: true } : { scorable: true };
+  const isClipped = shape.onRails > limits.clippedShare || shape.longestOnRail >= Math.round(limits.equalSamples * finer);
+  return isClipped ? { scorable: true, clipped: true } : { scorable: true };
 }
 
 /** The shares of power around 50 and around 60 Hz. */

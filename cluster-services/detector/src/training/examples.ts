@@ -1,4 +1,4 @@
-import { type ChainChannel, chainWindowSamples, MASKED_HOPS, type QualityReason, WARM_UP_HOPS } from '@vitalwire/vitals';
+import { type ChainChannel, chainWindowSamples, MASKED_HOPS, type Quality, type QualityReason, WARM_UP_HOPS } from '@vitalwire/vitals';
 import { extract } from '../extract.ts';
 import type { LabelledSegment } from './segments.ts';
 
@@ -61,9 +61,15 @@ export function examplesOf(
       evenIfRefused: true,
     });
     const judged = (at - geometry.firstSample) % geometry.judgedEvery === 0;
-    examples.push({ segment, judged, refused: quality.scorable ? null : quality.reason, features });
+    examples.push({ segment, judged, refused: reasonOf(quality), features });
   }
   return examples;
+}
+
+/** What is cut off is judged, but nothing is learnt from it. */
+function reasonOf(quality: Quality): QualityReason | null {
+  if (!quality.scorable) return quality.reason;
+  return quality.clipped === true ? 'railed' : null;
 }
 
 /** The ends of the 12-bit converter of the Bonn recordings, in microvolts. */
