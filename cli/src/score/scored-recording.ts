@@ -32,7 +32,7 @@ export type WindowCount = {
   readonly model: string; // version
   readonly windows: number;
   readonly seizure: number;
-  readonly unjudged: number; // not scorable, unsure or calibrating: neither seizure nor quiet
+  readonly unjudged: number; // not scorable, unsure or calibrating: neither a seizure or focal pattern nor quiet
 };
 
 const { toleranceBeforeS, toleranceAfterS } = eventScoringRules;

@@ -179,7 +179,7 @@ function voteOf(recording: RecordingInfo, detection: DetectionInfo, secondsOf: (
 }
 
 function windowCount(votes: readonly TimedVote[], model: string): WindowCount {
-  const seizure = votes.filter(({ verdict }) => verdict === 'seizure').length;
+  const seizure = votes.filter(({ verdict }) => verdict === 'seizure' || verdict === 'focal').length;
   const quiet = votes.filter(({ verdict }) => verdict === 'quiet').length;
   return { model, windows: votes.length, seizure, unjudged: votes.length - seizure - quiet };
 }

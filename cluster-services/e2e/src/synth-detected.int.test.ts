@@ -1,6 +1,6 @@
 import { openSyntheticPatient } from '@vitalwire/datasets';
 import { loadStreamDetector } from '@vitalwire/detector';
-import { recentRule } from '@vitalwire/vitals';
+import { AlarmEngine, recentRule } from '@vitalwire/vitals';
 import { afterAll, expect, test } from 'vitest';
 
 const detector = await loadStreamDetector();
@@ -83,4 +83,33 @@ test('a calm signal that is cut off is not quiet: what was not seen is not known
   const scale = { label: 'C3', unit: 'uV', digitalMin: -300, digitalMax: 300, physicalMin: -30, physicalMax: 30, reference: '' };
   const scores = detector.score(detector.openStream(rate, [scale]).push({ firstSample: 0, samplesPerChannel: samples.length, samples }));
   expect(scores.filter(({ verdict }) => verdict === 'quiet')).toEqual([]);
+});
+
+test('a seizure that stays near one electrode is an alarm that names it, and never quiet', async () => {
+  const hertz = 128;
+  const rate = { num: hertz, den: 1 };
+  const seizure = { onsetS: 100, durationS: 60, focus: 'C3' };
+  const patient = openSyntheticPatient({ seed: 3, channels: 8, rate, durationS: 200, seizures: [seizure], artefacts: 'none' });
+  const channels = patient.groups[0]?.channels ?? [];
+  const total = 200 * hertz;
+  const samples = new Int32Array(total * channels.length);
+  for (const [channel, values] of (await patient.read(0, 0, total)).entries()) samples.set(values, channel * total);
+  const scores = detector.score(detector.openStream(rate, channels).push({ firstSample: 0, samplesPerChannel: total, samples }));
+  const engine = new AlarmEngine({ sender: 'test' });
+  const lines = scores.flatMap(({ window, firstSample, samples: length, baseline: _, complete: __, channelReasons: ___, ...score }) => {
+    const [fromUs, toUs] = [firstSample, firstSample + length].map((sample) => Math.round((sample * 1e6) / hertz)) as [number, number];
+    const place = { device: 'd', key: `r/m/${window}`, model: 'm', fromUs, toUs, hopUs: 1e6, replay: null };
+    return engine.detection({ ...place, ...score, channelLabels: channels.map(({ label }) => label) }, toUs);
+  });
+  const during = scores.filter(({ window }) => window >= 103 && window < 156);
+  expect(during.filter(({ verdict }) => verdict !== 'focal' && verdict !== 'seizure')).toEqual([]);
+  const focal = lines.filter(({ condition }) => condition === 'focal-seizure');
+  expect(focal.map(({ transition }) => transition).filter((transition) => transition !== 'updated')).toEqual([
+    'raised',
+    'escalated',
+    'condition-ended',
+  ]);
+  expect(focal[0]).toMatchObject({ priority: 'medium', text: 'focal pattern at C3' });
+  expect((focal[0]?.onsetUs ?? 0) / 1e6 - seizure.onsetS).toBeLessThan(5);
+  expect(focal.at(-1)).toMatchObject({ state: 'latched', priority: 'high' });
 });
