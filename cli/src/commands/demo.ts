@@ -22,7 +22,7 @@ import { resolveDataDir } from '../stack/data-dir.ts';
 import { askProbe, findText } from '../stack/probe.ts';
 import { type ReplayLine, type ReplayProcess, startReplay } from '../stack/replay-process.ts';
 import { Stack } from '../stack/stack.ts';
-import { pageUrl, readToken } from '../stack/stack-file.ts';
+import { certificateLine, pageUrl, readToken } from '../stack/stack-file.ts';
 
 type Options = {
   for?: number;
@@ -116,6 +116,7 @@ async function demoIn(io: Io, options: Options, directory: string, sources: read
     await stack.start(io.signal);
     const stackReadyMs = clock.monotonicMs() - startedMs;
     noteLine(io, `ready after ${(stackReadyMs / 1000).toFixed(1)} s; the page: ${pageUrl(stack.info)}`);
+    noteLine(io, certificateLine(stack.info));
     web = await Client.connect({ url: stack.info.urls.web, token: readToken(stack.info.tokenPath), caPath: stack.info.caPath, clock });
     const latency = new LatencyWatch(web);
     replay = startReplay({ sources, data: directory, patients: options.patients, seed: options.seed, env: io.env });

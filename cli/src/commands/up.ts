@@ -5,7 +5,7 @@ import { type AddCommand, type Io, noteLine, printJson, printLine } from '../io.
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { type PortChoice, parsePort } from '../stack/ports.ts';
 import { Stack } from '../stack/stack.ts';
-import { pageUrl } from '../stack/stack-file.ts';
+import { certificateLine, pageUrl } from '../stack/stack-file.ts';
 import { type StackNumbers, watchStack } from '../stack/stack-watch.ts';
 import type { ServiceView } from '../stack/supervisor.ts';
 
@@ -137,6 +137,7 @@ function lineTeller(io: Io): Teller {
     },
     ready: (stack, tookMs) => {
       printLine(io, `ready after ${(tookMs / 1000).toFixed(1)} s; the page: ${pageUrl(stack.info)}`);
+      noteLine(io, certificateLine(stack.info));
     },
     numbers: ({ chunksPerSecond, stats, gateway, problems }) => {
       for (const problem of problems) if (!told.includes(problem)) noteLine(io, `PROBLEM: ${problem}`);

@@ -71,6 +71,11 @@ export function pageUrl(stack: StackFile): string {
   return `${stack.urls.web}/#token=${readToken(stack.tokenPath)}`;
 }
 
+/** Answers what a browser asks at the first visit of the page. */
+export function certificateLine(stack: StackFile): string {
+  return `the browser will ask about the page's certificate: this machine signed it itself. Accept it, or import ${stack.caPath} once`;
+}
+
 /** A token from its file; an error that names the file if it holds none. */
 export function readToken(file: string): string {
   let token: string;

@@ -2,7 +2,7 @@ import { cleanLine, labelShort } from '@vitalwire/contract';
 import { Box, render, Text } from 'ink';
 import { createElement, type ReactElement } from 'react';
 import { age } from '../text.ts';
-import { pageUrl, type StackFile } from './stack-file.ts';
+import { certificateLine, pageUrl, type StackFile } from './stack-file.ts';
 import { nothingKnown, type StackNumbers } from './stack-watch.ts';
 import type { ServiceView } from './supervisor.ts';
 
@@ -85,6 +85,7 @@ function numberLines({ chunksPerSecond, stats, gateway }: StackNumbers, nowMs: n
 function addressLines(info: StackFile): string[] {
   return [
     `  page         ${pageUrl(info)}`,
+    `               ${certificateLine(info)}`,
     `  intake       ${info.urls.intake}`,
     `  front door   ${info.urls.frontDoor}`,
     `  data         ${info.dataDir}`,

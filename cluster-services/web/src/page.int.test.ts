@@ -126,7 +126,7 @@ test('it shows patients, state, heart rate, a live trace, ages, REPLAY and the l
     const tile = page.getByRole('button', { name: /Bed 1/ });
     await tile.getByText('seizure pattern').waitFor({ timeout: 15_000 });
     const text = (await tile.innerText()).replace(/\s+/g, ' ');
-    expect(text).toMatch(/▲ seizure pattern Bed 1 REPLAY 97 % bonn-1 142 1\/min, (<1|1|2) s (<1|1) s EEG age/);
+    expect(text).toMatch(/▲ seizure pattern Bed 1 REPLAY 97 % probability 142 1\/min, (<1|1|2) s (<1|1) s EEG age/);
     expect(await page.getByRole('button', { name: /Bed 2/ }).innerText()).toMatch(/no data[\s\S]*--/);
     await until(async () => (await tracePixels()) > 500, 10_000);
     expect(await page.getByRole('status').innerText()).toBe('Seizure pattern: Bed 1');
@@ -151,7 +151,7 @@ test('it shows patients, state, heart rate, a live trace, ages, REPLAY and the l
 test('an alarm leads the page with mark, word and colour, is spoken at once if it is high, sounds once it may, and is answered by somebody', async () => {
   await startWorld();
   await open();
-  await page.locator('.pill[data-link=live]').waitFor();
+  await page.locator('.pill').getByText('nothing arrives').waitFor(); // connected, and nobody sends
   expect(await page.getByRole('alert').innerText()).toBe('');
   await world.alarms.raise('hr-1', 'heart-rate-high', { value: 134, limit: 120, text: 'above 120 for 6 s' });
   const id = await world.alarms.raise('eeg-2', 'seizure', {
@@ -282,11 +282,116 @@ test('data of a backlog is never shown as live, whatever the clock of the gatewa
 test('it comes back by itself when web was restarted, and says meanwhile that the connection is lost', async () => {
   await startWorld();
   await open();
-  await page.locator('.pill[data-link=live]').waitFor();
+  await page.locator('.pill').getByText('nothing arrives').waitFor(); // connected, and nobody sends
   await world.stopWeb();
   await page.getByText('connection lost, trying again').waitFor();
   await world.startWeb();
-  await page.locator('.pill[data-link=live]').waitFor({ timeout: 20_000 });
+  await page.locator('.pill').getByText('nothing arrives').waitFor({ timeout: 20_000 });
+});
+
+test('an old state stands in brackets with its age, and EEG that is not judged says so', async () => {
+  await startWorld();
+  const gateway = await world.gateway();
+  const device = gateway.device('eeg-1');
+  const unjudged = gateway.device('eeg-2');
+  await open();
+  const sending = setInterval(() => void unjudged.sendEeg([1, 2, 3]).catch(() => {}), 500);
+  try {
+    await device.sendEeg([1, 2, 3], { agoMs: 19_000 });
+    for (let window = 0; window < 3; window++) await device.sendDetection(window, 'quiet', 0.02, { agoMs: 21_000 - window * 1_000 });
+    const tile = page.getByRole('button', { name: /Bed 1/ });
+    await tile.getByText(/^\[quiet\] (19|2\d) s$/).waitFor();
+    expect(await tile.innerText()).toContain('[2 %]');
+    await page.getByRole('button', { name: /Bed 2/ }).getByText('not judged').waitFor();
+  } finally {
+    clearInterval(sending);
+  }
+});
+
+test('connected to silence is not live, and a pause is seen for as long as it lasts', async () => {
+  await startWorld();
+  await open();
+  await page.locator('.pill[data-link=lost]').getByText('nothing arrives').waitFor();
+  await page.getByLabel('Your id').fill('nurse-9');
+  await world.alarms.raise('eeg-1', 'seizure', { text: 'x' });
+  await world.alarms.raise('eeg-1', 'no-data', { text: 'no EEG' });
+  await page.getByRole('button', { name: /Bed 1/ }).click();
+  const tile = page.getByRole('button', { name: /Bed 1/ });
+  await tile.getByText('NO DATA').waitFor();
+  await page.getByRole('button', { name: 'Sound off for 120 s' }).click();
+  await tile.getByText(/sound off 1:5\d by nurse-9/).waitFor();
+  await page.getByRole('button', { name: 'Acknowledge all 2' }).click();
+  await until(async () => /acknowledged by nurse-9 .*sound off 1:5\d by nurse-9/s.test(await tile.innerText()), 5_000);
+});
+
+test('on a phone no text lies on another, the ward stands above patient and label, and a tap on a tile brings its patient into sight', async () => {
+  await startWorld();
+  world.addPatient('p3', 'Somebody whose name is long', ['eeg-3']);
+  for (let bed = 4; bed < 9; bed++) world.addPatient(`p${bed}`, `Bed ${bed}`, []);
+  await world.ready();
+  const device = (await world.gateway()).device('eeg-1', { replay: { speed: 1, source: 'Bonn' } });
+  await device.announce();
+  await open();
+  await device.sendEeg([1, 2, 3]);
+  for (let window = 0; window < 3; window++) await device.sendDetection(window, 'seizure', 0.97);
+  await world.alarms.raise('eeg-1', 'heart-rate-extreme-high', { value: 190, limit: 150, text: 'x' });
+  await world.alarms.raise('eeg-1', 'no-data', { text: 'x' });
+  for (const width of [320, 390, 600]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.getByRole('button', { name: /Bed 1/ }).getByText('NO DATA').waitFor();
+    const found = await page.evaluate(() => {
+      // Leaves with text inside the tiles: none may reach into another, or out of its tile.
+      const overlaps: string[] = [];
+      for (const tile of document.querySelectorAll('.tile')) {
+        const leaves = [...tile.querySelectorAll('span')].filter(
+          (node) => node.childElementCount === 0 && node.textContent !== '' && getComputedStyle(node).position !== 'absolute',
+        );
+        const boxes = leaves.map((node) => {
+          const range = document.createRange();
+          range.selectNodeContents(node);
+          return { text: node.textContent, box: range.getBoundingClientRect() };
+        });
+        const outside = tile.getBoundingClientRect();
+        for (const [index, { text, box }] of boxes.entries()) {
+          if (box.right > outside.right + 1) overlaps.push(`${text} leaves its tile`);
+          for (const other of boxes.slice(index + 1)) {
+            const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
+            const down = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
+            if (across > 1 && down > 3) overlaps.push(`${text} on ${other.text}`);
+          }
+        }
+      }
+      const top = (selector: string) => document.querySelector(selector)?.getBoundingClientRect().top ?? 0;
+      return {
+        overlaps,
+        order: [top('.patients'), top('.patient'), top('.label')],
+        isWide: document.documentElement.scrollWidth > innerWidth,
+      };
+    });
+    expect(found.overlaps, `${width} px`).toEqual([]);
+    expect(found.order).toEqual(found.order.toSorted((a, b) => a - b));
+    expect(found.isWide, `${width} px`).toBe(false);
+  }
+  await page.getByRole('button', { name: /Somebody/ }).click();
+  const section = page.getByRole('region', { name: 'Patient Somebody whose name is long' });
+  await until(async () => {
+    const box = await section.boundingBox();
+    return box !== null && box.y > -20 && box.y < 200;
+  }, 3_000);
+  await page.getByRole('button', { name: 'All patients' }).click();
+  await until(() => page.evaluate(() => scrollY === 0), 3_000);
+  expect(await axeViolations()).toEqual([]);
+});
+
+test('a wrong token is called one, and the right one of the next address is taken', async () => {
+  await startWorld();
+  await open('#token=not-the-one');
+  await page.getByText('This token is not, or no longer, valid here.').waitFor();
+  await page.getByText('token refused').waitFor();
+  expect(await page.getByText('connection lost').count()).toBe(0);
+  await page.goto(`${world.url}/#token=${world.token}`);
+  await page.reload();
+  await page.getByRole('button', { name: /Bed 1/ }).waitFor();
 });
 
 test('without a token it says how to get one, and shows the label', async () => {

@@ -12,6 +12,7 @@ import {
   isUnseen,
   pastWord,
   pauseOf,
+  runningPause,
 } from '@vitalwire/vitals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { nameOf } from './reading.ts';
@@ -46,19 +47,34 @@ function stateText(alarm: AlarmInfo, pauses: readonly AlarmPause[], nowUs: numbe
   return pause === null ? over : `${over}, sound off ${formatCountdown(pause.untilUs, nowUs)} by ${pause.by}`;
 }
 
-/** The worst alarm of a patient, on a tile. */
-export function TileAlarm({ patient, nowUs }: { patient: PatientState; nowUs: number }) {
-  const [worst] = patient.alarms;
-  if (worst === undefined) return null;
+/** The worst alarm of a patient on a tile, that no data arrives beside whatever is worse, and a pause for as long as it lasts. */
+export function TileAlarm({ patient, offGateways, nowUs }: { patient: PatientState; offGateways: ReadonlySet<string>; nowUs: number }) {
+  const [worst, ...others] = patient.alarms;
+  const pause = runningPause(patient.pauses, nowUs);
+  const paused = pause === null ? '' : `sound off ${formatCountdown(pause.untilUs, nowUs)} by ${pause.by}`;
+  if (worst === undefined)
+    return pause === null ? null : (
+      <span class="tile-alarm">
+        <span class="about">{paused}</span>
+      </span>
+    );
   const measure = alarmMeasure(worst);
+  const noData = worst.condition === 'no-data' ? undefined : others.find(({ condition }) => condition === 'no-data');
+  const more = others.length - (noData === undefined ? 0 : 1);
+  const state = stateText(worst, patient.pauses, nowUs);
+  const isOff = patient.eeg !== null && offGateways.has(patient.eeg.gateway) && (worst.condition === 'no-data' || noData !== undefined);
+  const about = [
+    measure,
+    state,
+    state.includes('sound off') ? '' : paused,
+    isOff ? `gateway ${patient.eeg?.gateway} is off` : '',
+    more > 0 ? `and ${more} more` : '',
+  ];
   return (
     <span class="tile-alarm">
       <Badge alarm={worst} pauses={patient.pauses} nowUs={nowUs} />
-      <span class="about">
-        {measure === '' ? '' : `${measure}, `}
-        {stateText(worst, patient.pauses, nowUs)}
-        {patient.alarms.length > 1 ? `, and ${patient.alarms.length - 1} more` : ''}
-      </span>
+      {noData === undefined ? null : <Badge alarm={noData} pauses={patient.pauses} nowUs={nowUs} />}
+      <span class="about">{about.filter((part) => part !== '').join(', ')}</span>
     </span>
   );
 }
@@ -66,7 +82,8 @@ export function TileAlarm({ patient, nowUs }: { patient: PatientState; nowUs: nu
 /** Every alarm of the selected patient, with what may be done about it. */
 export function PatientAlarms({ store, patient, nowUs }: { store: WardStore; patient: PatientState; nowUs: number }) {
   const { alarms, pauses } = patient;
-  const pause = pauses.find(({ untilUs }) => untilUs > nowUs);
+  const pause = runningPause(pauses, nowUs) ?? undefined;
+  const unanswered = alarms.filter(isUnacknowledged).length;
   if (alarms.length === 0 && pause === undefined) return null;
   return (
     <section class="alarms" aria-label={`Alarms of ${nameOf(patient)}`}>
@@ -94,6 +111,11 @@ export function PatientAlarms({ store, patient, nowUs }: { store: WardStore; pat
         ))}
       </ul>
       <p class="sound">
+        {unanswered > 1 ? (
+          <button type="button" class="act" onClick={() => void store.acknowledgeAll(patient)}>
+            Acknowledge all {unanswered}
+          </button>
+        ) : null}
         {pause === undefined ? (
           <button type="button" class="act" onClick={() => void store.pause(patient, maxPauseSeconds)}>
             Sound off for {maxPauseSeconds} s

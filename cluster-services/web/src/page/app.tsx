@@ -1,6 +1,19 @@
 import type { PatientState } from '@vitalwire/contract';
 import { label } from '@vitalwire/contract';
-import { alarmFromText, alarmWord, durationMs, everyText, formatAge, isUnacknowledged, news2Pulse, sourceMarks } from '@vitalwire/vitals';
+import {
+  acuity,
+  acuityClass,
+  alarmFromText,
+  alarmWord,
+  arrivalOf,
+  durationMs,
+  everyText,
+  formatAge,
+  isUnacknowledged,
+  news2Pulse,
+  offGateways,
+  sourceMarks,
+} from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
 import { Alert, AudioButton, PatientAlarms, Polite, SystemAlarms, TileAlarm, timeOfDay, WhoField } from './alarms.tsx';
 import { percent, type Reading, readingOf } from './reading.ts';
@@ -31,16 +44,25 @@ export function App({ store }: { store: WardStore }) {
   const nowUs = store.link.nowUs();
   const patients = store.patients();
   const selected = store.selected();
+  const off = offGateways(store.systemAlarms());
   return (
     <div class="shell">
       <Bar store={store} patients={patients} nowUs={nowUs} />
       <SystemAlarms alarms={store.systemAlarms()} nowUs={nowUs} />
       <main class="ward">
         <h1 class="quietly">Patients</h1>
-        {patients.length === 0 ? (
-          <p class="empty">
-            {store.condition === 'live' ? 'No patients yet. "vitalwire replay" sends some.' : 'Waiting for the connection.'}
+        {store.condition === 'refused' ? (
+          <p class="empty is-bad" role="alert">
+            This token is not, or no longer, valid here. Open the address that "vitalwire up" or "vitalwire demo" prints now: it ends in
+            #token=…
           </p>
+        ) : null}
+        {patients.length === 0 ? (
+          store.condition === 'refused' ? null : (
+            <p class="empty">
+              {store.condition === 'live' ? 'No patients yet. "vitalwire replay" sends some.' : 'Waiting for the connection.'}
+            </p>
+          )
         ) : (
           <ul class="patients">
             {patients.map((patient) => (
@@ -49,8 +71,12 @@ export function App({ store }: { store: WardStore }) {
                   patient={patient}
                   reading={readingOf(patient, nowUs)}
                   nowUs={nowUs}
+                  offGateways={off}
                   isSelected={patient.key === store.selectedKey}
-                  onSelect={() => store.select(patient.key)}
+                  onSelect={() => {
+                    store.select(patient.key);
+                    showPatient();
+                  }}
                 />
               </li>
             ))}
@@ -72,6 +98,16 @@ export function App({ store }: { store: WardStore }) {
   );
 }
 
+const PATIENT = 'patient';
+// As in the style sheet: below this the patient stands under the ward instead of beside it.
+const NARROW = '(max-width: 1000px)';
+
+/** Where the patient is not beside the ward, a tap on a tile brings it into sight. */
+function showPatient(): void {
+  if (!matchMedia(NARROW).matches) return;
+  requestAnimationFrame(() => document.getElementById(PATIENT)?.scrollIntoView({ block: 'start' }));
+}
+
 export function Label() {
   const end = label.indexOf(':');
   return (
@@ -84,15 +120,17 @@ export function Label() {
 
 function Bar({ store, patients, nowUs }: { store: WardStore; patients: readonly PatientState[]; nowUs: number }) {
   const time = new Date(nowUs / 1000);
-  const unanswered = patients
-    .flatMap(({ alarms }) => alarms)
-    .filter((alarm) => alarm.category === 'physiological' && alarm.priority === 'high' && isUnacknowledged(alarm)).length;
-  const link = linkOf(store);
+  // Only what goes on is counted as such; what is over and waits for somebody is told apart.
+  const alarms = patients.flatMap((patient) => patient.alarms);
+  const unanswered = alarms.filter((alarm) => acuityClass([alarm]) === acuity.activeHigh).length;
+  const over = alarms.filter((alarm) => acuityClass([alarm]) === acuity.latchedHigh).length;
+  const link = linkOf(store, patients, nowUs);
   return (
     <header class="bar">
       <Mark />
       <span class="summary">{patients.length === 1 ? '1 patient' : `${patients.length} patients`}</span>
       {unanswered > 0 ? <span class="unanswered">*** {unanswered} not acknowledged</span> : null}
+      {over > 0 ? <span class="summary">{over} over, not acknowledged</span> : null}
       {patients.some(({ replay }) => replay !== null) ? <span class="replay">REPLAY</span> : null}
       <span class="push" />
       <WhoField store={store} />
@@ -131,40 +169,46 @@ export function Mark() {
 }
 
 /** How the page itself is doing, so that nothing on it is taken for a patient's state. */
-function linkOf(store: WardStore): { kind: string; words: string } {
+function linkOf(store: WardStore, patients: readonly PatientState[], nowUs: number): { kind: string; words: string } {
   if (store.condition === 'connecting') return { kind: 'connecting', words: 'connecting' };
+  if (store.condition === 'refused') return { kind: 'refused', words: 'token refused' };
   if (store.condition === 'lost') return { kind: 'lost', words: 'connection lost, trying again' };
   if (store.links?.frontDoor === 'down') return { kind: 'lost', words: 'no live values: front door lost' };
   if (Date.now() < store.behindUntilMs) return { kind: 'behind', words: 'behind: some chunks not shown' };
-  return { kind: 'live', words: 'live' };
+  const { arrives, age } = arrivalOf(patients, nowUs);
+  if (arrives) return { kind: 'live', words: 'live' };
+  if (patients.length === 0) return { kind: 'connecting', words: 'connected, nobody sends' };
+  return { kind: 'lost', words: age === null ? 'nothing arrives' : `nothing arrives for ${formatAge(age)}` };
 }
 
 function Tile({
   patient,
   reading,
   nowUs,
+  offGateways: off,
   isSelected,
   onSelect,
 }: {
   patient: PatientState;
   reading: Reading;
   nowUs: number;
+  offGateways: ReadonlySet<string>;
   isSelected: boolean;
   onSelect: () => void;
 }) {
-  const { state, stateFreshness, heart } = reading;
+  const { state, stateText, stateTone, stateFreshness, heart } = reading;
   const [worst] = patient.alarms;
   return (
     <button
       type="button"
-      class={`tile tone-${stateFreshness === 'fresh' ? state.key : 'no-data'} ${worst === undefined ? '' : `edge-${alarmWord(worst).key}`}`}
+      class={`tile tone-${stateTone} ${worst === undefined ? '' : `edge-${alarmWord(worst).key}`}`}
       aria-current={isSelected ? 'true' : undefined}
       onClick={onSelect}
     >
-      <TileAlarm patient={patient} nowUs={nowUs} />
+      <TileAlarm patient={patient} offGateways={off} nowUs={nowUs} />
       <span class="state">
         <span aria-hidden="true">{state.symbol}</span>
-        <span class={staleClass(stateFreshness)}>{state.word}</span>
+        <span class={staleClass(stateFreshness)}>{stateText}</span>
       </span>
       <span class="who">
         <span class="name">{reading.name}</span>
@@ -176,7 +220,7 @@ function Tile({
       </span>
       <span class="cell prob">
         <span class={`value ${staleClass(stateFreshness)}`}>{reading.probability}</span>
-        <span class="unit">{everyText(patient.detection) || (patient.detection?.modelVersion ?? 'no model')}</span>
+        <span class="unit">{everyText(patient.detection) || 'probability'}</span>
       </span>
       <span class="cell heart">
         <span class={`value ${staleClass(heart.freshness)}`}>{heart.value}</span>
@@ -197,11 +241,14 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
   const points = reading.heart.freshness === 'fresh' ? news2Pulse(patient.heartRate?.bpm ?? null) : null;
   const channels = reading.stateFreshness === 'hidden' ? '' : highestChannels(store, patient);
   return (
-    <section class="patient" aria-label={`Patient ${reading.name}`}>
-      <header class={`tone-${reading.stateFreshness === 'fresh' ? reading.state.key : 'no-data'}`}>
+    <section class="patient" id={PATIENT} aria-label={`Patient ${reading.name}`}>
+      <button type="button" class="act to-ward" onClick={() => scrollTo({ top: 0 })}>
+        ↑ All patients
+      </button>
+      <header class={`tone-${reading.stateTone}`}>
         <h2>{reading.name}</h2>
         <span class="state">
-          <span aria-hidden="true">{reading.state.symbol}</span> {reading.state.word}
+          <span aria-hidden="true">{reading.state.symbol}</span> {reading.stateText}
         </span>
         {replay === null ? null : (
           <span class="replay">

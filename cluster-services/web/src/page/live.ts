@@ -12,7 +12,8 @@ import {
 } from '@vitalwire/contract';
 import { z } from 'zod';
 
-export type LinkCondition = 'connecting' | 'live' | 'lost';
+/** refused: the server is there and does not take the token. */
+export type LinkCondition = 'connecting' | 'live' | 'lost' | 'refused';
 
 export type LiveEvents = {
   onState(change: { whole: boolean; links: WallState['links']; systemAlarms: WallState['systemAlarms']; patients: PatientState[] }): void;
@@ -35,6 +36,7 @@ export class PageLink {
   #device: string | null = null;
   #handled = 0;
   #failures = 0;
+  #isRefused = false;
   #timer = 0;
   #aheadUs = 0; // the server's clock minus the browser's
 
@@ -96,12 +98,27 @@ export class PageLink {
     }
   }
 
+  // A browser does not tell why a socket was not opened; an ordinary question does.
+  async #askWhetherRefused(): Promise<void> {
+    try {
+      const answer = await fetch('/v1/time', {
+        headers: { authorization: `Bearer ${this.#token}` },
+        signal: AbortSignal.timeout(5_000),
+      });
+      this.#isRefused = answer.status === 401 || answer.status === 403;
+    } catch {
+      this.#isRefused = false; // nobody answers: that says nothing about the token
+    }
+    if (this.#isRefused && this.#socket?.readyState !== WebSocket.OPEN) this.#events.onLink('refused');
+  }
+
   #connect(): void {
     const socket = new WebSocket(`wss://${location.host}/v1/live`, [LIVE_PROTOCOL, `bearer.${this.#token}`]);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     socket.onopen = () => {
       this.#failures = 0;
+      this.#isRefused = false;
       this.#events.onLink('live');
       this.#subscribe();
     };
@@ -150,7 +167,8 @@ export class PageLink {
   #gone(socket: WebSocket): void {
     if (socket !== this.#socket) return;
     this.#socket = null;
-    this.#events.onLink('lost');
+    this.#events.onLink(this.#isRefused ? 'refused' : 'lost');
+    void this.#askWhetherRefused();
     clearTimeout(this.#timer);
     this.#failures += 1;
     this.#timer = window.setTimeout(() => this.#connect(), Math.random() * Math.min(RETRY_MAX_MS, 250 * 2 ** this.#failures));

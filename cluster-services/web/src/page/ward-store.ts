@@ -1,6 +1,16 @@
 import type { AlarmInfo, ChannelScale, EegChunk, PatientState, WallState } from '@vitalwire/contract';
 import { isId } from '@vitalwire/contract';
-import { acuityClass, ageMs, alarmWord, Bell, EegTrace, type Hearing, soundingOf, stateWord, systemAlarmsOf } from '@vitalwire/vitals';
+import {
+  acuityClass,
+  alarmWord,
+  Bell,
+  EegTrace,
+  type Hearing,
+  isUnacknowledged,
+  shownState,
+  soundingOf,
+  systemAlarmsOf,
+} from '@vitalwire/vitals';
 import { AlarmSound } from './alarm-sound.ts';
 import { type LinkCondition, PageLink } from './live.ts';
 import { nameOf } from './reading.ts';
@@ -89,6 +99,12 @@ export class WardStore {
   /** Silences one alarm. The screen shows it when the alarms service says so. */
   async acknowledge(alarm: AlarmInfo): Promise<void> {
     await this.#ask([`/v1/alarms/${alarm.alarmId}/acknowledge`], { by: this.by }, `${alarmWord(alarm).word} acknowledged by ${this.by}`);
+  }
+
+  /** Silences everything of a patient that nobody has answered. */
+  async acknowledgeAll(patient: PatientState): Promise<void> {
+    const paths = patient.alarms.filter(isUnacknowledged).map(({ alarmId }) => `/v1/alarms/${alarmId}/acknowledge`);
+    await this.#ask(paths, { by: this.by }, `${paths.length} alarms of ${nameOf(patient)} acknowledged by ${this.by}`);
   }
 
   /** Switches the sound of everything a patient wears off for a while; 0 switches it on again. */
@@ -182,6 +198,7 @@ export class WardStore {
   }
 }
 
-export function isSeizure({ detection }: PatientState, nowUs: number): boolean {
-  return detection !== null && stateWord(detection.state, ageMs(detection.at, nowUs)).state.key === 'seizure';
+/** Whether the state word is a seizure pattern, however old it may be that it is still shown. */
+export function isSeizure(patient: PatientState, nowUs: number): boolean {
+  return shownState(patient, nowUs).state.key === 'seizure';
 }
