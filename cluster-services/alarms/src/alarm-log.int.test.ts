@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Alarm, decodeMessage } from '@vitalwire/contract';
 import { Outbox, OutboxError } from '@vitalwire/outbox';
 import { createLog, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, tempDir, until } from '@vitalwire/testkit';
-import { AlarmEngine, type AlarmRecord } from '@vitalwire/vitals';
+import { AlarmEngine, type AlarmRecord, recordOf } from '@vitalwire/vitals';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AlarmLog, inOrder, type LogLine } from './alarm-log.ts';
 
@@ -46,6 +48,18 @@ async function openLog(outboxOf: (outbox: Outbox) => Outbox = (outbox) => outbox
   };
   ends.push(stop);
   return { alarmLog, live, stop };
+}
+
+/** Writes until the disk refuses. */
+function fill(path: string): void {
+  const file = openSync(path, 'w');
+  for (const size of [64 * 1024, 1024, 1])
+    try {
+      for (;;) writeSync(file, Buffer.alloc(size, 1));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+    }
+  closeSync(file);
 }
 
 function pauses(...seconds: number[]): AlarmRecord[] {
@@ -91,6 +105,53 @@ test('without a disk lines are shown all the same, and written in order when the
   await until(() => alarmLog.counts.written === 2);
   expect(live).toHaveLength(2); // not shown twice
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  'on a disk that is full every line has a number of its own, screens follow to the last, and what is true is kept when there is room',
+  async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=700', 'tmpfs', dir], { stdio: 'pipe' });
+    ends.push(() => Promise.resolve(execFileSync('umount', ['-l', dir]))); // after the outbox is closed
+    const { alarmLog, live } = await openLog();
+    const filler = join(dir, 'filler');
+    fill(filler);
+    const engine = new AlarmEngine({ sender: 'alarms' });
+    const board = new Map<string, Alarm>(); // as a screen does: within a log by its numbers, else by the sender's clock
+    const isOver = (index: number) => board.get(engine.state().alarms[index]?.alarmId ?? '')?.state === 'ended';
+    for (let round = 0; round < 10_400; round += 1) {
+      const said = { condition: 'no-data', aspect: 'eeg' } as const;
+      const values = { priority: 'medium', sinceUs: 0, value: null, limit: null, channel: null, replay: null } as const;
+      const device = `d${round % 4}`;
+      const holds = Math.floor(round / 4) % 2 === 0;
+      const statement = holds
+        ? ({ ...said, holds, ...values, text: 'x' } as const)
+        : ({ ...said, holds: false, endedUs: 1, text: 'y' } as const);
+      alarmLog.write(engine.statement(device, statement, round * 1_000));
+    }
+    await until(() => live.length === 10_400, { timeoutMs: 60_000 });
+    expect(alarmLog.counts).toEqual({ written: 0, liveOnly: 396 });
+    expect(alarmLog.waiting).toBe(10_004);
+    expect(new Set(live.map(({ subject, seq }) => `${subject} ${seq}`)).size).toBe(10_400);
+    const inOrderOfNumbers = [...live].sort((a, b) => a.seq - b.seq);
+    expect(new Set(inOrderOfNumbers.map(({ seq }) => seq)).size).toBe(10_400);
+    for (const line of inOrderOfNumbers) {
+      const told = board.get(line.alarmId);
+      const isNewer = told === undefined || (told.subject === line.subject ? line.seq > told.seq : line.measuredAtUs > told.measuredAtUs);
+      if (isNewer) board.set(line.alarmId, line);
+    }
+    expect([0, 1, 2, 3].map(isOver)).toEqual([true, true, true, true]);
+    rmSync(filler);
+    await until(() => alarmLog.waiting === 0, { timeoutMs: 60_000 });
+    expect(alarmLog.counts).toEqual({ written: 10_004, liveOnly: 396 });
+    for (const end of ends.splice(1)) await end(); // a restart on the same disk
+    const again = await openLog();
+    const { earlier } = again.alarmLog;
+    expect(earlier.map(({ seq }) => seq)).toEqual(Array.from({ length: 10_004 }, (_, seq) => seq)); // without a hole
+    const after = new AlarmEngine({ sender: 'alarms' });
+    after.replay(earlier.map(recordOf));
+    expect(after.now().alarms).toEqual([]);
+  },
+  180_000,
+);
 
 test('lines of several logs come in the order of the wall clock, those of one log in that of their numbers', () => {
   const line = (logId: string, seq: number, atUs: number): LogLine => ({ ...(pauses(1)[0] as AlarmRecord), logId, seq, atUs });

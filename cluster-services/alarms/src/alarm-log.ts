@@ -23,7 +23,7 @@ export type AlarmLogOptions = {
 
 /** Lines of its own that an outbox gives back at the start: weeks of alarms. */
 const MAX_EARLIER = 50_000;
-/** Lines that wait for a disk that is full; beyond it the newest are sent live only, and the log says so. */
+/** Lines that wait for a disk that is full; beyond it of each alarm only the newest line is kept, for as many alarms. All are shown. */
 const MAX_WAITING = 10_000;
 /** A line is shown when it is on the disk, or after this: whoever watches must not wait for a slow disk. */
 const LIVE_AFTER_MS = 100;
@@ -31,10 +31,14 @@ const AGAIN_MS = 2_000;
 
 const LogFile = z.object({ logId: z.string() });
 type Waiting = { readonly alarm: Alarm; told: boolean };
+type Numbered = { readonly logId: string; readonly seq: number; readonly atUs: number };
 
 /**
  * Numbers the records of the engine into this service's log and sends them: committed to the outbox, from where they reach the cluster's
  * database whatever happens, and at once on the live lane. The outbox is also the memory over a restart.
+ *
+ * What has no place any more while the disk is full is shown under a log of its own, which is never stored, with numbers that go on: so screens
+ * follow, and the numbers of the stored log have no hole. As a line holds the whole state, the newest of each alarm is enough to keep.
  */
 export class AlarmLog implements Lifecycle {
   readonly #options: AlarmLogOptions;
@@ -42,6 +46,10 @@ export class AlarmLog implements Lifecycle {
   #nextSeq = 0;
   #earlier: readonly Alarm[] = [];
   readonly #waiting: Waiting[] = [];
+  readonly #newest = new Map<string, AlarmRecord>(); // by alarm: what comes into the log when there is room again; last = changed last
+  #overflowId = '';
+  #lastAtUs = 0;
+  #shownOnly = 0; // lines of the log that is never stored
   #writing = false;
   #stopped = false;
   #again: Timer | null = null;
@@ -53,10 +61,10 @@ export class AlarmLog implements Lifecycle {
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.#newest.size;
   }
 
-  /** Lines committed since the start, and lines that could only be shown. */
+  /** Lines committed since the start, and lines that were shown and are not kept: later ones say more. */
   get counts(): { readonly written: number; readonly liveOnly: number } {
     return { written: this.#written, liveOnly: this.#liveOnly };
   }
@@ -80,6 +88,7 @@ export class AlarmLog implements Lifecycle {
     // A log whose end is not known is not continued: a number given twice would be a line lost.
     this.#logId = last === undefined ? newRecordingId(sender, clock.nowMs(), randomBytes(6)) : logId;
     this.#nextSeq = last === undefined ? 0 : last.seq + 1;
+    this.#overflowId = newRecordingId(sender, clock.nowMs(), randomBytes(6));
     if (last === undefined) writeSmallFile(path, { logId: this.#logId }, log);
   }
 
@@ -92,23 +101,47 @@ export class AlarmLog implements Lifecycle {
   /** Each record becomes the next line. Never waits, never fails: what cannot be written yet is tried again. */
   write(records: readonly AlarmRecord[]): void {
     for (const record of records) {
-      const alarm = this.#lineOf(record);
-      if (this.#waiting.length >= MAX_WAITING) {
-        this.#liveOnly += 1;
-        this.#nextSeq -= 1; // it is not in the log
-        this.#options.log.error(
-          { alarmId: alarm.alarmId, transition: alarm.transition },
-          'an alarm line cannot be kept: too many wait for the disk',
-        );
-        this.#tell({ alarm, told: false });
+      if (this.#newest.size > 0 || this.#waiting.length >= MAX_WAITING) {
+        this.#showOnly(record);
         continue;
       }
+      const alarm = this.#lineOf(record, this.#next(this.#logId, record.atUs));
       const waiting: Waiting = { alarm, told: false };
       this.#waiting.push(waiting);
       this.#options.onLine(alarm);
       this.#options.clock.setTimer(LIVE_AFTER_MS, () => this.#tell(waiting));
     }
     void this.#pump();
+  }
+
+  #showOnly(record: AlarmRecord): void {
+    const key = record.alarmId === '' ? `${record.device} ${record.transition}` : record.alarmId;
+    if (this.#newest.delete(key)) this.#liveOnly += 1;
+    this.#newest.set(key, record);
+    for (const oldest of this.#newest.keys()) {
+      if (this.#newest.size <= MAX_WAITING) break;
+      this.#newest.delete(oldest);
+      this.#liveOnly += 1;
+    }
+    // Its clock never goes back: towards another log screens go by it.
+    const atUs = Math.max(record.atUs, this.#lastAtUs + 1);
+    const alarm = this.#lineOf(record, this.#next(this.#overflowId, atUs));
+    this.#options.log.error(
+      { alarmId: alarm.alarmId, transition: alarm.transition },
+      'an alarm line is shown and waits: too many wait for the disk',
+    );
+    this.#options.onLine(alarm);
+    this.#tell({ alarm, told: false });
+  }
+
+  /** There is room again: the newest line of each alarm comes into the log. They were shown. */
+  #takeNewest(): void {
+    for (const record of this.#newest.values()) {
+      const alarm = this.#lineOf(record, this.#next(this.#logId, record.atUs));
+      this.#options.onLine(alarm);
+      this.#waiting.push({ alarm, told: true });
+    }
+    this.#newest.clear();
   }
 
   async #pump(): Promise<void> {
@@ -122,6 +155,7 @@ export class AlarmLog implements Lifecycle {
         this.#waiting.splice(0, group.length);
         this.#written += group.length;
         for (const one of group) this.#tell(one);
+        if (this.#waiting.length === 0) this.#takeNewest();
       }
     } catch (error) {
       log.error({ err: error, waiting: this.#waiting.length }, 'alarm lines cannot be written; they are shown, and tried again');
@@ -138,14 +172,20 @@ export class AlarmLog implements Lifecycle {
     this.#options.publishLive(formatTopic(this.#options.sender, alarm.device, 'alarm', true), encodeMessage(alarm));
   }
 
-  #lineOf({ atUs, ...record }: AlarmRecord): Alarm {
-    const seq = this.#nextSeq;
-    this.#nextSeq += 1;
+  #next(logId: string, atUs: number): Numbered {
+    const isKept = logId === this.#logId;
+    const seq = this.#nextSeq + (isKept ? 0 : this.#shownOnly++);
+    if (isKept) this.#nextSeq += 1;
+    this.#lastAtUs = Math.max(this.#lastAtUs, atUs);
+    return { logId, seq, atUs };
+  }
+
+  #lineOf({ atUs: _, ...record }: AlarmRecord, { logId, seq, atUs }: Numbered): Alarm {
     return {
       ...record,
       stream: 'alarm',
-      recordingId: derivedId(this.#logId, 'alarm'),
-      subject: this.#logId,
+      recordingId: derivedId(logId, 'alarm'),
+      subject: logId,
       seq,
       measuredAtUs: atUs,
       clock: this.#options.clockState(),
