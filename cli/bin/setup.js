@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 const NEEDED_NODE = 24;
 const LOCK_WAIT_MS = 15 * 60_000;
 const LOCK_POLL_MS = 200;
+const MOST_OUTPUT = 64 * 1024 * 1024; // of npm, kept until it is known whether anybody needs it
 
 /** A set-up step that failed, in one sentence for a person. */
 export class SetupError extends Error {
@@ -26,7 +27,8 @@ export function ensureInstalled(root) {
   if (isInstalled(root)) return false;
   return underLock(root, () => {
     if (isInstalled(root)) return false;
-    say('installing packages (npm ci): once, and again when package-lock.json changes');
+    say('installing packages (npm ci), a minute or two: once, and again when package-lock.json changes');
+    const startedMs = Date.now();
     // No package of ours needs an install script; some would start a compiler (better-sqlite3 under npm 10).
     const done = runNpm(root, ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund']);
     if (done !== 0)
@@ -34,6 +36,7 @@ export function ensureInstalled(root) {
         `npm ci failed in ${root} (exit code ${done}). Its output is above; check the network or proxy and run the command again.`,
       );
     writeJson(installStampPath(root), { lock: hashOfFile(path.join(root, 'package-lock.json')) });
+    say(`packages installed in ${secondsSince(startedMs)} s`);
     return true;
   });
 }
@@ -45,7 +48,8 @@ export function ensureBuilt(root, { force = false } = {}) {
   return underLock(root, () => {
     const now = sourceFingerprint(root);
     if (!force && isBuilt(root, now)) return false;
-    say('building');
+    say('building, half a minute: once, and again when sources change');
+    const startedMs = Date.now();
     const node = nodeBinary(root);
     runStep(root, node, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], 'the build (tsc -b)');
     const page = path.join(root, 'cluster-services', 'web');
@@ -59,6 +63,7 @@ export function ensureBuilt(root, { force = false } = {}) {
     }
     mkdirSync(path.dirname(buildStampPath(root)), { recursive: true });
     writeJson(buildStampPath(root), { sources: now });
+    say(`built in ${secondsSince(startedMs)} s`);
     return true;
   });
 }
@@ -182,8 +187,16 @@ function isAlive(pid) {
 function runNpm(root, args) {
   // Under `npm run` this names the very npm that is running; else the one on the PATH.
   const script = process.env.npm_execpath;
-  if (script !== undefined && /npm-cli\.c?js$/.test(script)) return run(root, process.execPath, [script, ...args]);
-  return run(root, process.platform === 'win32' ? 'npm.cmd' : 'npm', args, process.platform === 'win32');
+  if (script !== undefined && /npm-cli\.c?js$/.test(script)) return runQuietly(root, process.execPath, [script, ...args]);
+  return runQuietly(root, process.platform === 'win32' ? 'npm.cmd' : 'npm', args, process.platform === 'win32');
+}
+
+/** Its output is for whoever has to mend it: under Node 20, which only starts ours, npm warns of every package that wants a newer one. */
+function runQuietly(cwd, command, args, shell = false) {
+  const done = spawnSync(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], shell, env: process.env, maxBuffer: MOST_OUTPUT });
+  const code = exitCodeOf(done, command);
+  if (code !== 0) process.stderr.write(`${done.stdout}${done.stderr}`);
+  return code;
 }
 
 function runStep(cwd, command, args, name) {
@@ -193,7 +206,10 @@ function runStep(cwd, command, args, name) {
 
 function run(cwd, command, args, shell = false) {
   // stdout of the step goes to our stderr: our own stdout belongs to the command a person typed.
-  const done = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2], shell, env: process.env });
+  return exitCodeOf(spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2], shell, env: process.env }), command);
+}
+
+function exitCodeOf(done, command) {
   if (done.error)
     throw new SetupError(`${command} could not be started: ${done.error.message}. Node ${NEEDED_NODE}'s npm is needed on the PATH.`);
   if (done.signal) throw new SetupError(`stopped by ${done.signal} while setting up; run the command again.`);
@@ -233,6 +249,7 @@ function sleep(ms) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+const secondsSince = (startedMs) => Math.round((Date.now() - startedMs) / 1_000);
 const hashOfFile = (file) => createHash('sha256').update(readFileSync(file)).digest('hex');
 const writeJson = (file, value) => writeFileSync(file, `${JSON.stringify(value)}\n`);
 const say = (text) => process.stderr.write(`vitalwire: ${text}\n`);

@@ -9,6 +9,7 @@ export const cliErrors = {
   PORTS_DAMAGED: { retry: 'no', summary: 'the file of ports cannot be used' },
   DATA_UNWRITABLE: { retry: 'no', summary: 'the data directory cannot be used' },
   NOT_ALLOWED: { retry: 'no', summary: 'this user may not read it' },
+  INCOMPLETE: { retry: 'no', summary: 'this installation is incomplete' },
   NO_STACK: { retry: 'yes', summary: 'no stack is running here' },
   STACK_FILE_DAMAGED: { retry: 'no', summary: 'the file that says where the stack is cannot be used' },
   TOKEN_UNUSABLE: { retry: 'no', summary: 'the token cannot be used' },

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { cleanText, labelLines } from '@vitalwire/contract';
 import { version } from '@vitalwire/runtime';
 import { Command } from 'commander';
+import { CliError } from './errors.ts';
 import type { AddCommand, Io } from './io.ts';
 
 // In the order of the help text. Files that are not there yet are left out.
@@ -28,7 +29,11 @@ const verbs = [
 ];
 
 /** The command line. Of the verbs only the wanted one is loaded, so that a service starts fast; for the help text all of them are. */
-export async function buildProgram(io: Io, argv: readonly string[]): Promise<Command> {
+export async function buildProgram(
+  io: Io,
+  argv: readonly string[],
+  commandsUrl = new URL('./commands/', import.meta.url),
+): Promise<Command> {
   const program = new Command('vitalwire')
     .description("EEG and heart rate from the patient's side to the people who watch, with nothing lost on the way.")
     .version(`vitalwire ${version}\n\n${labelLines.join('\n')}`, '-V, --version', 'show version and label')
@@ -39,8 +44,15 @@ export async function buildProgram(io: Io, argv: readonly string[]): Promise<Com
     .configureOutput({ writeOut: (text) => io.stdout.write(cleanText(text)), writeErr: (text) => io.stderr.write(cleanText(text)) })
     .addHelpText('after', helpEnd);
   for (const verb of wantedVerbs(argv)) {
-    const add = await loadVerb(verb);
-    if (add === undefined) continue;
+    const add = await loadVerb(verb, commandsUrl);
+    if (add === undefined) {
+      // The help text goes without it; whoever typed it is told.
+      if (verb !== argv[0]) continue;
+      throw new CliError(
+        'INCOMPLETE',
+        `there is no file of the verb '${verb}': build it again with 'npm run build', or install again with 'npm ci'`,
+      );
+    }
     const before = program.commands.length;
     add(program, io);
     for (const command of program.commands.slice(before)) inherit(program, command);
@@ -67,8 +79,8 @@ function wantedVerbs(argv: readonly string[]): readonly string[] {
   return first !== undefined && verbs.includes(first) ? [first] : verbs;
 }
 
-async function loadVerb(verb: string): Promise<AddCommand | undefined> {
-  const file = new URL(`./commands/${verb}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+async function loadVerb(verb: string, commandsUrl: URL): Promise<AddCommand | undefined> {
+  const file = new URL(`${verb}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, commandsUrl);
   if (!existsSync(file)) return undefined;
   const module: { addCommand: AddCommand } = await import(file.href);
   return module.addCommand;

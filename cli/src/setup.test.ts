@@ -20,6 +20,7 @@ beforeEach(() => {
   write(
     'npm-cli.js',
     `const fs = require('node:fs'); fs.appendFileSync('calls', 'npm ' + process.argv[2] + '\\n');
+     for (let index = 0; index < 60; index += 1) console.error('npm warn EBADENGINE Unsupported engine');
      setTimeout(() => {
        fs.rmSync('node_modules', { recursive: true, force: true });
        fs.mkdirSync('node_modules/typescript/bin', { recursive: true });
@@ -42,6 +43,14 @@ test('what set-up prints goes to stderr only', async () => {
   const { stdout, stderr } = await start();
   expect(stdout).toBe('');
   expect(stderr).toContain('noise');
+});
+
+test('npm is quiet where all goes well: a line that says what and how long, one that says it is done', async () => {
+  const { stderr } = await start();
+  expect(stderr).not.toContain('EBADENGINE');
+  const lines = stderr.trim().split('\n');
+  expect(lines[0]).toMatch(/^vitalwire: installing packages \(npm ci\), a minute or two: /);
+  expect(lines[1]).toMatch(/^vitalwire: packages installed in \d+ s$/);
 });
 
 test('two starts at once do the work once', async () => {
@@ -84,8 +93,9 @@ test('a folder of compiled files that was deleted is built again', async () => {
 
 test('an install that fails is told in one sentence, and tried again next time', async () => {
   const npm = readFileSync(path.join(root, 'npm-cli.js'), 'utf8');
-  write('npm-cli.js', 'process.exit(7);');
+  write('npm-cli.js', "console.error('npm error ETIMEDOUT'); process.exitCode = 7;");
   const failed = await start();
+  expect(failed.stderr).toContain('npm error ETIMEDOUT');
   expect(failed.code).toBe(1);
   expect(failed.stderr).toMatch(/SetupError: npm ci failed in .* \(exit code 7\)/);
   write('npm-cli.js', npm);

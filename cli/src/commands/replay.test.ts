@@ -26,7 +26,7 @@ test.each([
   [['replay', 'synth', '--duration', '0s'], /duration between 1ms/],
   [['replay', 'synth', '--stagger', '-1s'], /Give a duration|argument missing/],
   [['replay', 'synth', '--channels', 'Fp1,,Fp2'], /labels with commas between/],
-  [['replay', 'synth', '--patients', '0'], /whole number from 1 to 99/],
+  [['replay', 'synth', '--patients', '501'], /whole number from 1 to 500/],
   [['replay', 'synth', './x.edf'], /'synth' does not go with '\.\/x\.edf': built-in sources stand alone or beside each other/],
   [['replay', 'synth', 'synth'], /'synth' does not go with 'synth'/],
   [['replay', './nowhere.edf'], /'\.\/nowhere\.edf': there is no such file, and the built-in sources are synth, demo and bonn/],

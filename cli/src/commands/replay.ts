@@ -34,6 +34,8 @@ type Options = {
   json?: boolean;
 };
 
+/** A replay of so many devices still sends each block in its time on two cores (overload is measured with 250); beyond it, start several. */
+const MAX_PATIENTS = 500;
 const PROGRESS_EVERY_MS = 1_000;
 const ADDRESS_EVERY_MS = 1_000;
 const SHOWN_PROBLEMS = 3;
@@ -52,7 +54,7 @@ export const addCommand: AddCommand = (program, io) => {
     .option(
       '--patients <n>',
       'how many: made-up patients, or copies of the files (default: bonn 8, demo 8, synth 1, one for each file)',
-      parseWhole(1, 99),
+      parseWhole(1, MAX_PATIENTS),
     )
     .option('--speed <x>', 'against the wall clock: 0.1 to 1000, or max', parseSpeed, 1)
     .option('--start <time>', 'begin this far into the source, for example 90s', parseMomentMs)
