@@ -21,6 +21,13 @@ export const refusals = {
       `more than ${most} recordings fall into the range`,
       'ask for a shorter range, or for one recording',
     ),
+  tooManyRanges: (most: number) =>
+    new ApiError(
+      422,
+      'RANGE_TOO_LONG',
+      `the time line has more than ${most} holes and clock steps`,
+      'ask for a shorter range, or for one recording',
+    ),
   tooManyReadings: (most: number) =>
     new ApiError(422, 'RANGE_TOO_LONG', `more than ${most} readings fall into the range`, 'ask for a shorter range, or for one recording'),
   busy: () => new ApiError(503, 'BUSY', 'too many heavy queries are under way', 'try again in a moment'),

@@ -27,8 +27,8 @@ export type ClockStep = { readonly seq: number; readonly fromUs: number; readonl
 export const timeRunLimits = {
   /** How far the clock of a device may be from the count of its samples before that is a step: more than jitter, less than anybody overlooks. */
   stepUs: 1_000_000,
-  /** Runs kept of one recording; with more its clock says nothing. */
-  runs: 10_000,
+  /** Runs kept of one recording, each a hole or a step apart from the next; with more its clock says nothing. */
+  runs: 5_000,
 } as const;
 
 /** The runs of chunks in rising seq order. */

@@ -10,7 +10,7 @@ import { Pace } from './slices.ts';
 import type { StoredSeqs } from './stored-seqs.ts';
 import { clockSteps, closedUp } from './time-runs.ts';
 
-export const timelineLimits = { ranges: 5_000, readings: 2_000_000, gapStreams: 2_000, gapsPerStream: 2_000 } as const;
+export const timelineLimits = { ranges: 50_000, readings: 2_000_000, gapStreams: 2_000, gapsPerStream: 2_000 } as const;
 
 /** Between two recordings of one device there is always a little time; less than this is no pause. */
 const MOMENT_US = 50_000;
@@ -34,6 +34,8 @@ type Line = {
  */
 export async function timelineOf(db: Kysely<ReadingsTables>, line: Line, fromUs: number, toUs: number): Promise<Timeline> {
   const { device, stream } = line;
+  const runs = line.recordings.reduce((sum, { stored }) => sum + (stored.runs?.length ?? 0), 0);
+  if (runs > timelineLimits.ranges) throw refusals.tooManyRanges(timelineLimits.ranges);
   const measured = stream === 'heart-rate' ? await measureReadings(db, line) : line.recordings.map(measureSignal);
   measured.sort((a, b) => a.beginsUs - b.beginsUs);
   const readings = measured.flatMap((one) => one.readings).toSorted((a, b) => a.atUs - b.atUs);
@@ -78,7 +80,12 @@ function stretchesOf({ known }: MeasuredRecording): Stretch[] {
 }
 
 function measureSignal({ recording, account, stored }: Accounted): MeasuredRecording {
-  if (stored.runs === null || stored.runs.length > timelineLimits.ranges) throw refusals.tooManyRecordings(timelineLimits.ranges);
+  // A clock that is set all the time says nothing: of such a recording the seqs are known, and no time is called recorded.
+  if (stored.runs === null) {
+    const whole = placed(recording, account, []);
+    const unsaid: Lost = { fromUs: whole.beginsUs, toUs: Math.max(whole.endsUs, whole.beginsUs + 1), reason: 'clock-step' };
+    return { ...whole, missing: [], declared: [unsaid], readings: [], steps: [] };
+  }
   const known = stored.runs.map(({ fromSeq, toSeq, fromUs, toUs }) => ({ from: fromSeq, to: toSeq, fromUs, toUs }));
   const { recordingId, device, stream } = recording;
   const steps = clockSteps(stored.runs).map((step) => ({ recordingId, device, stream, ...step }));

@@ -27,6 +27,7 @@ import type { ChunkStore } from '../commit/chunk-store.ts';
 import type { CommitRow } from '../commit/commit-row.ts';
 import { openChunkStore } from '../commit/index.ts';
 import { eegRow, endRow, quarantineRow, rowOf, startRow, testGateway, testRecordingId } from '../commit/test-rows.ts';
+import { timeRunLimits } from '../queries/time-runs.ts';
 import type { Storage } from './storage.ts';
 import { databaseKinds, startService } from './test-service.ts';
 
@@ -350,6 +351,25 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
       endedAtUs: nowUs + decadeUs + 6 * S,
       ledger: { state: 'complete' },
     });
+  });
+
+  test('of a recording whose clock is set all the time no second is called recorded, and every chunk is', async () => {
+    const device = 'unsteady-1';
+    const recordingId = testRecordingId(nowUs);
+    const chunks = timeRunLimits.runs + 2;
+    const samples = Int16Array.of(1, 2, 3, 4, 5);
+    const row = (seq: number) =>
+      eegRow({ recordingId, device, seq, samples, startUs: nowUs + (seq % 2) * 10_000_000, firstSample: seq * 5 });
+    for (let from = 0; from < chunks; from += 2_000)
+      await commit(...Array.from({ length: Math.min(2_000, chunks - from) }, (_item, index) => row(from + index)));
+    await commit(
+      startRow({ recordingId, device, startUs: nowUs }),
+      endRow({ recordingId, device, lastSeq: chunks - 1, endUs: nowUs + 1_000_000 }),
+    );
+    const { recordings, spans } = await client.getJson('/v1/ledger', Ledger, { query: { device } });
+    expect(recordings).toMatchObject([{ state: 'complete', chunksStored: chunks }]);
+    expect(spans.map(({ state, reason }) => [state, reason])).toContainEqual(['not-recorded', 'clock-step']);
+    expect(spans.filter(({ state }) => state === 'recorded')).toEqual([]);
   });
 
   test('single readings cover their validity and no more; the ledger says how many there are', async () => {
