@@ -40,6 +40,20 @@ test('sample indexes place the chunks: a clock that jitters leaves no seams', ()
   expect(drawn(trace).replaceAll('.', '')).toHaveLength(80);
 });
 
+test.each([60, 3_600, 75 * 365 * 86_400])(
+  'a clock that was %i s ahead and is set back draws again at once; a late chunk of before changes nothing',
+  (aheadS) => {
+    const trace = new EegTrace(100);
+    for (let index = 0; index < 5; index++) trace.take(chunk(index, { jitterUs: aheadS * second }), index * 1_000);
+    for (let index = 5; index < 9; index++) trace.take(chunk(index), index * 1_000);
+    expect(drawn(trace).replaceAll('.', '')).toHaveLength(40);
+    expect(trace.sweep.lastUs()).toBe(startUs + 9 * second - second / 100);
+    trace.take(chunk(1, { jitterUs: aheadS * second }), 9_000);
+    trace.take(chunk(10), 10_000);
+    expect(trace.sweep.lastUs()).toBe(startUs + 11 * second - second / 100);
+  },
+);
+
 test('a new width is drawn from what is known; a channel has its own range; counts become units when the scale is known', () => {
   const trace = new EegTrace(100);
   for (let index = 0; index < 5; index++) trace.take(chunk(index), 0);

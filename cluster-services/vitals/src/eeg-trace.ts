@@ -22,6 +22,7 @@ export class EegTrace {
   #montageHash: string | null = null;
   #halfRange: number | null = null;
   #base: { recordingId: string; us: number } | null = null;
+  #newest: { recordingId: string; firstSample: number } | null = null;
   #lastNewMs = 0;
 
   constructor(columns: number) {
@@ -75,6 +76,10 @@ export class EegTrace {
       this.#redraw();
     }
     const kept = { chunk, startUs: this.#place(chunk) };
+    if (this.#isSetBack(kept)) {
+      this.#kept = [];
+      this.#redraw();
+    }
     const before = this.#sweep.lastUs();
     this.#kept.push(kept);
     this.#draw(kept);
@@ -104,6 +109,7 @@ export class EegTrace {
     this.#montageHash = null;
     this.#halfRange = null;
     this.#base = null;
+    this.#newest = null;
     this.#channel = 0;
     this.#redraw();
   }
@@ -131,6 +137,16 @@ export class EegTrace {
       this.#base = { recordingId: chunk.recordingId, us: ownBase };
     }
     return this.#base.us + chunk.firstSample * intervalUs;
+  }
+
+  // Later by its samples, earlier by its time: the clock was set back. What was drawn ahead of it would keep the strip empty until then.
+  #isSetBack({ chunk: { recordingId, firstSample }, startUs }: Kept): boolean {
+    const newest = this.#newest;
+    const isSame = newest?.recordingId === recordingId;
+    if (isSame && firstSample <= newest.firstSample) return false;
+    this.#newest = { recordingId, firstSample };
+    const lastUs = this.#sweep.lastUs();
+    return isSame && lastUs !== null && startUs < lastUs - REBASE_US;
   }
 
   #draw({ chunk, startUs }: Kept): void {

@@ -1,4 +1,4 @@
-import { formatTopic, type Registry } from '@vitalwire/contract';
+import { encodeMessage, formatTopic, newRecordingId, type Registry } from '@vitalwire/contract';
 import { createLog } from '@vitalwire/runtime';
 import { deviceStreams, gatewayMessages, VirtualClock } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
@@ -9,6 +9,7 @@ import { RecentFrames } from './recent-frames.ts';
 import { wardRegistry } from './registry.ts';
 import { Ward } from './ward.ts';
 
+const RECORDING = newRecordingId('gateway-1', 1_800_000_000_000, new Uint8Array(6));
 const registry: Registry = {
   revision: 1,
   patients: [{ id: 'p-1', label: 'Bed 1', notes: null }],
@@ -102,4 +103,31 @@ test('a message of another stream or device than its topic names is not believed
     if (stream !== 'eeg') feed.take(formatTopic('gateway-1', 'gateway-1', stream, true), bytes);
   }
   expect(seen()).toEqual(before);
+});
+
+test.each([false, true])('EEG from the future is told as a wrong clock and drawn nowhere, unless it is replayed (%s)', (isReplay) => {
+  const { feed, ward, atUs, seen } = screen();
+  const chunk = (seq: number, measuredAtUs: number): [string, Uint8Array] => [
+    formatTopic('gateway-1', 'eeg-1', 'eeg', false),
+    encodeMessage({
+      stream: 'eeg',
+      recordingId: RECORDING,
+      seq,
+      measuredAtUs,
+      clock: { offsetUs: 0, uncertaintyUs: 0, source: 'front-door' },
+      firstSample: seq * 10,
+      channels: 1,
+      samplesPerChannel: 10,
+      rate: { num: 10, den: 1 },
+      montageHash: '0123456789abcdef',
+      sampleBits: 16,
+      samples: new Int16Array(10),
+    }),
+  ];
+  if (isReplay) ward.learnMark('eeg-1', RECORDING, { speed: 60, source: 'x' });
+  feed.take(...chunk(0, atUs - 1_000_000));
+  feed.take(...chunk(1, atUs + 3_600_000_000));
+  expect(seen().frames).toBe(isReplay ? 2 : 1);
+  expect(feed.counts.clockWrong).toBe(isReplay ? 0 : 1);
+  expect(ward.patients(atUs)[0]?.clockWrong?.length ?? 0).toBe(isReplay ? 0 : 1);
 });

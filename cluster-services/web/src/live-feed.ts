@@ -21,7 +21,15 @@ import type { Ward } from './ward.ts';
 /** Older than this on the durable lane is history being caught up, not the present. */
 const BACKLOG_MS = 10_000;
 
-export type FeedCounts = { messages: number; repeats: number; undecodable: number; foreign: number; alarmLines: number; pulses: number };
+export type FeedCounts = {
+  messages: number;
+  repeats: number;
+  undecodable: number;
+  foreign: number;
+  clockWrong: number;
+  alarmLines: number;
+  pulses: number;
+};
 
 export type LiveFeedOptions = {
   ward: Ward;
@@ -39,7 +47,7 @@ export class LiveFeed {
   readonly #options: LiveFeedOptions;
   readonly #durable = new SeenSeqs();
   readonly #live = new SeenSeqs();
-  readonly counts: FeedCounts = { messages: 0, repeats: 0, undecodable: 0, foreign: 0, alarmLines: 0, pulses: 0 };
+  readonly counts: FeedCounts = { messages: 0, repeats: 0, undecodable: 0, foreign: 0, clockWrong: 0, alarmLines: 0, pulses: 0 };
 
   constructor(options: LiveFeedOptions) {
     this.#options = options;
@@ -91,6 +99,10 @@ export class LiveFeed {
     if (message.value.stream === 'recording' && message.value.kind === 'start' && montages.remember(message.value))
       this.#options.onNewMontage();
     const isEeg = message.value.stream === 'eeg';
+    if (message.value.stream === 'eeg' && ward.comesFromFuture(topic, message.value, receivedAtUs)) {
+      this.counts.clockWrong += 1;
+      return;
+    }
     if (!isEeg && hub.counts().viewers === 0) return;
     const outgoing = {
       device: topic.device,

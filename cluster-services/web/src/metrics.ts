@@ -20,6 +20,7 @@ const facts = {
   repeats: ['vitalwire_web_repeats', 'Messages that had been seen on either lane'],
   undecodable: ['vitalwire_web_undecodable', 'Messages that were not understood'],
   foreign: ['vitalwire_web_foreign', 'Messages of a gateway about a device of another one, kept from every screen'],
+  clockWrong: ['vitalwire_web_clock_wrong', 'EEG chunks from the future, drawn nowhere'],
   alarmLines: ['vitalwire_web_alarm_lines', 'Lines of alarm logs, copies on both lanes counted'],
   pulses: ['vitalwire_web_alarm_pulses', 'Signs of life of the alarm path'],
   alarmsOpen: ['vitalwire_web_alarms_open', 'Alarms that have not ended'],

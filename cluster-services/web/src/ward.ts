@@ -313,12 +313,23 @@ export class Ward {
     return this.#gateways.get(gatewayId)?.clock?.offsetUs ?? null;
   }
 
-  // What comes from the future by more than clocks may differ is told as such, and never shown as a value; a replay has a time of its own.
-  #isRight(live: DeviceLive, stream: ClockWrong['stream'], recordingId: string, clock: ClockState, at: Stamp): boolean {
+  /** Whether EEG comes from the future: then it is told as such and drawn nowhere, since it would push what is measured now off the strip. */
+  comesFromFuture({ device, gateway }: Topic, chunk: EegChunk, receivedAtUs: number): boolean {
+    const live = this.#devices.get(device);
+    return live !== undefined && this.#isFromFuture(live, gateway, chunk.recordingId, chunk.clock, endOf(chunk), receivedAtUs);
+  }
+
+  // By more than clocks may differ, as far as the gateway's is known. A replay has a time of its own.
+  #isFromFuture(live: DeviceLive, gateway: string, recordingId: string, clock: ClockState, atUs: number, receivedAtUs: number): boolean {
     const mark = this.#marks.of(recordingId);
     const isReplay = (mark === undefined ? live.replay : mark) !== null;
-    const known = clock.source === 'none' ? (this.#gateways.get(live.gateway)?.clock ?? null) : clock;
-    const isWrong = !isReplay && isClockWrong(at.measuredAtUs, known, at.receivedAtUs);
+    const known = clock.source === 'none' ? (this.#gateways.get(gateway)?.clock ?? null) : clock;
+    return !isReplay && isClockWrong(atUs, known, receivedAtUs);
+  }
+
+  // What comes from the future is told as such until something right follows it, and never shown as a value.
+  #isRight(live: DeviceLive, stream: ClockWrong['stream'], recordingId: string, clock: ClockState, at: Stamp): boolean {
+    const isWrong = this.#isFromFuture(live, live.gateway, recordingId, clock, at.measuredAtUs, at.receivedAtUs);
     const before = live.clockWrong.find((one) => one.stream === stream);
     if (!isWrong && before === undefined) return true;
     // A backlog of right times says nothing about the clock of now.
@@ -332,9 +343,8 @@ export class Ward {
   #applyEeg(topic: Topic, chunk: EegChunk, receivedAtUs: number): void {
     const live = this.#device(topic.device, topic.gateway);
     if (live === null) return;
-    const lengthUs = (chunk.samplesPerChannel * 1e6 * chunk.rate.den) / chunk.rate.num;
     const at = {
-      measuredAtUs: Math.round(chunk.measuredAtUs + lengthUs),
+      measuredAtUs: endOf(chunk),
       clockOffsetUs: this.#offset(chunk.clock, topic.gateway),
       receivedAtUs,
     };
@@ -461,6 +471,10 @@ export class Ward {
     this.#revision += 1;
     this.#changed.add(this.patientOf(device) ?? `device:${device}`);
   }
+}
+
+function endOf({ measuredAtUs, samplesPerChannel, rate }: EegChunk): number {
+  return Math.round(measuredAtUs + (samplesPerChannel * 1e6 * rate.den) / rate.num);
 }
 
 /** By the cluster's clock as well as it is known; nothing was measured after it was received. */

@@ -1,4 +1,4 @@
-import { defaultHeartRateLimits, type EdgeWatch, type Rate } from '@vitalwire/contract';
+import { defaultHeartRateLimits, type EdgeWatch, isClockWrong, type Rate } from '@vitalwire/contract';
 import type { AlarmEngine, AlarmRecord, DetectionInput } from '@vitalwire/vitals';
 import type { Reading, View, WatchedStart } from './protocol.ts';
 
@@ -159,9 +159,14 @@ export class DeviceWatch {
 
   #heartRate({ recordingId, of, readings }: Extract<Reading, { kind: 'heart-rate' }>, nowUs: number): AlarmRecord[] {
     const device = this.#devices.get(this.#recordings.get(recordingId) ?? '');
-    const newest = readings.at(-1);
-    if (device === undefined || newest === undefined) return [];
-    device.seen = { ...device.seen, heartRate: { bpm: newest.bpm, kind: of, measuredAtUs: newest.atUs, receivedAtUs: nowUs } };
+    if (device === undefined) return [];
+    for (const { atUs, bpm } of readings) {
+      const shown = device.seen.heartRate;
+      // The newest by its measurement: neither a backfill of yesterday nor a reading of the future is what holds now.
+      const isNewer = shown === null || Math.min(atUs, nowUs) >= Math.min(shown.measuredAtUs, shown.receivedAtUs);
+      if (!isNewer || (device.seen.replay === null && isClockWrong(atUs, null, nowUs))) continue;
+      device.seen = { ...device.seen, heartRate: { bpm, kind: of, measuredAtUs: atUs, receivedAtUs: nowUs } };
+    }
     if (of === 'phone') return []; // history, sent hours later
     const { replay } = device.seen;
     return readings.flatMap(({ atUs, bpm }) => [
