@@ -26,6 +26,8 @@ RestartSec=2
 WatchdogSec=60
 TimeoutStopSec=30
 MemoryMax=${memoryMaxMb}M
+# Short-lived values are collected sooner: a large phone export costs 120 MB then instead of 200.
+Environment=NODE_OPTIONS=--max-semi-space-size=8
 UMask=0077
 NoNewPrivileges=yes
 PrivateTmp=yes

@@ -2,20 +2,22 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { BenchError } from './bench-error.ts';
 import { benchCodec } from './codec.ts';
+import { benchExports } from './exports.ts';
 import { benchGroupCommit } from './group-commit.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchReplay } from './replay.ts';
-import { codecTable, commitTable, pipelineTable, replayTable, wardTable } from './tables.ts';
+import { codecTable, commitTable, exportsTable, pipelineTable, replayTable, wardTable } from './tables.ts';
 import { benchWard } from './ward.ts';
 
-const usage = `npm run bench [-- commit|pipeline|codec|replay|ward] [--rounds N] [--seconds N] [--tls off|on|both] [--patients N] [--json]
+const usage = `npm run bench [-- commit|pipeline|codec|replay|exports|ward] [--rounds N] [--seconds N] [--tls off|on|both] [--patients N] [--json]
 
-Measurements side by side, whose ratios count. Without a name all but ward run, about 6 minutes in all.
+Measurements side by side, whose ratios count. Without a name all but ward run, about 7 minutes in all.
 
   commit         group commit beside one commit per message, through our front door into SQLite (about 30 s)
   pipeline       our front door and MariaDB beside Mosquitto, paho-mqtt and PyMySQL (about 4 minutes)
   codec          our sample codecs beside JSON, on real EEG (about 5 s)
   replay         a device's side of a replay: its clock, and how fast it can be (about 1 minute)
+  exports        the edge agent's memory, and the EEG it takes meanwhile, while two phone exports of 57 MB come in (about 30 s)
   ward           the whole stack with patients of 8 channels at 256 Hz: processor time, waits, how seldom is judged (about 2 minutes)
 
 codec and pipeline send real EEG: the Bonn recordings, which 'npx vitalwire datasets fetch bonn' fetches.
@@ -30,7 +32,7 @@ The exit code is 0, 1 when something could not be measured or stays below its ba
 
 Example: npm run bench -- pipeline --seconds 3 --json`;
 
-const names = ['commit', 'pipeline', 'codec', 'replay', 'ward'] as const;
+const names = ['commit', 'pipeline', 'codec', 'replay', 'exports', 'ward'] as const;
 const withoutName = names.filter((name) => name !== 'ward'); // a load for the whole machine, only when asked for
 type Name = (typeof names)[number];
 type Task = {
@@ -96,6 +98,10 @@ async function measure(name: Name, { rounds, seconds, tls, patients }: Task): Pr
   if (name === 'ward') {
     const result = await benchWard(patients, seconds * 30, say);
     return { result, table: wardTable(result), isGood: result.judged === patients };
+  }
+  if (name === 'exports') {
+    const result = await benchExports(say);
+    return { result, table: exportsTable(result), isGood: result.isGood };
   }
   const result = await benchPipeline({ rounds, seconds, tls }, say);
   return { result, table: pipelineTable(result), isGood: result.isGood };

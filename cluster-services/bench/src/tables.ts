@@ -1,4 +1,5 @@
 import type { CodecResult } from './codec.ts';
+import type { ExportsResult, Spread } from './exports.ts';
 import type { GroupCommitResult } from './group-commit.ts';
 import type { PipelineMode, PipelineResult } from './pipeline.ts';
 import type { ReplayResult } from './replay.ts';
@@ -60,6 +61,30 @@ export function wardTable({
     row('', 'p50', 'p99', 'most'),
     row('from the end of a window to its commit, s', waitedS.p50.toFixed(2), waitedS.p99.toFixed(2), waitedS.most.toFixed(2)),
     row('longest pause between two detections of a patient, s', longestPauseS.toFixed(1)),
+  ].join('\n');
+}
+
+export function exportsTable({
+  exports,
+  idleMb,
+  meanwhile,
+  megabytes,
+  mostAboveIdleMb,
+  points,
+  posts,
+  quiet,
+  seconds,
+}: ExportsResult): string {
+  const ms = (spread: Spread): string[] => [spread.medianMs.toFixed(1), spread.p99Ms.toFixed(1), spread.maxMs.toFixed(1)];
+  return [
+    `exports: ${exports} phone exports of ${megabytes} MB at once into the edge agent, ${points} points each, stored in ${seconds.toFixed(0)} s`,
+    row('', 'MB', 'bar'),
+    row('memory of the agent alone', idleMb.toFixed(0)),
+    row('most above that', mostAboveIdleMb.toFixed(0), '150'),
+    row('', 'p50', 'p99', 'most', 'bar (p99)'),
+    row('an EEG request, the agent alone, ms', ...ms(quiet)),
+    row(`an EEG request meanwhile (${posts} of them), ms`, ...ms(meanwhile), '50'),
+    'Every point was answered as stored, once.',
   ].join('\n');
 }
 

@@ -112,7 +112,9 @@ test('an export gives its heart-rate points, whatever else is in it and in whate
 
 test('batches are small, and a metric that is too long for memory is refused', () => {
   const text = JSON.stringify(bigExport(2_000, false));
-  expect(readText(text).batches.map((batch) => (batch.kind === 'readings' ? batch.points.length : 0))).toEqual([512, 512, 512, 464]);
+  expect(readText(text).batches.map((batch) => (batch.kind === 'readings' ? batch.points.length : 0))).toEqual([
+    256, 256, 256, 256, 256, 256, 256, 208,
+  ]);
   expect(() => readText(text, 1_000, { ...options, maxPoints: 1_000 })).toThrow(TooManyPoints);
 });
 

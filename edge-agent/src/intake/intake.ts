@@ -242,7 +242,7 @@ export class Intake implements Lifecycle {
     const aggregation = request.headers['automation-aggregation'];
     const sum = { accepted: 0, repeated: 0, nextSample: 0, recordings: [] as SeqRange[] };
     const options = { bounds: phoneBounds(), sourceKey: sourceKey(), aggregation: typeof aggregation === 'string' ? aggregation : '' };
-    const found = await this.#phones.read(request.body, options, async (batch) => {
+    const found = await this.#phones.read(request.body, sizeOf(request), options, async (batch) => {
       const answer = await sessions.submitPhone(device, batch);
       sum.accepted += answer.accepted;
       sum.repeated += answer.repeated;
@@ -364,6 +364,12 @@ function documented(schema: Facts) {
 
 function contentTypeOf(request: FastifyRequest): string {
   return request.headers['content-type'] ?? '';
+}
+
+/** How long a body says it is; null where it does not, or is packed. */
+function sizeOf({ headers }: FastifyRequest): number | null {
+  const size = Number(headers['content-length'] ?? Number.NaN);
+  return Number.isFinite(size) && headers['content-encoding'] === undefined ? size : null;
 }
 
 function onlyOperator(request: FastifyRequest): void {

@@ -3,7 +3,7 @@ import type { PhoneBatch, PhoneOptions, PhoneSummary } from './health-auto-expor
 /** What the thread that reads phone exports is asked; each question is answered once, in order. */
 export type ToPhone = { readonly ticket: number; readonly exportId: number } & (
   | { readonly op: 'open'; readonly options: PhoneOptions }
-  | { readonly op: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly op: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly op: 'finish' }
   | { readonly op: 'take' }
   | { readonly op: 'drop' }

@@ -11,6 +11,8 @@ type Answer = Extract<FromPhone, { ok: true }>;
 type Asked = { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void };
 type Question = ToPhone extends infer One ? (One extends ToPhone ? Omit<One, 'ticket' | 'exportId'> : never) : never;
 
+const LARGE_BYTES = 4 * 1024 * 1024;
+
 /**
  * Reads exports piece by piece in a thread of its own, started when the first one comes. A piece is asked for when what was in the one
  * before is committed: the phone waits meanwhile, and no body is ever held whole.
@@ -21,16 +23,27 @@ export class PhoneReader {
   #worker: Worker | null = null;
   #ticket = 0;
   #exportId = 0;
+  #large: Promise<unknown> = Promise.resolve();
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** Hands every batch to `commit`, in order, and waits for it. Throws an ApiError for a body that is no export. */
-  async read(body: Readable, options: PhoneOptions, commit: (batch: PhoneBatch) => Promise<void>): Promise<PhoneSummary> {
+  /**
+   * Hands every batch to `commit`, in order, and waits for it. Throws an ApiError for a body that is no export. `size` is how long the body
+   * says it is; large ones are read one after the other, so that the memory of one is enough.
+   */
+  read(body: Readable, size: number | null, options: PhoneOptions, commit: (batch: PhoneBatch) => Promise<void>): Promise<PhoneSummary> {
+    if (size !== null && size <= LARGE_BYTES) return this.#read(body, options, commit);
+    const mine = this.#large.then(() => this.#read(body, options, commit));
+    this.#large = mine.catch(() => {});
+    return mine;
+  }
+
+  async #read(body: Readable, options: PhoneOptions, commit: (batch: PhoneBatch) => Promise<void>): Promise<PhoneSummary> {
     this.#exportId += 1;
     const exportId = this.#exportId;
-    const ask = (question: Question): Promise<Answer> => this.#ask({ ...question, exportId } as Omit<ToPhone, 'ticket'>);
+    const ask = (question: Question): Promise<Answer> => this.#ask({ ...question, exportId });
     const commitAll = async (first: Answer): Promise<Answer> => {
       let answer = first;
       while (answer.batch !== null) {
@@ -70,19 +83,22 @@ export class PhoneReader {
     await worker?.terminate();
   }
 
-  #ask(question: Omit<ToPhone, 'ticket'>): Promise<Answer> {
+  #ask(question: Question & { readonly exportId: number }): Promise<Answer> {
     this.#worker ??= this.#spawn();
     const worker = this.#worker;
     this.#ticket += 1;
     const ticket = this.#ticket;
     return new Promise((resolve, reject) => {
       this.#asked.set(ticket, { resolve, reject });
-      worker.postMessage({ ...question, ticket });
+      worker.postMessage({ ...question, ticket }, question.op === 'bytes' ? [question.bytes.buffer] : []);
     });
   }
 
   #spawn(): Worker {
-    const worker = new Worker(workerUrl('./phone-worker', import.meta.url), { execArgv: sourceExecArgv(import.meta.url) });
+    const worker = new Worker(workerUrl('./phone-worker', import.meta.url), {
+      execArgv: sourceExecArgv(import.meta.url),
+      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 }, // the columns of points lie outside
+    });
     worker.unref();
     worker.on('message', (message: FromPhone) => {
       const asked = this.#asked.get(message.ticket);
