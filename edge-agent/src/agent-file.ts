@@ -1,8 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { writeKept } from '@vitalwire/runtime';
 import { z } from 'zod';
-import { writePrivate } from './device-tokens.ts';
 
 /** Where a running agent can be reached: written at its start, removed at a clean stop. */
 export const AgentFile = z.object({
@@ -21,7 +21,7 @@ const DRAINED_NAME = 'drained';
 const TOKEN_NAME = 'agent.token';
 
 export function writeAgentFile(dataDir: string, agent: AgentFile): Promise<void> {
-  return writePrivate(join(dataDir, NAME), `${JSON.stringify(agent)}\n`);
+  return writeKept(join(dataDir, NAME), `${JSON.stringify(agent)}\n`);
 }
 
 export function removeAgentFile(dataDir: string): Promise<void> {
@@ -46,7 +46,7 @@ export async function isDrained(dataDir: string): Promise<boolean> {
 
 export function keepDrained(dataDir: string, on: boolean): Promise<void> {
   const file = join(dataDir, DRAINED_NAME);
-  return on ? writePrivate(file, 'the intake is closed; vitalwire edge drain --resume opens it\n') : rm(file, { force: true });
+  return on ? writeKept(file, 'the intake is closed; vitalwire edge drain --resume opens it\n') : rm(file, { force: true });
 }
 
 // Only a file that is not there means nothing: one that cannot be read is a failure.

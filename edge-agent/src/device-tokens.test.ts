@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '@vitalwire/runtime';
 import { removeTempDir, tempDir, VirtualClock } from '@vitalwire/testkit';
@@ -66,4 +66,33 @@ test("the operator's token is made once, and replaced by one that is set", async
   expect(await ensureOperatorToken(path, undefined)).toBe(made);
   expect(await ensureOperatorToken(path, 'one-that-is-set-by-hand')).toBe('one-that-is-set-by-hand');
   expect(readFileSync(path, 'utf8')).toBe('one-that-is-set-by-hand\n');
+});
+
+test('a token file that cannot be read is neither made anew nor forgotten', async () => {
+  const { token } = await ensureDeviceToken(dir, 'eeg-1');
+  expect(await tokens.deviceOf(token)).toBe('eeg-1');
+  renameSync(join(dir, 'eeg-1'), join(dir, 'away~'));
+  mkdirSync(join(dir, 'eeg-1')); // reading a directory fails for every user, as a sick disk does
+  await expect(ensureDeviceToken(dir, 'eeg-1')).rejects.toMatchObject({ code: 'KEPT_UNREADABLE' });
+  await clock.advance(1_001);
+  expect(await tokens.deviceOf(token)).toBe('eeg-1');
+  expect(lines.join('')).toMatch(/EISDIR/);
+  rmdirSync(join(dir, 'eeg-1'));
+  renameSync(join(dir, 'away~'), join(dir, 'eeg-1'));
+  expect(await ensureDeviceToken(dir, 'eeg-1')).toEqual({ token, made: false });
+  const operator = join(dir, 'operator~');
+  mkdirSync(operator);
+  await expect(ensureOperatorToken(operator, undefined)).rejects.toMatchObject({ code: 'KEPT_UNREADABLE' });
+});
+
+test('root makes a token for whoever owns the data directory', async () => {
+  const isRoot = process.getuid?.() === 0;
+  const data = join(dir, 'data~');
+  mkdirSync(data);
+  const theirs = isRoot ? 12_345 : statSync(data).uid;
+  if (isRoot) chownSync(data, theirs, theirs);
+  await ensureDeviceToken(join(data, 'tokens'), 'eeg-1');
+  expect(statSync(join(data, 'tokens')).uid).toBe(theirs);
+  expect(statSync(join(data, 'tokens', 'eeg-1')).uid).toBe(theirs);
+  expect(statSync(join(data, 'tokens', 'eeg-1')).mode & 0o777).toBe(0o600);
 });

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chown, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isId } from '@vitalwire/contract';
-import type { Clock, Log } from '@vitalwire/runtime';
+import { type Clock, type Log, makeKeptDir, type Owner, readKept, writeKept } from '@vitalwire/runtime';
 import { EdgeError } from './errors.ts';
 
 const RESCAN_MS = 1_000;
@@ -35,7 +35,7 @@ export class DeviceTokens {
   }
 
   async start(): Promise<void> {
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    await makeKeptDir(this.#dir);
     await this.#scan();
   }
 
@@ -71,11 +71,16 @@ export class DeviceTokens {
       return; // the tokens known so far stay valid: a disk hiccup must not lock devices out
     }
     for (const device of names) {
-      const token = await readFile(join(this.#dir, device), 'utf8').then(
-        (text) => text.trim(),
-        () => null,
-      );
-      if (token === null || token.length < LEAST_TOKEN_CHARS || token.length > MAX_TOKEN_CHARS || /\s/.test(token))
+      const path = join(this.#dir, device);
+      let token: string;
+      try {
+        token = (await readKept(path))?.trim() ?? '';
+      } catch (error) {
+        complaints.push(error instanceof Error ? error.message : String(error));
+        for (const [digest, owner] of this.#devices) if (owner === device) owners.set(digest, [...(owners.get(digest) ?? []), device]);
+        continue; // what was known of it stays valid
+      }
+      if (token === '' || token.length < LEAST_TOKEN_CHARS || token.length > MAX_TOKEN_CHARS || /\s/.test(token))
         complaints.push(`the token of ${device} is unreadable or not of ${LEAST_TOKEN_CHARS} to ${MAX_TOKEN_CHARS} characters`);
       else owners.set(hash(token), [...(owners.get(hash(token)) ?? []), device]);
     }
@@ -99,23 +104,28 @@ export class DeviceTokens {
 export async function ensureDeviceToken(dir: string, device: string, rotate = false): Promise<{ token: string; made: boolean }> {
   if (!isId(device))
     throw new EdgeError('TOKEN_UNUSABLE', `'${device}' is no device id: use 1 to 63 letters, digits, dots, hyphens or underscores`);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const owner = await ownerOf(dirname(dir), dir);
+  await makeKeptDir(dir);
+  if (owner !== null) await chown(dir, owner.uid, owner.gid);
   const path = join(dir, device);
   if (!rotate) {
-    const known = await readFile(path, 'utf8').catch(() => '');
-    if (known.trim() !== '') return { token: known.trim(), made: false };
+    const known = ((await readKept(path)) ?? '').trim();
+    if (known !== '') {
+      if (owner !== null) await chown(path, owner.uid, owner.gid); // made by an earlier release for nobody but root
+      return { token: known, made: false };
+    }
   }
   const token = randomBytes(32).toString('base64url');
-  await writePrivate(path, `${token}\n`);
+  await writeKept(path, `${token}\n`, owner);
   return { token, made: true };
 }
 
 /** The operator's token: the one that is set, or one made at the first start. Its file is what `vitalwire edge status` reads. */
 export async function ensureOperatorToken(path: string, given: string | undefined): Promise<string> {
-  const known = (await readFile(path, 'utf8').catch(() => '')).trim();
+  const known = ((await readKept(path)) ?? '').trim();
   if (known.length >= LEAST_TOKEN_CHARS && (given === undefined || given === known)) return known;
   const token = given ?? randomBytes(32).toString('base64url');
-  await writePrivate(path, `${token}\n`);
+  await writeKept(path, `${token}\n`);
   return token;
 }
 
@@ -131,23 +141,17 @@ export async function revokeDeviceToken(dir: string, device: string): Promise<bo
   }
 }
 
-/** Writes a file only its owner can read, whole or not at all. */
-export async function writePrivate(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}~`; // '~' is in no id: a scan passes it over
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    if (codeOf(cause) !== 'ENOSPC') throw cause;
-    throw new EdgeError('DATA_DIR_UNUSABLE', `the disk of ${dirname(path)} is full; free some space`, { cause });
+/**
+ * Root makes files for whoever the agent runs as: the owner of its directory, or of the one around it. Null where there is nothing to
+ * change; everybody else can write only what is theirs.
+ */
+async function ownerOf(around: string, dir: string): Promise<Owner | null> {
+  if (process.getuid?.() !== 0) return null;
+  for (const path of [dir, around]) {
+    const found = await stat(path).catch(() => null);
+    if (found !== null && found.uid !== 0) return { uid: found.uid, gid: found.gid };
   }
+  return null;
 }
 
 function hash(token: string): string {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { AgentStatus } from '@vitalwire/contract';
 import { Outbox, type OutboxState, Uplink } from '@vitalwire/outbox';
@@ -8,7 +7,9 @@ import {
   type Identity,
   type Lifecycle,
   type Log,
+  makeKeptDir,
   Probes,
+  RuntimeError,
   sameSecret,
   type Timer,
   type TokenCheck,
@@ -170,7 +171,7 @@ class Agent implements EdgeAgent {
       });
       this.#isAnnounced = true;
     } catch (error) {
-      if (!EdgeError.is(error, 'DATA_DIR_UNUSABLE')) throw error;
+      if (!RuntimeError.is(error, 'KEPT_UNWRITABLE')) throw error;
       this.#log.error({ err: error }, 'the file that says where the agent is could not be written; it is tried again');
     }
   }
@@ -344,10 +345,8 @@ function watched(outbox: Outbox, watch: LocalWatch): Pick<Outbox, 'append' | 'ca
 
 async function makeDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeKeptDir(dataDir);
   } catch (cause) {
-    throw new EdgeError('DATA_DIR_UNUSABLE', `${dataDir} (${cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'})`, {
-      cause,
-    });
+    throw new EdgeError('DATA_DIR_UNUSABLE', cause instanceof Error ? cause.message : dataDir, { cause });
   }
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AgentStatus, isId } from '@vitalwire/contract';
@@ -170,6 +170,7 @@ async function token(io: Io, device: string, options: Place & { rotate?: boolean
     throw new CliError('WRONG_ARGUMENT', `'${device}' is not a device id: 1 to 63 letters, digits, dots, hyphens or underscores`);
   const { ensureDeviceToken, readAgentFile, revokeDeviceToken } = await import('@vitalwire/edge-agent');
   const dataDir = await agentDir(io, options);
+  await refuseOtherDir(io, options, dataDir);
   const dir = (await readAgentFile(dataDir))?.tokensDir ?? io.env['VITALWIRE_EDGE_TOKENS_DIR'] ?? join(dataDir, 'tokens');
   if (options.revoke === true) {
     const revoked = await revokeDeviceToken(dir, device);
@@ -179,6 +180,24 @@ async function token(io: Io, device: string, options: Place & { rotate?: boolean
   const { token: text, made } = await ensureDeviceToken(dir, device, options.rotate === true);
   noteLine(io, made ? `New token of ${device}, kept in ${join(dir, device)}:` : `Token of ${device} (--rotate makes a new one):`);
   printLine(io, text);
+}
+
+/** A token in a directory that no agent looks into would be of no use, and nobody would notice. */
+async function refuseOtherDir(io: Io, options: Place, dataDir: string): Promise<void> {
+  const isGiven = (options.data ?? io.env['VITALWIRE_EDGE_DATA_DIR']) !== undefined;
+  const names = await readdir(dataDir).catch((error: unknown) => {
+    if (isMissing(error) && !isGiven) return []; // the agent's own place, before its first start
+    const why = isMissing(error) ? 'there is no such directory' : error instanceof Error ? error.message : String(error);
+    throw new CliError('WRONG_ARGUMENT', `--data ${dataDir}: ${why}; name the directory the agent runs with, or make it first`);
+  });
+  if (names.length > 0 && !names.some((name) => agentFiles.has(name)))
+    throw new CliError('WRONG_ARGUMENT', `--data ${dataDir}: this is no data directory of an agent; name the one it runs with`);
+}
+
+const agentFiles = new Set(['tokens', 'outbox.sqlite', 'agent.token', 'agent.json']);
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 type InstallOptions = { config: string; data: string; user: string; memoryMax: number; write?: string | true };

@@ -55,6 +55,8 @@ export const runtimeErrors = {
   CANNOT_LISTEN: { retry: 'no', summary: 'cannot listen' },
   FRONT_DOOR_UNREACHABLE: { retry: 'yes', summary: 'no connection to the front door' },
   FRONT_DOOR_REFUSED: { retry: 'yes', summary: 'the front door refused' },
+  KEPT_UNREADABLE: { retry: 'yes', summary: 'a file of state cannot be read' },
+  KEPT_UNWRITABLE: { retry: 'no', summary: 'a file of state cannot be written' },
   QUEUE_FULL: { retry: 'yes', summary: 'too many messages wait for their acknowledgement' },
   STOPPED: { retry: 'yes', summary: 'stopped before the acknowledgement arrived' },
 } as const satisfies ErrorTable;

@@ -46,6 +46,7 @@ export {
   type TokenCheck,
 } from './http.ts';
 export { type BytesAnswer, HttpClient, type HttpClientOptions, HttpError, httpErrors, type RequestOptions } from './http-client.ts';
+export { makeKeptDir, type Owner, readKept, writeKept } from './kept-file.ts';
 export { type Lifecycle, type Running, runUntilSignal, startAll } from './lifecycle.ts';
 export { createLog, type Log, type LogOptions } from './log.ts';
 export {

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeMessage, isOwnedBy } from '@vitalwire/contract';
 import { createLog, systemClock } from '@vitalwire/runtime';
@@ -103,4 +103,30 @@ test('a long log is shortened at a start: alarms that have not ended keep all th
   expect(again.records.length).toBeLessThan(1_100);
   expect(again.records[0]).toMatchObject({ condition: 'seizure', state: 'active' });
   expect((await again.append(raised()))[0]?.seq).toBe(5_201);
+});
+
+test('a log that cannot be read is no first start: it is left as it is, and goes on when it can be read again', async () => {
+  const first = await opened();
+  const lines = await first.append(raised());
+  renameSync(path(), `${path()}.away`);
+  mkdirSync(path()); // reading a directory fails for every user, as a sick disk does
+  await expect(opened()).rejects.toMatchObject({ code: 'KEPT_UNREADABLE' });
+  rmdirSync(path());
+  renameSync(`${path()}.away`, path());
+  const { unsent } = await opened();
+  expect(unsent.map(({ alarmId, seq }) => [alarmId, seq])).toEqual(lines.map(({ alarmId, seq }) => [alarmId, seq]));
+});
+
+test('a log that could not be written for a while is written whole when it can be', async () => {
+  const alarms = await opened();
+  await alarms.append(raised());
+  rmSync(path());
+  mkdirSync(path());
+  const meanwhile = await alarms.append(raised());
+  await alarms.sent(1);
+  rmdirSync(path());
+  const after = await alarms.append(raised());
+  const again = await opened();
+  expect(again.records).toHaveLength(3);
+  expect(again.unsent.map(({ seq }) => seq)).toEqual([...meanwhile, ...after].map(({ seq }) => seq));
 });

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { type Alarm, type ClockState, derivedId, isUuid, newRecordingId } from '@vitalwire/contract';
-import type { Clock, Log } from '@vitalwire/runtime';
+import { type Clock, type Log, readKept, writeKept } from '@vitalwire/runtime';
 import { type AlarmRecord, recordOf } from '@vitalwire/vitals';
-import { writePrivate } from '../device-tokens.ts';
 
 export type AlarmLogOptions = {
   readonly path: string;
@@ -33,6 +32,7 @@ export class AlarmLog {
   #id = '';
   #next = 0;
   #sent = 0;
+  #isWhole = false; // the file is what this log says
 
   constructor(options: AlarmLogOptions) {
     this.#options = options;
@@ -48,9 +48,10 @@ export class AlarmLog {
     return this.#lines.flatMap((line) => ('alarm' in line && line.alarm.seq >= this.#sent ? [line.alarm] : []));
   }
 
+  /** Rejects with KEPT_UNREADABLE, and leaves the file alone, when there is one that cannot be read now. */
   async load(): Promise<void> {
     const { path, gateway, clock, log } = this.#options;
-    const text = await readFile(path, 'utf8').catch(() => '');
+    const text = (await readKept(path)) ?? '';
     try {
       this.#lines = readLines(text);
     } catch (error) {
@@ -65,15 +66,11 @@ export class AlarmLog {
       else if ('sent' in line) this.#sent = Math.max(this.#sent, line.sent);
     }
     if (this.#id === '') this.#id = newRecordingId(gateway, clock.nowMs(), randomBytes(6));
-    this.#lines = [
-      { log: this.#id, next: this.#next },
-      { sent: this.#sent },
-      ...compacted(
-        this.#lines.filter((line) => 'alarm' in line || 'local' in line),
-        this.#sent,
-      ),
-    ];
-    await writePrivate(path, this.#lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    this.#lines = compacted(
+      this.#lines.filter((line) => 'alarm' in line || 'local' in line),
+      this.#sent,
+    );
+    await this.#write([]);
   }
 
   /** Writes records down and numbers those that are for the cluster. They are in memory even if the disk refuses. */
@@ -107,17 +104,27 @@ export class AlarmLog {
   async #write(lines: readonly Line[]): Promise<void> {
     const { path, log } = this.#options;
     try {
+      if (!this.#isWhole) {
+        await writeKept(path, textOf([{ log: this.#id, next: this.#next }, { sent: this.#sent }, ...this.#lines]));
+        this.#isWhole = true;
+        return;
+      }
       const file = await open(path, 'a', 0o600);
       try {
-        await file.writeFile(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+        await file.writeFile(textOf(lines));
         await file.datasync();
       } finally {
         await file.close();
       }
     } catch (error) {
-      log.error({ err: error, path }, 'an alarm could not be written to the log of this gateway; it is shown and sent all the same');
+      this.#isWhole = false; // an append that was cut short would garble the next: write all of it when it can be written again
+      log.error({ err: error, path }, 'the alarm log of this gateway could not be written; alarms are shown and sent all the same');
     }
   }
+}
+
+function textOf(lines: readonly Line[]): string {
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
 /** Heart-rate limits are set for patients, and only the cluster knows whose device it is: what the default limits say stays here. */

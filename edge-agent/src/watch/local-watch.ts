@@ -1,7 +1,17 @@
 import { Worker } from 'node:worker_threads';
 import type { Alarm, ClockState, EdgeWatch } from '@vitalwire/contract';
 import type { AppendStep, Outbox } from '@vitalwire/outbox';
-import { type Backoff, type Clock, fullJitter, type Lifecycle, type Log, sourceExecArgv, type Timer, workerUrl } from '@vitalwire/runtime';
+import {
+  type Backoff,
+  type Clock,
+  fullJitter,
+  type Lifecycle,
+  type Log,
+  RuntimeError,
+  sourceExecArgv,
+  type Timer,
+  workerUrl,
+} from '@vitalwire/runtime';
 import type { AlarmRecord, Asked } from '@vitalwire/vitals';
 import { EdgeError } from '../errors.ts';
 import { AlarmLog } from './alarm-log.ts';
@@ -23,6 +33,7 @@ const MAX_OPEN = 1_024;
 const MAX_BEHIND = 2_000;
 const ANSWER_MS = 3_000;
 const SEND_AGAIN_MS = 5_000;
+const READ_AGAIN_MS = 5_000;
 
 /**
  * The detector and the alarm engine on the gateway itself, in a thread: what a cut-off gateway can still show. It is handed what the
@@ -54,7 +65,24 @@ export class LocalWatch implements Lifecycle {
   /** Reads the log. The detector loads meanwhile: the intake does not wait for it. */
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await this.#alarmLog.load();
+    await this.#begin();
+  }
+
+  /** What is in the log decides which alarms are new: while it cannot be read nothing is decided here, and everybody who looks is told. */
+  async #begin(): Promise<void> {
+    const { clock, log } = this.#options;
+    try {
+      await this.#alarmLog.load();
+    } catch (error) {
+      if (!RuntimeError.is(error, 'KEPT_UNREADABLE')) throw error;
+      this.#problem = `${error.message}; it is read again every ${READ_AGAIN_MS / 1000} s, alarms come from the cluster alone`;
+      log.error({ err: error }, 'the alarm log of this gateway cannot be read: it does not detect until it can');
+      clock.setTimer(READ_AGAIN_MS, () => {
+        if (!this.#stopping) this.#begin().catch((cause: unknown) => log.error({ err: cause }, 'the local watch cannot begin'));
+      });
+      return;
+    }
+    this.#problem = null;
     this.#unsent = this.#alarmLog.unsent;
     this.#spawn();
     this.#sendSoon(0);
