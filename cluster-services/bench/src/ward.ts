@@ -48,16 +48,15 @@ export async function benchWard(patients: number, seconds: number, say: (line: s
     return child;
   };
   try {
-    const file = path.join(directory, 'synthetic.edf');
-    await writeEdf(file, openSyntheticPatient({ seed: 11, channels: CHANNELS, durationS: FILE_S, rate: { num: RATE, den: 1 } }));
     const data = path.join(directory, 'data');
     const pids = await started(vitalwire('up', '--data', data, '--json'));
     const replays: ChildProcess[] = [];
-    for (let left = patients; left > 0; left -= PER_REPLAY) {
-      const count = String(Math.min(PER_REPLAY, left));
-      replays.push(
-        vitalwire('replay', file, '--patients', count, '--loop', '--stagger', '30ms', '--data', data, '--name', `ward-${left}`, '--json'),
-      );
+    for (let from = 0; from < patients; from += PER_REPLAY) {
+      // A file of its own for each process: what they play would else be the same devices.
+      const file = path.join(directory, `patients-from-${from}.edf`);
+      await writeEdf(file, openSyntheticPatient({ seed: 11 + from, channels: CHANNELS, durationS: FILE_S, rate: { num: RATE, den: 1 } }));
+      const count = String(Math.min(PER_REPLAY, patients - from));
+      replays.push(vitalwire('replay', file, '--patients', count, '--loop', '--stagger', '30ms', '--data', data, '--json'));
     }
     for (const { stdout } of replays) stdout?.resume();
     say(`${patients} patients, ${WARM_UP_S} s to begin, ${seconds} s measured`);
