@@ -37,18 +37,19 @@ export function badge(alarm: AlarmInfo, pauses: readonly AlarmPause[], { nowUs, 
   return span(` ${mark.padEnd(3)} ${word} `, tone);
 }
 
-const HIDDEN_NO_DATA = ' NO DATA';
+const HIDDEN_NO_DATA = 'NO DATA'; // behind a badge, which ends with a space
 const SHORTEST_BADGE = 10; // its mark and the beginning of its word
 
 /**
  * The worst alarm of a patient in a cell of the list: badge, what became of it, and how many more there are. That no data arrives is never
  * one of those that are only counted, and a pause stands there for as long as it lasts, with or without an alarm.
  */
-export function alarmCell(patient: PatientState, width: number, moment: AlarmMoment): Line {
+export function alarmCell(patient: PatientState, cellWidth: number, moment: AlarmMoment): Line {
+  const width = cellWidth - 1; // the next cell begins after a space
   const { alarms, pauses } = patient;
   const [worst, ...others] = alarms;
   const pause = runningPause(pauses, moment.nowUs);
-  if (worst === undefined) return [span(fit(pause === null ? '' : ` sound off ${countdown(pause, moment)}`, width), 'warning')];
+  if (worst === undefined) return [span(fit(pause === null ? '' : ` sound off ${countdown(pause, moment)}`, cellWidth), 'warning')];
   const isHidden = worst.condition !== 'no-data' && others.some(({ condition }) => condition === 'no-data');
   const noData = isHidden ? HIDDEN_NO_DATA : '';
   const sign = badge(worst, pauses, moment);
@@ -65,15 +66,17 @@ export function alarmCell(patient: PatientState, width: number, moment: AlarmMom
   const fits = tails.find(([data, off = '', count, least]) => width - data.length - off.length - count.length >= least) ?? tails[3];
   const [data, off = '', count] = fits;
   const room = width - data.length - off.length - count.length;
-  const cut = sign.text.length <= room ? sign : span(fit(sign.text.trimEnd(), room), sign.tone);
+  const cut = sign.text.length <= room ? sign : span(`${fit(sign.text.trimEnd(), room - 1)} `, sign.tone);
+  const note = stateNote(patient, worst, moment, room - cut.text.length);
   const line = [
     cut,
-    stateNote(patient, worst, moment, room - cut.text.length),
+    note,
+    span(note.text === '' || data === '' ? '' : ' '),
     span(data, 'alarm-technical-text'),
     span(off, 'warning'),
     span(count, 'soft'),
   ];
-  return [...line, span(' '.repeat(Math.max(0, width - widthOf(line))))];
+  return [...line, span(' '.repeat(Math.max(0, cellWidth - widthOf(line))))];
 }
 
 /** The time a pause has left, with its mark: `‖1:43`. */

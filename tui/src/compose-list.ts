@@ -22,10 +22,10 @@ function columnsOf(width: number): Columns {
   const isNarrow = width < 72;
   const isWide = width >= 112;
   const fixed = {
-    alarm: isNarrow ? 0 : width >= 144 ? 44 : width >= 118 ? 38 : isWide ? 32 : 22,
-    state: isNarrow ? 20 : width >= 92 ? 20 : 17,
+    alarm: isNarrow ? 0 : width >= 144 ? 44 : width >= 118 ? 38 : isWide ? 32 : width >= 92 ? 22 : 21,
+    state: isNarrow ? 21 : width >= 92 ? 20 : 17,
     probability: 5,
-    eegAge: 7,
+    eegAge: width >= 92 ? 7 : 6,
     heart: 6,
     heartAge: 7,
     news2: isWide ? 8 : 0,
@@ -72,7 +72,7 @@ function titles(columns: Columns): Line {
     fit('P ', columns.probability, 'right'),
     ' ',
     fit('PATIENT', columns.patient),
-    fit('EEG AGE', columns.eegAge, 'right'),
+    fit(columns.eegAge < 7 ? 'EEG' : 'EEG AGE', columns.eegAge, 'right'),
     fit('HEART', columns.heart, 'right'),
     fit('AGE', columns.heartAge, 'right'),
     fit('NEWS2-P', columns.news2, 'right'),

@@ -403,9 +403,11 @@ test.each([40, 60, 80, 100, 120, 160, 200])(
     for (const [index] of worst.entries())
       for (const pauses of [[], [pause]]) {
         const row = rowOf(wall([patient('1', { alarms: [...worst.slice(index), noData], pauses })]), 'Bed 1', width);
-        expect(row).toContain('NO DATA');
+        expect(row).toMatch(/ NO DATA/);
         expect(row.includes('‖')).toBe(pauses.length > 0);
       }
+    const over = rowOf(wall([patient('1', { alarms: [alarm({ state: 'latched' }), noData] })]), 'Bed 1', width);
+    expect(over).toMatch(/SEIZURE (over.* )?NO DATA /);
     expect(rowOf(wall([patient('1', { pauses: [pause] })]), 'Bed 1', width)).toContain('‖1:43');
     expect(rowOf(wall([patient('1', { pauses: [{ ...pause, untilUs: nowUs }] })]), 'Bed 1', width)).not.toContain('‖');
   },
@@ -458,7 +460,12 @@ test('the header counts what goes on: neither what is over nor a pattern seen lo
 test('a wide list keeps the whole name of a patient', () => {
   const name = 'Room 214, window bed';
   const model = wall([patient('1', { label: name, alarms: [alarm(), heartRateHigh] })]);
-  for (const width of [200, 160]) expect(rowOf(model, name.slice(0, 14), width)).toContain(name.slice(0, width === 200 ? 20 : 17));
+  for (const [width, kept] of [
+    [200, 20],
+    [160, 17],
+    [80, 11],
+  ] as const)
+    expect(rowOf(model, name.slice(0, 9), width)).toContain(name.slice(0, kept));
 });
 
 test('the page’s address stands where nothing was just done, whole where it fits, and whole on the sheet of keys', () => {
