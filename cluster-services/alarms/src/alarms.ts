@@ -265,6 +265,7 @@ class AlarmsService implements Alarms {
     const nowMs = this.#clock.monotonicMs();
     try {
       this.#wards.tick();
+      this.#silence.connection(this.#subscriber.connected, nowMs);
       for (const spoken of this.#silence.check(nowMs)) this.#wards.statement(spoken);
       for (const spoken of this.#conflicts.check(nowMs, (device) => this.#keeper.owners.ownerOf(device), this.#openConflicts()))
         this.#wards.statement(spoken);

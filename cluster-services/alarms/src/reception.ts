@@ -124,22 +124,24 @@ export class Reception {
     else wards.detection({ ...detectionInputOf(detection, known.rate, known.replay, known.labels), take: takeOf(known) });
   }
 
-  #eeg(chunk: EegChunk, { device, live }: Topic): void {
+  #eeg(chunk: EegChunk, topic: Topic): void {
+    const { device } = topic;
     const { wards } = this.#options;
     const known = this.#learn(chunk.recordingId, { device, stream: 'eeg', rate: chunk.rate });
     const endUs = chunk.measuredAtUs + Math.round((chunk.samplesPerChannel * 1_000_000 * chunk.rate.den) / chunk.rate.num);
-    this.#heard(known, chunk.recordingId, 'eeg', { endUs, place: chunk.firstSample + chunk.samplesPerChannel }, live);
+    this.#heard(known, chunk.recordingId, 'eeg', { endUs, place: chunk.firstSample + chunk.samplesPerChannel }, topic);
     // Without its start record nobody knows whether it is a replay, which has a time of its own.
     if (known.isComplete) wards.clock({ device, stream: 'eeg', atUs: endUs, clock: chunk.clock, replay: known.replay });
   }
 
-  #heartRate(chunk: HeartRateChunk, { device, live }: Topic): void {
+  #heartRate(chunk: HeartRateChunk, topic: Topic): void {
+    const { device } = topic;
     const { wards, clock } = this.#options;
     const known = this.#learn(chunk.recordingId, { device, stream: 'heart-rate', kind: chunk.kind });
     // A phone exports what it measured hours ago: history, with neither limits nor silence.
     if (chunk.kind === 'phone') return;
     const endUs = Math.max(...chunk.readings.map(({ atUs }) => atUs));
-    this.#heard(known, chunk.recordingId, 'heart-rate', { endUs, place: chunk.firstSample + chunk.readings.length }, live);
+    this.#heard(known, chunk.recordingId, 'heart-rate', { endUs, place: chunk.firstSample + chunk.readings.length }, topic);
     for (const { atUs, bpm } of chunk.readings) {
       const ageUs = chunk.clock.source === 'none' ? 0 : clock.nowUs() - (atUs + chunk.clock.offsetUs);
       if (known.replay === null && ageUs > HISTORY_US) continue;
@@ -147,10 +149,16 @@ export class Reception {
     }
   }
 
-  #heard({ device, isEnded }: KnownRecording, recordingId: string, stream: WatchedStream, { endUs, place }: Reached, live: boolean): void {
+  #heard(
+    { device, isEnded }: KnownRecording,
+    recordingId: string,
+    stream: WatchedStream,
+    { endUs, place }: Reached,
+    { live, gateway }: Topic,
+  ): void {
     const { silence, clock } = this.#options;
     silence.lane(live, clock.monotonicMs());
-    if (!isEnded) silence.readings(device, stream, recordingId, endUs, clock.monotonicMs(), place);
+    if (!isEnded) silence.readings(device, stream, recordingId, endUs, clock.monotonicMs(), place, gateway);
   }
 
   #start({ subject, device, of, rate, replay, captureId, channels }: RecordingStart): void {

@@ -1,5 +1,6 @@
 import type { AlarmCondition, AlarmInfo, AlarmPause, AlarmPriority } from '@vitalwire/contract';
 import type { BookState } from './alarm-book.ts';
+import { isPaused } from './audible.ts';
 import { ClockWatch, type Measured } from './clock-watch.ts';
 import { ConditionAlarms } from './condition-alarms.ts';
 import { EegTakes } from './eeg-takes.ts';
@@ -7,7 +8,7 @@ import { type FocalNews, FocalWatch } from './focal-watch.ts';
 import { type HeartRateInput, HeartRateWatch } from './heart-rate-watch.ts';
 import { type AlarmRecord, isHigher } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
-import { alarmLimits, maxPauseUs, reAlarmUs, type SeizureRule, seizureRule } from './rules.ts';
+import { alarmLimits, maxPauseUs, reAlarmUs, type SeizureRule, seizureRule, unansweredUrgentUs } from './rules.ts';
 import { SeizureAlarms } from './seizure-alarms.ts';
 import { type DetectionInput, SignalWatch } from './signal-watch.ts';
 import type { Statement } from './statement.ts';
@@ -150,17 +151,27 @@ export class AlarmEngine {
     return this.#writer.take();
   }
 
-  /** The wall clock moves on: re-alarms, and pauses that end. */
+  /** The wall clock moves on: re-alarms, what nobody answers, and pauses that end. */
   tick(nowUs: number): readonly AlarmRecord[] {
     const { book } = this.#writer;
     for (const { device, untilUs } of book.pauses()) if (nowUs >= untilUs || untilUs - nowUs > maxPauseUs) this.#resume(device, '', nowUs);
     for (const alarm of book.open()) {
+      if (this.#isUnanswered(alarm, nowUs)) {
+        const text = `${alarm.text}; nobody has answered for ${unansweredUrgentUs / 60_000_000} min`;
+        this.#writer.change(alarm, 'escalated', nowUs, { priority: 'high', text });
+      }
       if (alarm.state !== 'acknowledged' || alarm.endedUs !== null) continue;
       // Also when the wall clock was set back: then nobody knows how long it has been.
       const acknowledgedUs = Math.abs(nowUs - (alarm.acknowledgedAtUs ?? alarm.changedAtUs));
       if (acknowledgedUs >= reAlarmUs) this.#writer.change(alarm, 're-alarmed', nowUs, { state: 'active' });
     }
     return this.#writer.take();
+  }
+
+  /** A broken limit that has sounded for long. A pause is an answer for as long as it lasts. */
+  #isUnanswered({ device, condition, priority, state, changedAtUs }: AlarmInfo, nowUs: number): boolean {
+    if (!isLimit(condition) || priority !== 'medium' || state !== 'active') return false;
+    return Math.abs(nowUs - changedAtUs) >= unansweredUrgentUs && !isPaused(this.#writer.book.pause(device), nowUs);
   }
 
   /** A line of another engine's log, a gateway's own. Both tell of one event: one alarm, with the first id and both senders. */
@@ -230,6 +241,10 @@ export class AlarmEngine {
     const text = by === '' ? 'the pause is over; what still holds sounds again' : 'the pause was ended; what still holds sounds again';
     this.#writer.emit({ ...this.#writer.about(device, nowUs), transition: 'resumed', by, text });
   }
+}
+
+function isLimit(condition: AlarmCondition): boolean {
+  return condition === 'heart-rate-high' || condition === 'heart-rate-low';
 }
 
 /** A watch follows one take: what is measured in another has a time of its own. */

@@ -37,6 +37,20 @@ test('beyond the extreme limit the alarm is high, latches, and replaces the soft
   expect(engine.now().alarms).toMatchObject([{ condition: 'heart-rate-extreme-high', state: 'latched', endedUs: 16_000_000 }]);
 });
 
+test('a broken limit that nobody answers becomes urgent; answered it does not, and back inside it is over', () => {
+  const { engine } = engineWith(every(8, 0, () => 130));
+  expect(engine.tick(126_000_000 - 1)).toEqual([]); // raised at 6 s
+  expect(engine.tick(126_000_000)).toMatchObject([
+    { condition: 'heart-rate-high', transition: 'escalated', priority: 'high', state: 'active' },
+  ]);
+  expect(engine.tick(300_000_000)).toEqual([]);
+  engine.heartRate({ device: 'hr-1', atUs: 300_000_000, bpm: 80, limits: defaultHeartRateLimits, replay: null }, 300_000_000);
+  expect(engine.now().alarms).toEqual([]);
+  const answered = engineWith(every(8, 0, () => 130));
+  answered.engine.acknowledge(answered.engine.now().alarms[0]?.alarmId ?? '', 'nurse', 10_000_000);
+  expect(answered.engine.tick(130_000_000)).toEqual([]);
+});
+
 test('zero, nothing and nonsense are missing readings, never bradycardia', () => {
   for (const bpm of [0, null, Number.NaN, -1])
     expect(engineWith([...every(5, 0, () => 60), ...every(30, 5, () => bpm)]).records).toEqual([]);

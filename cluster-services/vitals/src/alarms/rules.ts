@@ -62,6 +62,8 @@ export const goesOnAgainUs = 60_000_000;
 
 /** (n) An acknowledged alarm whose condition still holds signals again after this, on the wall clock. */
 export const reAlarmUs = 180_000_000;
+/** (t) A limit that is broken for so long and nobody answers becomes urgent, on the wall clock. */
+export const unansweredUrgentUs = 120_000_000;
 /** (n) The longest pause, on the wall clock. */
 export const maxPauseUs = 120_000_000;
 

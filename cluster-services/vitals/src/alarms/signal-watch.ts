@@ -68,7 +68,7 @@ export class SignalWatch {
           condition,
           aspect: 'eeg',
           holds: true,
-          priority: condition === 'lead-off' && window.toUs - run.sinceUs >= leadOffEscalatesUs ? 'high' : 'medium',
+          priority: condition !== 'poor-signal' && window.toUs - run.sinceUs >= leadOffEscalatesUs ? 'high' : 'medium',
           sinceUs: run.sinceUs,
           value: null,
           limit: badSignalUs / 1_000_000,

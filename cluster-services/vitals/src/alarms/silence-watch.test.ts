@@ -64,6 +64,51 @@ test('a recording that was ended is off, not silent; the end of an older one say
   expect(held(watch, 41 * s)).toEqual(['d no-data medium']);
 });
 
+test('a silent gateway becomes urgent while a device of it is missed, and stays as it is when they were put away', () => {
+  const watch = new SilenceWatch(0);
+  watch.gateway('gw', true, 1, '', 0);
+  watch.readings('d', 'eeg', 'r', 1, 0, 1, 'gw');
+  expect(held(watch, 59 * s)).toEqual(['d no-data medium', 'gw gateway-offline medium']);
+  expect(held(watch, 60 * s)).toEqual(['d no-data high', 'gw gateway-offline high']);
+  watch.off('d', 'eeg', 'r');
+  expect(held(watch, 61 * s)).toEqual(['gw gateway-offline medium']);
+});
+
+test('each names what is down: the device, its gateway, or the way to the front door', () => {
+  const texts = (watch: SilenceWatch, nowMs: number) =>
+    watch.check(nowMs).flatMap(({ device, statement }) => (statement.holds ? [`${device}: ${statement.text}`] : []));
+  const device = new SilenceWatch(0);
+  device.readings('d', 'eeg', 'r', 1, 0, 1, 'gw');
+  for (let second = 0; second <= 20; second += 5) device.gateway('gw', true, 1, '', second * s);
+  expect(texts(device, 20 * s)).toEqual(['d: no EEG for 10 s or more']);
+  const gateway = new SilenceWatch(0);
+  gateway.readings('d', 'eeg', 'r', 1, 0, 1, 'gw');
+  gateway.gateway('gw', false, 1, 'power lost', 5 * s);
+  expect(texts(gateway, 10 * s)).toEqual([
+    'd: no EEG for 10 s or more: its gateway gw is offline',
+    'gw: the gateway is offline: power lost',
+  ]);
+  const deaf = new SilenceWatch(0);
+  deaf.readings('d', 'eeg', 'r', 1, 0, 1, 'gw');
+  deaf.gateway('gw', true, 1, '', 0);
+  deaf.connection(false, 2 * s);
+  expect(texts(deaf, 30 * s)).toEqual(['d: no EEG for 10 s or more: the front door is not reached, nothing arrives at all']);
+  deaf.connection(true, 31 * s);
+  expect(texts(deaf, 45 * s)).toEqual(['d: no EEG for 10 s or more']); // the gateway has time to be heard
+  expect(texts(deaf, 46 * s)).toContain('gw: the gateway has said nothing for 15 s');
+});
+
+test('EEG that nobody judges becomes urgent after a minute, of one device and of the ward', () => {
+  const watch = new SilenceWatch(0);
+  for (let second = 0; second <= 80; second++) {
+    for (const device of ['a', 'b']) watch.readings(device, 'eeg', device, second + 1, second * s);
+    if (second <= 10) watch.detection('a', second * s);
+  }
+  expect(held(watch, 80 * s)).toEqual(['prediction model-unavailable high']);
+  watch.detection('a', 80 * s);
+  expect(held(watch, 80 * s)).toEqual(['b model-unavailable high']);
+});
+
 test('a gateway that says it goes, or says nothing for 15 s, is offline', () => {
   const watch = new SilenceWatch(0);
   watch.gateway('gw', true, 1, '', 0);
@@ -106,9 +151,9 @@ test('detections of an overload are one technical alarm, which ends when every s
   const watch = new SilenceWatch(0);
   for (let second = 0; second < 120; second++) for (const device of ['a', 'b']) watch.readings(device, 'eeg', 'r', second + 1, second * s);
   for (let second = 0; second < 100; second += 8) watch.detection('a', second * s, 8);
-  expect(held(watch, 97 * s)).toEqual(['b model-unavailable medium', 'prediction detection-thinned medium']);
+  expect(held(watch, 97 * s)).toEqual(['b model-unavailable high', 'prediction detection-thinned medium']);
   for (let second = 100; second < 120; second++) watch.detection('a', second * s);
-  expect(held(watch, 119 * s)).toEqual(['b model-unavailable medium']);
+  expect(held(watch, 119 * s)).toEqual(['b model-unavailable high']);
   expect(watch.check(119 * s)).toContainEqual(
     expect.objectContaining({ device: 'prediction', statement: expect.objectContaining({ condition: 'detection-thinned', holds: false }) }),
   );

@@ -10,8 +10,10 @@ export const silenceLimits = {
   eeg: { silentMs: 10_000, urgentMs: 60_000 },
   'heart-rate': { silentMs: 60_000, urgentMs: 300_000 },
   gatewayMs: 15_000,
+  gatewayUrgentMs: 60_000,
   storageMs: 10_000,
   modelMs: 15_000,
+  modelUrgentMs: 60_000,
   flowMs: 3_000, // data heard within this counts as flowing
 } as const;
 
@@ -22,6 +24,7 @@ const MAX_RECORDINGS_PER_STREAM = 8;
 type Heard = {
   readonly device: string;
   readonly stream: WatchedStream;
+  gateway: string | null; // that sends it, as far as it was told
   heardMs: number;
   lastDataUs: number; // device clock, end of the newest reading
   isOff: boolean; // its recording ended in an ordinary way
@@ -46,6 +49,8 @@ export class SilenceWatch {
   #detectedMs: number | null = null;
   #thinned: { readonly atMs: number; readonly everyMs: number } | null = null; // the newest detection of an overload
   #unwatched = 0;
+  #isConnected = true;
+  #connectedMs = Number.NEGATIVE_INFINITY; // since when
 
   constructor(nowMs: number) {
     this.#startedMs = nowMs;
@@ -57,7 +62,15 @@ export class SilenceWatch {
   }
 
   /** Readings of a recording up to `endUs` (device clock) arrived; `place` counts them, which no clock that is set can turn back. */
-  readings(device: string, stream: WatchedStream, recordingId: string, endUs: number, nowMs: number, place = endUs): void {
+  readings(
+    device: string,
+    stream: WatchedStream,
+    recordingId: string,
+    endUs: number,
+    nowMs: number,
+    place = endUs,
+    gateway: string | null = null,
+  ): void {
     const heard = this.#heard(device, stream, nowMs);
     const before = heard.ends.get(recordingId);
     if (before !== undefined && place <= before) return;
@@ -68,6 +81,7 @@ export class SilenceWatch {
     }
     if (heard.isOff || nowMs - heard.heardMs > silenceLimits.flowMs) heard.flowsSinceMs = nowMs;
     heard.heardMs = nowMs;
+    heard.gateway = gateway ?? heard.gateway;
     if ([...heard.ends.keys()].at(-1) === recordingId) heard.lastDataUs = endUs; // of an older recording it is a backlog
     heard.isOff = false;
   }
@@ -111,6 +125,12 @@ export class SilenceWatch {
     }
   }
 
+  /** Whether whoever watches is connected to the front door: while it is not, its own ears are what is missing. */
+  connection(isConnected: boolean, nowMs: number): void {
+    if (isConnected && !this.#isConnected) this.#connectedMs = nowMs;
+    this.#isConnected = isConnected;
+  }
+
   /** Everything that can be said now: what is silent, and what is not any more. Saying it again changes nothing for an engine. */
   check(nowMs: number): Spoken[] {
     return [
@@ -123,7 +143,8 @@ export class SilenceWatch {
   }
 
   *#streamsNow(nowMs: number): Generator<Spoken> {
-    for (const { device, stream, heardMs, lastDataUs, isOff } of this.#streams.values()) {
+    for (const heard of this.#streams.values()) {
+      const { device, stream, heardMs, lastDataUs, isOff } = heard;
       const { silentMs, urgentMs } = silenceLimits[stream];
       const forMs = nowMs - heardMs;
       const name = stream === 'eeg' ? 'EEG' : 'heart rate';
@@ -131,30 +152,56 @@ export class SilenceWatch {
         yield over(device, 'no-data', stream, isOff ? `${name} was ended` : `${name} arrives again`, lastDataUs);
       else {
         const priority = forMs >= urgentMs ? 'high' : 'medium';
-        yield holds(device, 'no-data', stream, priority, lastDataUs, silentMs / 1000, `no ${name} for ${silentMs / 1000} s or more`);
+        yield holds(
+          device,
+          'no-data',
+          stream,
+          priority,
+          lastDataUs,
+          silentMs / 1000,
+          `no ${name} for ${silentMs / 1000} s or more${this.#blame(heard, nowMs)}`,
+        );
       }
     }
   }
 
   *#gatewaysNow(nowMs: number): Generator<Spoken> {
     for (const [gateway, { heardMs, isOnline, lastUs, why }] of this.#gateways) {
-      const isSilent = nowMs - heardMs >= silenceLimits.gatewayMs;
+      const forMs = nowMs - Math.max(heardMs, this.#connectedMs);
+      const isSilent = forMs >= silenceLimits.gatewayMs;
+      // Whoever hears nothing at all does not know which gateway is silent.
+      if (isOnline && !this.#isConnected) continue;
       if (isOnline && !isSilent) yield over(gateway, 'gateway-offline', 'status', 'the gateway is heard again', lastUs);
       else {
         const text = isOnline ? `the gateway has said nothing for ${silenceLimits.gatewayMs / 1000} s` : `the gateway is offline: ${why}`;
-        yield holds(gateway, 'gateway-offline', 'status', 'medium', lastUs, silenceLimits.gatewayMs / 1000, text);
+        const priority = forMs >= silenceLimits.gatewayUrgentMs && this.#isMissed(gateway) ? 'high' : 'medium';
+        yield holds(gateway, 'gateway-offline', 'status', priority, lastUs, silenceLimits.gatewayMs / 1000, text);
       }
     }
   }
 
+  /** What is down instead of the device, as far as it is known. */
+  #blame({ gateway }: Heard, nowMs: number): string {
+    if (!this.#isConnected) return ': the front door is not reached, nothing arrives at all';
+    const its = gateway === null ? undefined : this.#gateways.get(gateway);
+    if (its === undefined || (its.isOnline && nowMs - Math.max(its.heardMs, this.#connectedMs) < silenceLimits.gatewayMs)) return '';
+    return `: its gateway ${gateway} is offline`;
+  }
+
+  /** Whether a device of this gateway should be heard. One whose recordings have all been ended was put away. */
+  #isMissed(gateway: string): boolean {
+    return [...this.#streams.values()].some((heard) => heard.gateway === gateway && !heard.isOff);
+  }
+
   *#detectionsNow(nowMs: number): Generator<Spoken> {
-    const { flowMs, modelMs } = silenceLimits;
+    const { flowMs, modelMs, modelUrgentMs } = silenceLimits;
     const flowing = [...this.#streams.values()].filter(
       ({ stream, isOff, heardMs, flowsSinceMs }) =>
         stream === 'eeg' && !isOff && nowMs - heardMs < flowMs && nowMs - flowsSinceMs >= modelMs,
     );
-    const isWithout = ({ detectedMs, flowsSinceMs, everyMs }: Heard) =>
-      nowMs - Math.max(detectedMs ?? 0, flowsSinceMs) >= Math.max(modelMs, 2 * everyMs);
+    const forMs = ({ detectedMs, flowsSinceMs }: Heard) => nowMs - Math.max(detectedMs ?? 0, flowsSinceMs);
+    const isWithout = (heard: Heard) => forMs(heard) >= Math.max(modelMs, 2 * heard.everyMs);
+    const priorityAfter = (ms: number) => (ms >= modelUrgentMs ? 'high' : 'medium');
     const without = flowing.filter(isWithout);
     const limit = modelMs / 1000;
     // If no device has any, it is not the devices: one alarm says so.
@@ -162,13 +209,16 @@ export class SilenceWatch {
     const text = `EEG arrives and has not been judged for ${limit} s or more: seizures are not detected`;
     if (isAll) {
       const sinceUs = Math.min(...without.map(({ lastDataUs }) => lastDataUs));
-      yield holds('prediction', 'model-unavailable', 'detections', 'medium', sinceUs, limit, text);
+      const priority = priorityAfter(
+        nowMs - Math.max(this.#detectedMs ?? this.#startedMs, Math.min(...without.map(({ flowsSinceMs }) => flowsSinceMs))),
+      );
+      yield holds('prediction', 'model-unavailable', 'detections', priority, sinceUs, limit, `no detector answers: ${text}`);
     } else if (this.#detectedMs !== null && nowMs - this.#detectedMs < modelMs)
       yield over('prediction', 'model-unavailable', 'detections', 'EEG is judged again', null);
     for (const heard of this.#streams.values()) {
       if (heard.stream !== 'eeg') continue;
       if (!isAll && without.includes(heard))
-        yield holds(heard.device, 'model-unavailable', 'detections', 'medium', heard.lastDataUs, limit, text);
+        yield holds(heard.device, 'model-unavailable', 'detections', priorityAfter(forMs(heard)), heard.lastDataUs, limit, text);
       else if (isAll || heard.isOff || !isWithout(heard))
         yield over(heard.device, 'model-unavailable', 'detections', 'EEG is judged again', heard.lastDataUs);
     }
@@ -198,6 +248,7 @@ export class SilenceWatch {
     const heard = this.#streams.get(key) ?? {
       device,
       stream,
+      gateway: null,
       heardMs: nowMs,
       lastDataUs: 0,
       isOff: false,
