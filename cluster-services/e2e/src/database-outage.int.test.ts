@@ -161,7 +161,7 @@ async function expectScreensThatStart(bed: Bed): Promise<void> {
   const wall = bed.watchPlain();
   const viewer = await bed.viewer();
   atEnd(() => viewer.close());
-  const labels = [1, 2, 3, 4].map((n) => `Bonn ${n}`);
+  const labels = [1, 2, 3, 4].map((n) => `Synthetic ${n}`);
   expect((await viewer.registry()).patients.map(({ label }) => label).sort()).toEqual(labels);
   await until(
     async () => {
