@@ -1,5 +1,6 @@
 import { defaultHeartRateLimits, type EdgeWatch, isClockWrong, type Rate } from '@vitalwire/contract';
 import type { AlarmEngine, AlarmRecord, DetectionInput } from '@vitalwire/vitals';
+import type { KeptBaselines } from './kept-baselines.ts';
 import type { Reading, View, WatchedStart } from './protocol.ts';
 
 /** What of the detector is used; the package itself is loaded only where somebody asked for it. */
@@ -9,6 +10,8 @@ export type Detector = Pick<
 >;
 type EegStream = ReturnType<Detector['openStream']>;
 
+/** After a longer pause electrodes may be others. */
+const SAME_ELECTRODES_US = 600_000_000;
 /** Devices that are watched; beyond it the one unheard for longest is forgotten. */
 const MAX_DEVICES = 256;
 
@@ -19,6 +22,8 @@ type Eeg = {
   readonly earlier: number; // samples of joined predecessors in the stream
   samples: number; // of this recording so far
   open: boolean;
+  levels: KeptBaselines['levels']; // what its channels were compared with last
+  judgedUs: number; // wall clock
 };
 type Device = { eeg: Eeg | null; seen: EdgeWatch['devices'][number] };
 type Judged = {
@@ -38,9 +43,20 @@ export class DeviceWatch {
   readonly #devices = new Map<string, Device>(); // last in the map = heard last
   readonly #recordings = new Map<string, string>(); // open recording → its device
 
-  constructor(detector: Detector, engine: AlarmEngine) {
+  readonly #kept: ReadonlyMap<string, KeptBaselines>; // by device, of an earlier run
+
+  constructor(detector: Detector, engine: AlarmEngine, kept: readonly KeptBaselines[] = []) {
     this.#detector = detector;
     this.#engine = engine;
+    this.#kept = new Map(kept.map((one) => [one.device, one]));
+  }
+
+  /** What the channels of each device were compared with last: to be kept over restarts. */
+  baselines(): KeptBaselines[] {
+    return [...this.#devices].flatMap(([device, { eeg }]) => {
+      if (eeg === null || eeg.levels.every((level) => level === null)) return this.#kept.get(device) ?? [];
+      return [keptOf(device, eeg)];
+    });
   }
 
   /** Takes readings in the order they were committed; all windows they complete are scored together. */
@@ -48,7 +64,7 @@ export class DeviceWatch {
     const records: AlarmRecord[] = [];
     const judged: Judged[] = [];
     for (const reading of readings) {
-      if (reading.kind === 'start') this.#start(reading.start);
+      if (reading.kind === 'start') this.#start(reading.start, nowUs);
       else if (reading.kind === 'end') records.push(...this.#end(reading, nowUs));
       else if (reading.kind === 'eeg') judged.push(...this.#push(reading, nowUs));
       else records.push(...this.#heartRate(reading, nowUs));
@@ -69,20 +85,24 @@ export class DeviceWatch {
     return { devices: [...this.#devices.values()].map(({ seen }) => seen).sort((a, b) => (a.device < b.device ? -1 : 1)), alarms, pauses };
   }
 
-  #start(start: WatchedStart): void {
+  #start(start: WatchedStart, nowUs: number): void {
     const device = this.#deviceOf(start.device);
     device.seen = { ...device.seen, replay: start.replay };
     this.#recordings.set(start.subject, start.device);
     if (start.of !== 'eeg' || start.rate === null) return;
     const before = device.eeg;
     const goesOn = before !== null && joins(before, start);
+    const kept = before === null || before.levels.length === 0 ? this.#kept.get(start.device) : keptOf(start.device, before);
+    const recalled = kept !== undefined && isSameHead(kept, start, nowUs) ? [{ window: Number.MIN_SAFE_INTEGER, levels: kept.levels }] : [];
     device.eeg = {
       start,
       rate: start.rate,
-      stream: goesOn ? before.stream : this.#detector.openStream(start.rate, start.channels),
+      stream: goesOn ? before.stream : this.#detector.openStream(start.rate, start.channels, recalled),
       earlier: goesOn ? before.earlier + before.samples : 0,
       samples: 0,
       open: true,
+      levels: goesOn ? before.levels : [],
+      judgedUs: goesOn ? before.judgedUs : 0,
     };
   }
 
@@ -150,6 +170,8 @@ export class DeviceWatch {
       recording: eeg.start.subject,
       originUs: timeOf(0),
     };
+    eeg.levels = [...score.channelBaselines];
+    eeg.judgedUs = nowUs;
     device.seen = {
       ...device.seen,
       detection: { verdict, probability, reason, baseline, channel, measuredAtUs: input.toUs, receivedAtUs: nowUs },
@@ -192,6 +214,24 @@ export class DeviceWatch {
 /** Of a replay: which one. '' = the device itself. */
 function takeOf({ replay, captureId }: WatchedStart): string {
   return replay === null ? '' : captureId;
+}
+
+function keptOf(device: string, { start, rate, levels, judgedUs }: Eeg): KeptBaselines {
+  const { captureId, montageHash, replay } = start;
+  return { device, captureId, replayed: replay !== null, montageHash, rate, levels, seenUs: judgedUs };
+}
+
+/** Whether what was usual a moment ago still is: the same montage and rate, and of replays the same take. */
+function isSameHead(kept: KeptBaselines, { captureId, montageHash, rate, replay }: WatchedStart, nowUs: number): boolean {
+  const isReplayed = replay !== null;
+  return (
+    Math.abs(nowUs - kept.seenUs) <= SAME_ELECTRODES_US &&
+    kept.montageHash === montageHash &&
+    kept.rate.num === rate?.num &&
+    kept.rate.den === rate.den &&
+    kept.replayed === isReplayed &&
+    (!isReplayed || kept.captureId === captureId)
+  );
 }
 
 /** Whether a recording goes on, sample after sample, where the one before ended: the device's own count says so. */

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Alarm, ClockState, EdgeWatch } from '@vitalwire/contract';
 import type { AppendStep, Outbox } from '@vitalwire/outbox';
@@ -15,6 +16,7 @@ import {
 import type { AlarmRecord, Asked } from '@vitalwire/vitals';
 import { EdgeError } from '../errors.ts';
 import { AlarmLog } from './alarm-log.ts';
+import { BaselineFile, type KeptBaselines } from './kept-baselines.ts';
 import type { FromWatch, Model, Reading, ToWatch, View } from './protocol.ts';
 
 export type LocalWatchOptions = {
@@ -42,6 +44,7 @@ const READ_AGAIN_MS = 5_000;
 export class LocalWatch implements Lifecycle {
   readonly #options: LocalWatchOptions;
   readonly #alarmLog: AlarmLog;
+  readonly #baselineFile: BaselineFile;
   readonly #backoff: Backoff;
   readonly #asked = new Map<number, (value: never) => void>();
   #worker: Worker | null = null;
@@ -51,6 +54,7 @@ export class LocalWatch implements Lifecycle {
   #skipped = 0;
   #ticket = 0;
   readonly #open = new Map<string, Reading>(); // starts of open recordings: a thread that comes later has to know them
+  #kept: readonly KeptBaselines[] = [];
   #unsent: Alarm[] = [];
   #writing: Promise<unknown> = Promise.resolve();
   #sendTimer: Timer | null = null;
@@ -60,6 +64,7 @@ export class LocalWatch implements Lifecycle {
     this.#options = options;
     this.#backoff = fullJitter({ clock: options.clock });
     this.#alarmLog = new AlarmLog({ ...options, path: options.logPath });
+    this.#baselineFile = new BaselineFile(join(dirname(options.logPath), 'watch-baselines.json'), options.log);
   }
 
   /** Reads the log. The detector loads meanwhile: the intake does not wait for it. */
@@ -83,6 +88,7 @@ export class LocalWatch implements Lifecycle {
       return;
     }
     this.#problem = null;
+    this.#kept = await this.#baselineFile.load();
     this.#unsent = this.#alarmLog.unsent;
     this.#spawn();
     this.#sendSoon(0);
@@ -157,7 +163,7 @@ export class LocalWatch implements Lifecycle {
         this.#model = message.model;
         this.#problem = null;
         this.#backoff.healthy();
-        this.#tell({ kind: 'begin', gateway, records: this.#alarmLog.records });
+        this.#tell({ kind: 'begin', gateway, records: this.#alarmLog.records, kept: this.#kept });
         this.#behind++;
         this.#tell({ kind: 'readings', readings: [...this.#open.values()] });
         log.info({ ...message.model }, 'this gateway detects and alarms by itself');
@@ -192,11 +198,17 @@ export class LocalWatch implements Lifecycle {
   #receive(message: Exclude<FromWatch, { kind: 'ready' }>): void {
     if (message.kind === 'taken') this.#behind--;
     else if (message.kind === 'records') this.#write(message.records);
+    else if (message.kind === 'baselines') this.#keep(message.kept);
     else {
       const answer = this.#asked.get(message.ticket) as ((value: unknown) => void) | undefined;
       this.#asked.delete(message.ticket);
       answer?.(message.kind === 'looked' ? message.view : message.answer);
     }
+  }
+
+  #keep(kept: readonly KeptBaselines[]): void {
+    this.#kept = kept;
+    this.#writing = this.#writing.then(() => this.#baselineFile.write(kept));
   }
 
   /** On the disk first, then into the outbox, in the order they were decided. */

@@ -1,5 +1,6 @@
 import type { EdgeWatch, EndReason, HeartRateChunk, RecordingStart, Samples } from '@vitalwire/contract';
 import type { AlarmRecord, Asked } from '@vitalwire/vitals';
+import type { KeptBaselines } from './kept-baselines.ts';
 
 /** What the watch sees of what was committed: enough to score and to alarm, in the order of the commits. */
 export type Reading =
@@ -30,7 +31,7 @@ export type Model = { readonly modelHash: string; readonly modelVersion: string 
 export type View = Pick<EdgeWatch, 'devices' | 'alarms' | 'pauses'>;
 
 export type ToWatch =
-  | { readonly kind: 'begin'; readonly gateway: string; readonly records: readonly AlarmRecord[] }
+  | { readonly kind: 'begin'; readonly gateway: string; readonly records: readonly AlarmRecord[]; readonly kept: readonly KeptBaselines[] }
   | { readonly kind: 'readings'; readonly readings: readonly Reading[] }
   | { readonly kind: 'acknowledge'; readonly ticket: number; readonly alarmId: string; readonly by: string }
   | { readonly kind: 'look'; readonly ticket: number };
@@ -38,6 +39,7 @@ export type ToWatch =
 export type FromWatch =
   | { readonly kind: 'ready'; readonly model: Model }
   | { readonly kind: 'taken' } // one message of readings was looked at
+  | { readonly kind: 'baselines'; readonly kept: readonly KeptBaselines[] }
   | { readonly kind: 'records'; readonly records: readonly AlarmRecord[] }
   | { readonly kind: 'acknowledged'; readonly ticket: number; readonly answer: Asked }
   | { readonly kind: 'looked'; readonly ticket: number; readonly view: View };

@@ -6,6 +6,8 @@ import type { FromWatch, ToWatch } from './protocol.ts';
 // The thread of the local watch: scores and alarms, so that the intake's own thread never waits for either.
 
 const TICK_MS = 1_000;
+/** Baselines move slowly: what a crash can lose of them is some percent. */
+const KEEP_MS = 30_000;
 const port = parentPort;
 if (port === null) throw new Error('the watch runs in a worker thread');
 
@@ -25,7 +27,7 @@ port.on('message', (message: ToWatch) => {
   if (message.kind === 'begin') {
     engine = new AlarmEngine({ sender: message.gateway });
     engine.replay(message.records);
-    watch = new DeviceWatch(detector, engine);
+    watch = new DeviceWatch(detector, engine, message.kept);
   } else if (engine === null || watch === null) throw new Error('the watch was not begun');
   else if (message.kind === 'readings') {
     tellRecords(watch.take(message.readings, nowUs()));
@@ -37,4 +39,8 @@ port.on('message', (message: ToWatch) => {
   } else tell({ kind: 'looked', ticket: message.ticket, view: watch.view() });
 });
 setInterval(() => tellRecords(engine?.tick(nowUs()) ?? []), TICK_MS);
+setInterval(() => {
+  const kept = watch?.baselines() ?? [];
+  if (kept.length > 0) tell({ kind: 'baselines', kept });
+}, KEEP_MS);
 tell({ kind: 'ready', model: { modelHash: detector.modelHash, modelVersion: detector.modelVersion } });
