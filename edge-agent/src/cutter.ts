@@ -14,10 +14,13 @@ export type ChunkStep = Extract<AppendStep, { step: 'chunk' }>;
 /** What a chunk step needs to know besides its readings. */
 export type CutContext = { readonly recordingId: string; readonly clock: ClockState };
 
+/** A place in the count of a device at which it sent no heart rate: a code for lost contact, or nothing. */
+export type NoReading = { readonly atUs: number; readonly bpm: null };
+
 /** The readings of one request, in whatever form their stream has; `from` skips those that are known already. */
 export type Readings =
   | { readonly stream: 'eeg'; readonly stretch: Omit<Stretch, 'firstSample'>; readonly channels: number; readonly rate: Rate }
-  | { readonly stream: 'heart-rate'; readonly kind: HeartRateKind; readonly readings: readonly HeartRateReading[] }
+  | { readonly stream: 'heart-rate'; readonly kind: HeartRateKind; readonly readings: readonly (HeartRateReading | NoReading)[] }
   | { readonly stream: 'event'; readonly events: readonly EventReading[] };
 
 /** Turns the readings of one recording into chunks. Between requests it may hold back an open chunk. */
@@ -121,7 +124,7 @@ export class ReadingCutter implements Cutter {
   add(readings: Readings, firstSample: number, skip: number, { recordingId, clock }: CutContext): ChunkStep[] {
     if (readings.stream === 'eeg') throw new TypeError('EEG samples in a recording of readings');
     if (readings.stream === 'heart-rate')
-      return parts(readings.readings, skip, limits.maxReadingsPerChunk).map(({ items, offset }) => ({
+      return parts(readings.readings, skip, limits.maxReadingsPerChunk, isReading).map(({ items, offset }) => ({
         step: 'chunk',
         chunk: {
           stream: 'heart-rate',
@@ -135,7 +138,7 @@ export class ReadingCutter implements Cutter {
         readings: items.length,
         endUs: latest(items),
       }));
-    return parts(readings.events, skip, limits.maxEventsPerChunk).map(({ items, offset }) => ({
+    return parts(readings.events, skip, limits.maxEventsPerChunk, (_one): _one is EventReading => true).map(({ items, offset }) => ({
       step: 'chunk',
       chunk: { stream: 'event', recordingId, measuredAtUs: items[0]?.atUs ?? 0, clock, firstSample: firstSample + offset, events: items },
       readings: items.length,
@@ -150,9 +153,28 @@ export class ReadingCutter implements Cutter {
   reset(): void {}
 }
 
-function parts<T>(items: readonly T[], skip: number, most: number): { items: readonly T[]; offset: number }[] {
-  const cut: { items: readonly T[]; offset: number }[] = [];
-  for (let at = skip; at < items.length; at += most) cut.push({ items: items.slice(at, at + most), offset: at - skip });
+function isReading(one: HeartRateReading | NoReading): one is HeartRateReading {
+  return one.bpm !== null;
+}
+
+/** Stretches of items that are some, each with its place behind `skip`. */
+function parts<T, Some extends T>(
+  items: readonly T[],
+  skip: number,
+  most: number,
+  isSome: (item: T) => item is Some,
+): { items: readonly Some[]; offset: number }[] {
+  const cut: { items: Some[]; offset: number }[] = [];
+  let open: { items: Some[]; offset: number } | null = null;
+  for (const [index, item] of items.entries()) {
+    if (index < skip) continue;
+    if (!isSome(item)) open = null;
+    else if (open !== null && open.items.length < most) open.items.push(item);
+    else {
+      open = { items: [item], offset: index - skip };
+      cut.push(open);
+    }
+  }
   return cut;
 }
 

@@ -221,6 +221,33 @@ describe('heart rate and events', () => {
   });
 });
 
+describe('what is no heart rate', () => {
+  test('a code for lost contact, a negative or missing rate refuses itself alone, and keeps its place in the count', async () => {
+    const rates = [60, 0, 255, -1, null, 61, 2_000, 62];
+    const readings = rates.map((bpm, index) => ({ atUs: startUs + index * 1e6, bpm, minBpm: 0, maxBpm: 90 }));
+    const body = { device: 'eeg-1', captureId: 'h', firstSample: 0, kind: 'optical', readings };
+    const rejected = { 'not-a-reading': 2, 'out-of-range': 2, 'no-number': 1 };
+    expect(await post('/v1/heart-rate', body)).toMatchObject({ status: 201, body: { accepted: 8, nextSample: 8, rejected } });
+    expect(await post('/v1/heart-rate', body)).toMatchObject({ status: 200, body: { accepted: 0, repeated: 8 } });
+    const other = readings.map((reading, index) => (index === 1 ? { ...reading, bpm: 59 } : reading));
+    expect(await post('/v1/heart-rate', { ...body, readings: other })).toMatchObject({ status: 409 });
+    const none = { ...body, firstSample: 8, readings: [{ atUs: startUs + 8e6, bpm: 0 }] };
+    expect(await post('/v1/heart-rate', none)).toMatchObject({ status: 201, body: { accepted: 1, nextSample: 9, recordings: [] } });
+    const next = { ...body, firstSample: 9, readings: [{ atUs: startUs + 9e6, bpm: 63 }] };
+    expect(await post('/v1/heart-rate', next)).toMatchObject({ status: 201, body: { nextSample: 10 } });
+    await agent.stop();
+    expect(heartRates().map(({ bpm, minBpm, maxBpm }) => [bpm, minBpm, maxBpm])).toEqual([
+      [60, null, 90],
+      [61, null, 90],
+      [62, null, 90],
+      [63, null, null],
+    ]);
+    const places = broker.messages.flatMap((one) => (one.stream === 'heart-rate' ? [one.firstSample] : []));
+    expect(places).toEqual([0, 5, 7, 9]);
+    expect(starts()).toHaveLength(1);
+  });
+});
+
 describe('the phone export', () => {
   const whole = phoneExport(592);
 

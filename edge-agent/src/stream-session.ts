@@ -186,6 +186,7 @@ export class StreamSession {
       capture.taken = from + fresh;
       this.#cut(open.cutter.add(request.readings, from - open.captureFirstSample, repeated, this.#context(open)), open, capture, steps);
       if (open.cutter.isDue || request.end) this.#cut(open.cutter.flush(this.#context(open)), open, capture, steps);
+      if (open.cutter.waiting === 0) capture.cut = capture.taken; // also over places that held no reading
       if (request.extra !== undefined) steps.push(...request.extra);
       if (capture.cut !== before) steps.push(this.#captureStep(capture.id, before, capture.cut, jump));
     }

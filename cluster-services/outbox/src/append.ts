@@ -67,7 +67,7 @@ export type CaptureClaim = {
         readonly samplesPerChannel: number;
         readonly samples: Samples; // channel after channel
       }
-    | { readonly stream: 'heart-rate'; readonly readings: readonly HeartRateReading[] }
+    | { readonly stream: 'heart-rate'; readonly readings: readonly (HeartRateReading | { readonly atUs: number; readonly bpm: null })[] }
     | { readonly stream: 'event'; readonly events: readonly EventReading[] };
 };
 /** `sample`: the first one that differs, or that is no longer here to be compared. */

@@ -32,6 +32,10 @@ export function compareCapture(sql: Statements, claim: CaptureClaim): CaptureMat
   let last: Taken | null = null;
   let lastSeq = -1;
   while (at < end) {
+    if (isEmptyPlace(claim, at)) {
+      at += 1;
+      continue;
+    }
     const recording: Taken | undefined = recordings.find(({ from }) => from <= at);
     if (recording === undefined) return { kind: 'unknown', sample: at };
     const index = at - recording.from;
@@ -102,16 +106,25 @@ function differenceIn(claim: CaptureClaim, chunk: Chunk, at: number, to: number,
     }
     return null;
   }
-  const claimed: readonly (HeartRateReading | EventReading)[] = readings.stream === 'heart-rate' ? readings.readings : readings.events;
+  const claimed: readonly (HeartRateReading | EventReading | { atUs: number; bpm: null })[] =
+    readings.stream === 'heart-rate' ? readings.readings : readings.events;
   const stored: readonly (HeartRateReading | EventReading)[] =
     chunk.stream === 'heart-rate' ? chunk.readings : chunk.stream === 'event' ? chunk.events : [];
   for (let index = 0; index < to - at; index += 1) {
     const mine = claimed[at - firstSample + index];
     const theirs = stored[offset + index];
     if (mine === undefined || theirs === undefined) return { kind: 'unknown', sample: at + index };
-    if (!isSame(mine, theirs)) return { kind: 'other', sample: at + index, storedAtUs: theirs.atUs, claimedAtUs: mine.atUs };
+    if (mine !== null && 'bpm' in mine && mine.bpm === null)
+      return { kind: 'other', sample: at + index, storedAtUs: theirs.atUs, claimedAtUs: mine.atUs };
+    if (!isSame(mine as HeartRateReading | EventReading, theirs))
+      return { kind: 'other', sample: at + index, storedAtUs: theirs.atUs, claimedAtUs: mine.atUs };
   }
   return null;
+}
+
+/** Where the device sent no heart rate nothing was stored. */
+function isEmptyPlace({ readings, firstSample }: CaptureClaim, at: number): boolean {
+  return readings.stream === 'heart-rate' && readings.readings[at - firstSample]?.bpm === null;
 }
 
 function isSame(a: HeartRateReading | EventReading, b: HeartRateReading | EventReading): boolean {

@@ -280,7 +280,7 @@ export class Intake implements Lifecycle {
 
   #answer(request: FastifyRequest, reply: { status(code: number): unknown }, read: () => DeviceRequest): Promise<StreamAnswer> {
     return this.#working(request, async (device) => {
-      const { device: named, request: readings } = read();
+      const { device: named, request: readings, rejected = {} } = read();
       if (named !== device)
         throw new ApiError(
           403,
@@ -291,9 +291,10 @@ export class Intake implements Lifecycle {
       const answer = await this.#options.sessions.submit(device, readings).catch((error: unknown) => {
         throw this.#refusalOf(error, device, readings, request.routeOptions.url ?? '');
       });
-      this.#count(request.routeOptions.url ?? '', answer.accepted, answer.repeated, 0);
+      const none = Object.values(rejected).reduce((sum, count) => sum + count, 0);
+      this.#count(request.routeOptions.url ?? '', answer.accepted, answer.repeated, none);
       reply.status(answer.accepted > 0 ? 201 : 200);
-      return answer;
+      return none === 0 ? answer : { ...answer, rejected };
     });
   }
 

@@ -3,6 +3,7 @@ import {
   EegIntake,
   EventsIntake,
   type HeartRateIntake,
+  type HeartRateReading,
   HeartRateIntake as HeartRateSchema,
   hashMontage,
   type ReplayMark,
@@ -12,10 +13,14 @@ import {
 } from '@vitalwire/contract';
 import { ApiError } from '@vitalwire/runtime';
 import type { z } from 'zod';
-import { EegCutter, ReadingCutter } from '../cutter.ts';
+import { EegCutter, type NoReading, ReadingCutter } from '../cutter.ts';
 import type { RecordingForm, StreamRequest } from '../stream-session.ts';
 
-export type DeviceRequest = { readonly device: string; readonly request: StreamRequest };
+export type DeviceRequest = {
+  readonly device: string;
+  readonly request: StreamRequest;
+  readonly rejected?: Readonly<Record<string, number>>; // readings that are none, by reason
+};
 
 const NEXT = 'correct the request; the README of the edge agent shows an example';
 const MAX_PROBLEMS = 8;
@@ -43,8 +48,14 @@ export function readEeg(body: unknown, contentType: string, chunkMs: number): De
 /** What a device posts to /v1/heart-rate. */
 export function readHeartRate(body: unknown): DeviceRequest {
   const { device, captureId, firstSample, kind, readings, replay, source, end } = check(HeartRateSchema, body, '/v1/heart-rate');
+  const rejected: Record<string, number> = {};
+  for (const { bpm } of readings) {
+    const reason = noHeartRate(bpm);
+    if (reason !== null) rejected[reason] = (rejected[reason] ?? 0) + 1;
+  }
   return {
     device,
+    rejected,
     request: {
       captureId,
       firstSample,
@@ -124,6 +135,15 @@ function withKey(form: Omit<RecordingForm, 'key'>, kind: string | number): Recor
   return { ...form, key: JSON.stringify([form.montageHash, form.rate, form.replay, form.source, kind]) };
 }
 
-function filled(reading: HeartRateIntake['readings'][number]) {
-  return { atUs: reading.atUs, bpm: reading.bpm, minBpm: reading.minBpm ?? null, maxBpm: reading.maxBpm ?? null };
+function filled({ atUs, bpm, minBpm, maxBpm }: HeartRateIntake['readings'][number]): HeartRateReading | NoReading {
+  if (bpm === null || noHeartRate(bpm) !== null) return { atUs, bpm: null };
+  const orNull = (value: number | null | undefined): number | null => (value == null || noHeartRate(value) !== null ? null : value);
+  return { atUs, bpm, minBpm: orNull(minBpm), maxBpm: orNull(maxBpm) };
+}
+
+/** Why a number of a device is no heart rate at all; whether one is plausible is not asked here. */
+function noHeartRate(bpm: number | null): string | null {
+  if (bpm === null) return 'no-number';
+  if (bpm === 0 || bpm === 255) return 'not-a-reading';
+  return bpm < 1 || bpm > 1_000 ? 'out-of-range' : null;
 }

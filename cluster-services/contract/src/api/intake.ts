@@ -28,12 +28,14 @@ export const EegIntake = z.strictObject({
 });
 export type EegIntake = z.infer<typeof EegIntake>;
 
-const Bpm = z.number().min(0).max(1_000); // what is plausible is a question for screens, not for the store
+// What is plausible is a question for screens, not for the store; what is no heart rate at all (null, below 1, 255, above 1,000) is refused one by
+// one, and keeps its place in the count.
+const Bpm = z.number();
 /** POST /v1/heart-rate */
 export const HeartRateIntake = z.strictObject({
   ...capture,
   kind: z.enum(heartRateKinds),
-  readings: z.array(z.strictObject({ atUs: Micros, bpm: Bpm, minBpm: Bpm.nullish(), maxBpm: Bpm.nullish() })).max(10_000),
+  readings: z.array(z.strictObject({ atUs: Micros, bpm: Bpm.nullable(), minBpm: Bpm.nullish(), maxBpm: Bpm.nullish() })).max(10_000),
 });
 export type HeartRateIntake = z.infer<typeof HeartRateIntake>;
 
@@ -69,6 +71,7 @@ export type HealthAutoExport = z.infer<typeof HealthAutoExport>;
 export const IntakeAnswer = z.object({
   accepted: Count, // readings (samples per channel) that are new
   repeated: Count, // readings of this request that were there before
+  rejected: z.partialRecord(z.string(), Count).optional(), // readings that are none, by reason; they count among those accepted or repeated
   nextSample: Count, // the index that the capture's next request begins with
   recordings: z.array(z.object({ recordingId: Uuid, firstSeq: Count, lastSeq: z.int().min(-1) })),
 });
