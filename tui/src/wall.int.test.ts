@@ -262,7 +262,14 @@ test('23 channels cost at most 20 KB/s and 15 frames/s, and a terminal that is s
   const output = new CountingTerminal();
   const abort = new AbortController();
   const terminal = { input: new CountingTerminal() as unknown as ReadStream, output: output as unknown as WriteStream };
-  const wall = runWall({ client, env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' }, signal: abort.signal, terminal, unicode: true });
+  const wall = runWall({
+    client,
+    env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' },
+    signal: abort.signal,
+    by: 'nurse-1',
+    terminal,
+    unicode: true,
+  });
   try {
     await until(() => output.bytes > 4_000, 10_000);
     const seconds = 4;
@@ -293,7 +300,14 @@ test('alarms on the wall: they lead, the bell sounds for a new high one, keys ac
   const output = new CountingTerminal();
   const abort = new AbortController();
   const terminal = { input: new CountingTerminal() as unknown as ReadStream, output: output as unknown as WriteStream };
-  const wall = runWall({ client, env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' }, signal: abort.signal, terminal, unicode: true });
+  const wall = runWall({
+    client,
+    env: { TERM: 'xterm-256color', LANG: 'C.UTF-8' },
+    signal: abort.signal,
+    by: 'nurse-1',
+    terminal,
+    unicode: true,
+  });
   const ended: string[] = [];
   try {
     await until(() => output.bytes > 4_000, 10_000);

@@ -25,8 +25,8 @@ export type WallOptions = {
   readonly terminal?: Terminal;
   /** Braille and symbols; by default what the locale says. */
   readonly unicode?: boolean;
-  /** Who acknowledges and pauses here. */
-  readonly by?: string;
+  /** Who acknowledges and pauses here: asked for, because a wall that nobody can answer at looks like one that works. */
+  readonly by: string;
   /** Whether the terminal's bell sounds for alarms; default true. */
   readonly bell?: boolean;
   /** Nothing flashes. */
@@ -81,7 +81,7 @@ class Wall {
     });
     this.#client = client;
     this.#look = lookOf(env, unicode);
-    this.#by = by ?? '';
+    this.#by = by;
     this.#model.bell = bell ?? true;
     this.#model.isSteady = steady ?? false;
     this.#model.pageUrl = pageUrl ?? client.url;

@@ -317,7 +317,7 @@ test('connected to silence is not live, and a pause is seen for as long as it la
   await world.alarms.raise('eeg-1', 'no-data', { text: 'no EEG' });
   await page.getByRole('button', { name: /Bed 1/ }).click();
   const tile = page.getByRole('button', { name: /Bed 1/ });
-  await tile.getByText('NO DATA').waitFor();
+  await tile.locator('.badge').getByText('NO DATA').waitFor();
   await page.getByRole('button', { name: 'Sound off for 120 s' }).click();
   await tile.getByText(/sound off 1:5\d by nurse-9/).waitFor();
   await page.getByRole('button', { name: 'Acknowledge all 2' }).click();
@@ -338,7 +338,7 @@ test('on a phone no text lies on another, the ward stands above patient and labe
   await world.alarms.raise('eeg-1', 'no-data', { text: 'x' });
   for (const width of [320, 390, 600]) {
     await page.setViewportSize({ width, height: 800 });
-    await page.getByRole('button', { name: /Bed 1/ }).getByText('NO DATA').waitFor();
+    await page.getByRole('button', { name: /Bed 1/ }).locator('.badge').getByText('NO DATA').waitFor();
     const found = await page.evaluate(() => {
       // Leaves with text inside the tiles: none may reach into another, or out of its tile.
       const overlaps: string[] = [];
