@@ -150,11 +150,12 @@ export class CatchUp implements Lifecycle {
   }
 
   /** EEG that came until lately and has no end is expected: nobody who starts now would miss it otherwise. */
-  async #expectEeg(device: string, { recordingId, measuredAtUs, committedAtUs }: NonNullable<LatestOfDevice['eeg']>): Promise<void> {
+  async #expectEeg(device: string, { recordingId, measuredAtUs, committedAtUs, rate }: NonNullable<LatestOfDevice['eeg']>): Promise<void> {
     const { silence, clock } = this.#options;
     if (clock.nowUs() - committedAtUs > EXPECTED_US || this.#options.recordings.get(recordingId) !== null) return;
     const info = await this.#recording(recordingId);
-    if (info?.open === true) silence.expect(device, 'eeg', recordingId, measuredAtUs, clock.monotonicMs());
+    const endUs = measuredAtUs + (rate === undefined ? 0 : Math.round((1e6 * rate.den) / rate.num)); // as if it had been heard
+    if (info?.open === true) silence.expect(device, 'eeg', recordingId, endUs, clock.monotonicMs());
   }
 
   // Of the device's newest recording: whether it ended, and a seizure with it.

@@ -71,7 +71,7 @@ async function fill(bed: Bed): Promise<Beds> {
   await sendAs(bed, 'phone-silent', '/v1/heart-rate', heartRateRequest((await client.time()) - 90 * SECOND, 'phone', [72]));
   const replay = new RunningCommand([...REPLAY, '--data', bed.dirs.root]);
   atEnd(() => replay.kill());
-  const replayed = await until(async () => (await client.state()).patients.find(({ label }) => label === 'Synth 1'), {
+  const replayed = await until(async () => (await client.state()).patients.find(({ key }) => key === 'synth-01'), {
     timeoutMs: 20_000,
     everyMs: 100,
     what: 'the replayed patient is on the screens',

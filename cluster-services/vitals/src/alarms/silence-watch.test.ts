@@ -35,6 +35,17 @@ test('repeats of what was heard are no sign of life', () => {
   expect(held(watch, 10 * s)).toEqual(['d no-data medium']);
 });
 
+test('of a stream that was silent before a restart nothing is said to arrive again until something comes', () => {
+  const watch = new SilenceWatch(0);
+  watch.expect('d', 'eeg', 'r', 1, 0);
+  const said = (nowMs: number) =>
+    watch.check(nowMs).flatMap(({ statement }) => (statement.condition === 'no-data' ? [statement.holds ? 'silent' : statement.text] : []));
+  expect(said(1 * s)).toEqual([]);
+  expect(said(10 * s)).toEqual(['silent']);
+  watch.readings('d', 'eeg', 'r', 2, 11 * s);
+  expect(said(12 * s)).toEqual(['EEG arrives again']);
+});
+
 test('a clock that is set back within a recording is no silence', () => {
   const watch = new SilenceWatch(0);
   for (let second = 0; second < 30; second++) watch.readings('d', 'eeg', 'r', second < 15 ? 3_600 + second : second, second * s, second);

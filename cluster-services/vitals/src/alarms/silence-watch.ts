@@ -28,6 +28,7 @@ type Heard = {
   heardMs: number;
   lastDataUs: number; // device clock, end of the newest reading
   isOff: boolean; // its recording ended in an ordinary way
+  isExpected: boolean; // nothing of it has come to this watch yet: it cannot be said to arrive
   readonly ends: Map<string, number>; // per recording: how far it has come
   flowsSinceMs: number; // since when EEG has come without a pause
   detectedMs: number | null;
@@ -84,11 +85,14 @@ export class SilenceWatch {
     heard.gateway = gateway ?? heard.gateway;
     if ([...heard.ends.keys()].at(-1) === recordingId) heard.lastDataUs = endUs; // of an older recording it is a backlog
     heard.isOff = false;
+    heard.isExpected = false;
   }
 
   /** Readings of this recording came before anybody listened, and it has not ended: they should go on. */
   expect(device: string, stream: WatchedStream, recordingId: string, endUs: number, nowMs: number): void {
-    if (!this.#streams.has(`${device}\n${stream}`)) this.readings(device, stream, recordingId, endUs, nowMs, Number.NEGATIVE_INFINITY);
+    if (this.#streams.has(`${device}\n${stream}`)) return;
+    this.readings(device, stream, recordingId, endUs, nowMs, Number.NEGATIVE_INFINITY);
+    this.#heard(device, stream, nowMs).isExpected = true;
   }
 
   /** A recording ended because the device or its user ended it: nothing more is expected of this stream. */
@@ -144,10 +148,12 @@ export class SilenceWatch {
 
   *#streamsNow(nowMs: number): Generator<Spoken> {
     for (const heard of this.#streams.values()) {
-      const { device, stream, heardMs, lastDataUs, isOff } = heard;
+      const { device, stream, heardMs, lastDataUs, isOff, isExpected } = heard;
       const { silentMs, urgentMs } = silenceLimits[stream];
       const forMs = nowMs - heardMs;
       const name = stream === 'eeg' ? 'EEG' : 'heart rate';
+      // What was silent before this watch began is so until something comes.
+      if (isExpected && !isOff && forMs < silentMs) continue;
       if (isOff || forMs < silentMs)
         yield over(device, 'no-data', stream, isOff ? `${name} was ended` : `${name} arrives again`, lastDataUs);
       else {
@@ -252,6 +258,7 @@ export class SilenceWatch {
       heardMs: nowMs,
       lastDataUs: 0,
       isOff: false,
+      isExpected: false,
       ends: new Map<string, number>(),
       flowsSinceMs: nowMs,
       detectedMs: null,
