@@ -47,6 +47,7 @@ export function wardTable({
   windowsPerSecond,
   everyS,
   waitedS,
+  judgedS,
   longestPauseS,
 }: WardResult): string {
   const hops = Object.entries(everyS).map(([every, count]) => `every ${every} s: ${count}`);
@@ -60,6 +61,7 @@ export function wardTable({
     row('of those', hops.join(', ')),
     row('', 'p50', 'p99', 'most'),
     row('from the end of a window to its commit, s', waitedS.p50.toFixed(2), waitedS.p99.toFixed(2), waitedS.most.toFixed(2)),
+    row('from the commit of its samples to that, s', judgedS.p50.toFixed(2), judgedS.p99.toFixed(2), judgedS.most.toFixed(2)),
     row('longest pause between two detections of a patient, s', longestPauseS.toFixed(1)),
   ].join('\n');
 }

@@ -22,6 +22,8 @@ export type WardResult = {
   readonly everyS: Readonly<Record<string, number>>; // detections by hop
   /** From the end of a window to the commit of its detection. */
   readonly waitedS: { readonly p50: number; readonly p99: number; readonly most: number };
+  /** From the commit of a window's last samples to the commit of its detection: what of that is detection's part. */
+  readonly judgedS: { readonly p50: number; readonly p99: number; readonly most: number };
   /** The longest a patient went from one committed detection to the next, the worst patient's. */
   readonly longestPauseS: number;
 };
@@ -31,7 +33,8 @@ const RATE = 256;
 const FILE_S = 60;
 const WARM_UP_S = 45;
 const PER_REPLAY = 84; // patients of one process
-const DETECTION = 8; // the stream's number in the database
+const EEG = 2;
+const DETECTION = 8; // the streams' numbers in the database
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** The whole stack on this machine (`vitalwire up`, SQLite), fed by replays of so many patients of 8 channels at 256 Hz at 1x. */
@@ -124,30 +127,55 @@ function detectionsOf(
   const rows = db
     .prepare('select committed_at_us, message from chunk where stream = ? and committed_at_us between ? and ? order by committed_at_us')
     .all(DETECTION, fromUs, toUs) as { committed_at_us: number; message: Uint8Array }[];
+  const commits = commitsOf(db, fromUs);
   db.close();
   const waited: number[] = [];
+  const judged: number[] = [];
   const everyS: Record<string, number> = {};
   const heard = new Map<string, number>();
   let longestPauseUs = 0;
   for (const { committed_at_us: atUs, message } of rows) {
     const decoded = decodeMessage(message);
     if (!decoded.ok || decoded.value.stream !== 'detection') continue;
-    const { device, measuredAtUs, samples, everyS: every = 1 } = decoded.value;
+    const { device, measuredAtUs, subject, firstSample, samples, everyS: every = 1 } = decoded.value;
     waited.push((atUs - measuredAtUs) / 1e6 - samples / RATE);
+    const committed = commits.get(subject.replaceAll('-', ''))?.find(({ toSample }) => toSample >= firstSample + samples);
+    if (committed !== undefined) judged.push((atUs - committed.atUs) / 1e6);
     everyS[every] = (everyS[every] ?? 0) + 1;
     longestPauseUs = Math.max(longestPauseUs, atUs - (heard.get(device) ?? fromUs));
     heard.set(device, atUs);
   }
   for (const atUs of heard.values()) longestPauseUs = Math.max(longestPauseUs, toUs - atUs);
-  waited.sort((a, b) => a - b);
-  const at = (share: number): number => waited[Math.min(waited.length - 1, Math.floor(share * waited.length))] ?? Number.NaN;
   return {
     judged: heard.size,
     windowsPerSecond: waited.length / ((toUs - fromUs) / 1e6),
     everyS,
-    waitedS: { p50: at(0.5), p99: at(0.99), most: at(1) },
+    waitedS: quantilesOf(waited),
+    judgedS: quantilesOf(judged),
     longestPauseS: longestPauseUs / 1e6,
   };
+}
+
+/** Of each recording: when the samples up to a number were committed, in their order. */
+function commitsOf(db: DatabaseSync, fromUs: number): Map<string, { toSample: number; atUs: number }[]> {
+  const rows = db
+    .prepare(
+      'select hex(recording_id) id, first_sample + samples to_sample, committed_at_us at_us from chunk where stream = ? and committed_at_us > ? order by to_sample',
+    )
+    .all(EEG, fromUs - 120e6) as { id: string; to_sample: number; at_us: number }[];
+  const commits = new Map<string, { toSample: number; atUs: number }[]>();
+  for (const { id, to_sample: toSample, at_us: atUs } of rows) {
+    const known = commits.get(id.toLowerCase()) ?? [];
+    commits.set(id.toLowerCase(), known);
+    known.push({ toSample, atUs });
+  }
+  return commits;
+}
+
+function quantilesOf(values: number[]): { p50: number; p99: number; most: number } {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  return { p50: at(0.5), p99: at(0.99), most: at(1) };
 }
 
 function sleep(ms: number): Promise<void> {
