@@ -246,7 +246,9 @@ export class CatchUp implements Lifecycle {
     const toSample = last === undefined ? 0 : last.firstSample + last.samplesPerChannel;
     const endWindow = Math.max(0, Math.floor((toSample - shape.windowSamples) / shape.hopSamples) + 1);
     const nearest = endWindow - WINDOWS_ON_THE_WAY;
-    const near = (await this.#unscored(recordingId, shape, signal)).filter(({ toWindow }) => toWindow >= nearest);
+    // Under overload nothing is scored on the way: what is received now is worth more.
+    const unscored = this.#options.hasRoom('catch-up') ? await this.#unscored(recordingId, shape, signal) : [];
+    const near = unscored.filter(({ toWindow }) => toWindow >= nearest);
     const fromWindow = Math.max(0, nearest, Math.min(endWindow, ...near.map((range) => range.fromWindow)));
     const reading = await this.#stored.open(info, fromWindow, signal);
     if (reading === null) return;
