@@ -108,6 +108,7 @@ export class EegStream {
   readonly #usable: readonly UsableChannel[]; // in the order the chain has them
   readonly #recalled: readonly RecalledBaselines[]; // in the order of their windows
   #nextRecalled = 0;
+  #lastPrepared: number | null = null;
   #chain: SignalChain;
   #unseenBefore = Number.NEGATIVE_INFINITY;
 
@@ -132,6 +133,7 @@ export class EegStream {
   clone(): EegStream {
     const copy = new EegStream(this.#model, this.#rate, this.#montage, this.#recalled);
     copy.#nextRecalled = this.#nextRecalled;
+    copy.#lastPrepared = this.#lastPrepared;
     copy.#chain = this.#chain.clone();
     copy.#unseenBefore = this.#unseenBefore;
     for (const [index, channel] of copy.#usable.entries()) channel.baseline = this.#usable[index]?.baseline.clone() ?? channel.baseline;
@@ -162,6 +164,8 @@ export class EegStream {
   #prepare({ window, firstSample, masked, channels }: ChainWindow): PreparedWindow {
     const { windowSamples, hopSamples } = this.shape;
     this.#recall(window);
+    const everyHops = Math.max(1, window - (this.#lastPrepared ?? window - 1));
+    this.#lastPrepared = window;
     const judged = this.#channels.map((channel): JudgedChannel => {
       if (channel === null) return refused(this.#rateFits ? 'unit' : 'rate');
       if (masked) return refused('warm-up');
@@ -170,7 +174,7 @@ export class EegStream {
       const { rails, baseline } = channel;
       const { quality, features } = extract(signal, this.#rateHz, { rails, maxSdUv: highestSdUv(this.#model, baseline) });
       if (!quality.scorable) return refused(quality.reason);
-      return prepareFeatures(this.#model, { features, window, clipped: quality.clipped === true }, baseline);
+      return prepareFeatures(this.#model, { features, window, clipped: quality.clipped === true, everyHops }, baseline);
     });
     const baselines = this.#channels.map((channel) => channel?.baseline.level ?? null);
     this.#settle(window, judged);
@@ -221,15 +225,18 @@ function highestSdUv({ file }: StreamModel, running: RunningBaseline): number {
   return qualityLimits.maxSdUv * Math.min(MAX_GAIN, Math.exp(baseline.logUv - file.populationLogUv));
 }
 
+/** What was extracted of a window; `everyHops`: hops since the window that was judged before it. */
+type Extracted = { readonly features: Float64Array; readonly clipped: boolean; readonly everyHops: number };
+
 /** Features as the network is to see them, by the channel's baseline; where that is sought, a calm window joins it first. */
 function prepareFeatures(
   model: StreamModel,
-  { features, window, clipped: isClipped }: { readonly features: Float64Array; readonly window: number; readonly clipped: boolean },
+  { features, window, clipped: isClipped, everyHops }: Extracted & { readonly window: number },
   running: RunningBaseline,
 ): JudgedChannel {
   const { file, reference } = model;
   const evidence = { logUv: features[amplitudeFeature] ?? Number.NaN, isCalm: !isClipped && looksCalm(file, features) };
-  if (evidence.isCalm) running.seek(window, evidence.logUv);
+  if (evidence.isCalm) running.seek(window, evidence.logUv, everyHops);
   const baseline = running.now();
   const shifted = baseline.kind === 'own' ? withGain(features, file.populationLogUv - baseline.logUv) : features;
   const { mean, sd, clip } = file.standard;

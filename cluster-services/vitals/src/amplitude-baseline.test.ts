@@ -16,6 +16,12 @@ test('the population stands until a minute of calm windows is known, then their 
   expect(baseline.now()).toEqual({ kind: 'own', logUv: 3 });
 });
 
+test.each([2, 4, 8, 16])('a baseline is found as well when one window in %i is judged', (every) => {
+  const baseline = new RunningBaseline();
+  for (let window = 0; window < BASELINE_MEMORY_HOPS; window += every) baseline.seek(window, 3, every);
+  expect(baseline.level).toBe(3000);
+});
+
 test('calm windows too far apart make no baseline', () => {
   const baseline = new RunningBaseline();
   for (let window = 0; window < 10 * BASELINE_MEMORY_HOPS; window += BASELINE_MEMORY_HOPS / (BASELINE_NEEDED - 1) + 1)

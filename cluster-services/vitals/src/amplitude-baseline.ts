@@ -17,6 +17,8 @@ export const BASELINE_CLOSED_HOPS = 60;
 const SETTLE_HOPS = 150;
 /** … and never faster than this, in 1/1000 of log µV a window: it takes six minutes of quiet windows to double or to halve. */
 const MAX_STEP = 2;
+/** A window is so many hops long. */
+const COVERED_HOPS = 4;
 /** The largest that is written down; no amplifier reaches it. */
 const MAX_LEVEL = 20_000;
 
@@ -33,7 +35,7 @@ export type BaselineEvidence = {
  * before it. `recall` sets it to what a record says.
  */
 export class RunningBaseline {
-  #sought: { window: number; logUv: number }[] = [];
+  #sought: { window: number; logUv: number; counts: number }[] = [];
   #level: BaselineLevel = null;
   #closedUntil = Number.NEGATIVE_INFINITY;
 
@@ -63,12 +65,15 @@ export class RunningBaseline {
     return window <= this.#closedUntil;
   }
 
-  /** A calm window while no own baseline is known; with enough of them it is. Windows must come in order. */
-  seek(window: number, logUv: number): void {
+  /**
+   * A calm window while no own baseline is known; with enough of them it is. Windows must come in order. Under overload one in so many is
+   * judged, and counts for as many as it covers.
+   */
+  seek(window: number, logUv: number, everyHops = 1): void {
     if (this.#level !== null) return;
-    if (!this.isClosed(window)) this.#sought.push({ window, logUv });
+    if (!this.isClosed(window)) this.#sought.push({ window, logUv, counts: Math.min(COVERED_HOPS, everyHops) });
     this.#sought = this.#sought.filter((one) => one.window > window - BASELINE_MEMORY_HOPS);
-    if (this.#sought.length < BASELINE_NEEDED) return;
+    if (this.#sought.reduce((sum, one) => sum + one.counts, 0) < BASELINE_NEEDED) return;
     const sorted = Float64Array.from(this.#sought, (one) => one.logUv).sort();
     this.#level = levelOf(sorted[Math.floor(BASELINE_QUANTILE * (sorted.length - 1))] as number);
     this.#sought = [];
