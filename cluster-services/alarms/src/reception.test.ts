@@ -200,6 +200,26 @@ test('EEG dated ahead is told of, that of a replay is not', async () => {
   }
 });
 
+test('heart rates of a replay that was joined on the way are not called a wrong clock', async () => {
+  const { reception, clock, wards } = receiving();
+  const recordingId = newRecordingId('gateway-1', clock.nowMs(), new Uint8Array(6));
+  for (let seq = 0; seq < 5; seq += 1) {
+    const atUs = clock.nowUs() + 3_600_000_000;
+    const readings = [{ atUs, bpm: 70, minBpm: null, maxBpm: null }];
+    const ids = {
+      recordingId,
+      seq,
+      measuredAtUs: atUs,
+      clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' },
+      firstSample: seq,
+    } as const;
+    const chunk = encodeMessage({ stream: 'heart-rate', ...ids, kind: 'ecg', readings });
+    reception.receive(formatTopic('gateway-1', 'eeg-1', 'heart-rate', false), chunk);
+    await clock.advance(1_000);
+  }
+  expect(wards.now().alarms).toEqual([]);
+});
+
 test.each([
   ['stopped', 'seizure latched'],
   ['capture-ended', 'seizure latched'],

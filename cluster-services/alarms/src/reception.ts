@@ -1,5 +1,6 @@
 import {
   type Alarm,
+  type ClockState,
   checkTopic,
   type Detection,
   type DeviceOwners,
@@ -142,10 +143,12 @@ export class Reception {
     if (chunk.kind === 'phone') return;
     const endUs = Math.max(...chunk.readings.map(({ atUs }) => atUs));
     this.#heard(known, chunk.recordingId, 'heart-rate', { endUs, place: chunk.firstSample + chunk.readings.length }, topic);
+    // Joined on the way, it may be a replay, whose clock nobody judges; its start record is looked up at once.
+    const judged: ClockState = known.isComplete ? chunk.clock : { ...chunk.clock, source: 'replay' };
     for (const { atUs, bpm } of chunk.readings) {
       const ageUs = chunk.clock.source === 'none' ? 0 : clock.nowUs() - (atUs + chunk.clock.offsetUs);
       if (known.replay === null && ageUs > HISTORY_US) continue;
-      wards.heartRate(device, { atUs, bpm, replay: known.replay, take: takeOf(known), clock: chunk.clock });
+      wards.heartRate(device, { atUs, bpm, replay: known.replay, take: takeOf(known), clock: judged });
     }
   }
 
