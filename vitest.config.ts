@@ -6,6 +6,8 @@ const source = { resolve: { conditions: ['source'] }, ssr: { resolve: { conditio
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Two cores are what continuous integration has; most of what takes long waits for processes, clocks and disks.
+    maxWorkers: 2,
     execArgv: ['--conditions=source'],
     projects: [
       {
