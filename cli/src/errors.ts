@@ -95,7 +95,7 @@ function systemSentence(error: SystemError): string {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return `no permission to write or read${at}: choose another directory with --data or change its rights`;
+      return `no permission to write or read${at}: choose another directory or change its rights`;
     case 'EADDRINUSE':
       return `the port is already in use${at}: stop the other program or choose another port`;
     case 'ECONNREFUSED':

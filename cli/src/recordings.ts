@@ -1,15 +1,19 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import {
+  bonnSets,
   type Dataset,
+  DatasetError,
   datasetNamed,
   type FetchOptions,
   type FetchResult,
   fetchDataset,
-  fetchedFiles,
+  filesHere,
   findRecording,
+  isAddress,
+  isWhole,
   mirrorFolder,
   type RecordingPlaces,
+  readBonnSegment,
   readCatalogue,
   recordingPlaces,
 } from '@vitalwire/datasets';
@@ -22,24 +26,45 @@ const FETCH_KEY = 'f';
 /** Whether every file of the Bonn collection is on this machine. */
 export function hasBonn(io: Pick<Io, 'env'>): boolean {
   const places = recordingPlaces(io.env);
-  return ['Z', 'O', 'N', 'F', 'S'].every((set) => findRecording(`bonn/${set}.zip`, places) !== null);
+  return bonnSets.every((set) => findRecording(`bonn/${set}.zip`, places) !== null);
 }
 
-/** Makes sure the Bonn collection is here: on a terminal one key fetches it; elsewhere the error says what to do. */
-export async function ensureBonn(io: Io): Promise<void> {
-  if (hasBonn(io)) return;
+/** Reads every archive of the collection that is here: a damaged one is told before anything starts, not in the middle. Null if all is right. */
+export function bonnProblem(io: Pick<Io, 'env'>): DatasetError | null {
+  const places = recordingPlaces(io.env);
+  try {
+    for (const set of bonnSets) readBonnSegment(set, 1, places);
+    return null;
+  } catch (error) {
+    if (error instanceof DatasetError) return error;
+    throw error;
+  }
+}
+
+/**
+ * Makes sure the Bonn collection is here. Who asked for it by an option has said yes; else one key on a terminal fetches it, and elsewhere the
+ * error says what to do.
+ */
+export async function ensureBonn(io: Io, { isAskedFor = false } = {}): Promise<void> {
+  if (hasBonn(io)) {
+    const problem = bonnProblem(io);
+    if (problem !== null) throw problem;
+    return;
+  }
   const places = recordingPlaces(io.env);
   const bonn = datasetNamed(await readCatalogue(null), 'bonn');
   const missing = new CliError(
     'NO_RECORDINGS',
     `bonn is not on this machine (looked in ${[places.cache, ...mirrorFolder(places)].join(' and ')}). 'vitalwire datasets fetch bonn' fetches it (${bonn.size}, ${bonn.licence}); VITALWIRE_DATASETS_MIRROR names a folder with a copy. 'vitalwire replay synth' needs nothing`,
   );
-  if (!io.isTerminal || io.keyboard === undefined) throw missing;
-  noteLine(
-    io,
-    `bonn is not on this machine: ${bonn.title}, ${bonn.size}, ${bonn.licence}. Press ${FETCH_KEY} to fetch it now, any other key to leave.`,
-  );
-  if ((await nextKey(io, io.keyboard)) !== FETCH_KEY) throw missing;
+  if (!isAskedFor) {
+    if (!io.isTerminal || io.keyboard === undefined) throw missing;
+    noteLine(
+      io,
+      `bonn is not on this machine: ${bonn.title}, ${bonn.size}, ${bonn.licence}. Press ${FETCH_KEY} to fetch it now, any other key to leave.`,
+    );
+    if ((await nextKey(io, io.keyboard)) !== FETCH_KEY) throw missing;
+  }
   const result = await fetchRecordings(io, { dataset: bonn, directory: cacheOf(bonn, places) });
   if (result.failed.length > 0) throw new CliError('NO_RECORDINGS', result.failed.map(({ reason }) => reason).join('; '));
 }
@@ -47,11 +72,10 @@ export async function ensureBonn(io: Io): Promise<void> {
 /** Fetches with a bar on stderr; licence and citation are told when the first file of a set comes. */
 export async function fetchRecordings(io: Io, options: Omit<FetchOptions, 'signal' | 'env' | 'onProgress'>): Promise<FetchResult> {
   const view = new FetchView(io);
-  let told = (await fetchedFiles(options.directory)).of !== null;
+  let told = (await filesHere(options.dataset, options.directory)).files > 0;
   try {
     const result = await fetchDataset({
-      ...options,
-      mirror: options.mirror ?? usualMirror(io, options.dataset),
+      ...(await withUsualMirror(io, options)),
       env: io.env,
       signal: io.signal,
       onProgress: (progress) => {
@@ -66,11 +90,22 @@ export async function fetchRecordings(io: Io, options: Omit<FetchOptions, 'signa
   }
 }
 
-/** The mirror of this machine, where it has the set; an address is asked. */
-function usualMirror({ env }: Io, { name }: Dataset): string | undefined {
-  const { mirror } = recordingPlaces(env);
-  if (mirror === null) return undefined;
-  return /^https?:/i.test(mirror) || existsSync(path.join(mirror, name)) ? mirror : undefined;
+type Wish = Pick<FetchOptions, 'dataset' | 'directory' | 'from' | 'mirror' | 'files'>;
+
+/**
+ * Where nobody named a source: the mirror of this machine if it is an address, or a folder with all that is wanted. A folder with a part is read
+ * where it lies, so that the cache takes only what it does not have, from the publisher.
+ */
+async function withUsualMirror<Options extends Wish>(io: Io, options: Options): Promise<Options> {
+  const places = recordingPlaces(io.env);
+  const { dataset, directory, files } = options;
+  if (options.from !== undefined || options.mirror !== undefined || places.mirror === null) return options;
+  if (isAddress(places.mirror)) return { ...options, mirror: places.mirror };
+  const there = await filesHere(dataset, path.join(places.mirror, dataset.name), files);
+  if (isWhole(there)) return { ...options, mirror: places.mirror };
+  if (there.files === 0 || there.of === null || directory !== cacheOf(dataset, places)) return options;
+  noteLine(io, `${places.mirror} has ${there.files} of ${there.of} files; the others come from the publisher`);
+  return { ...options, files: there.absent };
 }
 
 /** The next key that is pressed; in this mode Ctrl-C is a key as well. */
@@ -97,5 +132,6 @@ export function cacheOf({ name }: Dataset, { cache }: RecordingPlaces): string {
 }
 
 function tellLicence(io: Io, { title, licence, licenceUrl, citation }: Dataset): void {
-  noteLine(io, `${title}: ${[licence, licenceUrl].filter(Boolean).join(', ')}\ncite: ${citation}`);
+  noteLine(io, `${title}: ${[licence, licenceUrl].filter(Boolean).join(', ')}`);
+  noteLine(io, `cite: ${citation}`);
 }

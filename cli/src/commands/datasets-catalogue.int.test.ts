@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { systemClock } from '@vitalwire/runtime';
@@ -111,7 +111,7 @@ test('a set in a mirror is used from there: listed, found, verified, not fetched
   expect((await vitalwire({ env }, 'where', 'mine')).out).toBe(`${path.join(folder, 'mine')}\n`);
   expect((await vitalwire({ env }, 'where')).out).toMatch(/^cache +.*cache\nmirror +.*mirror\nmine +.*mirror\/mine\n$/);
   expect((await vitalwire({ env }, 'fetch', 'mine')).out).toMatch(
-    /^mine is in the mirror \(.*\) and is used from there: nothing to fetch; --to copies it\n$/,
+    /^mine is in the mirror \(.*\) and is used from there: nothing to fetch; --to copies it, VITALWIRE_DATASETS_MIRROR=none fetches it from the publisher\n$/,
   );
   expect((await vitalwire({ env }, 'verify', 'mine')).out).toMatch(/mirror\/mine: 2 files right/);
   const copy = path.join(data, 'copy');
@@ -120,6 +120,50 @@ test('a set in a mirror is used from there: listed, found, verified, not fetched
   const removed = await vitalwire({ env }, 'remove', 'mine');
   expect(removed.out).toMatch(/mine is not in .*: nothing to remove/);
   expect(removed.err).toMatch(/is a mirror and stays/);
+});
+
+test('of a mirror with a part, that part is used where it lies, and only the rest is fetched', async () => {
+  const folder = path.join(data, 'mirror');
+  mkdirSync(path.join(folder, 'mine'), { recursive: true });
+  const env = { VITALWIRE_DATASETS_MIRROR: folder };
+  expect((await vitalwire({ env }, 'list')).out).toMatch(/mine +no +internal/); // an empty folder is no data set
+  expect((await vitalwire({ env }, 'where', 'mine')).code).toBe(1);
+  for (const name of ['notes.txt', 'SHA256SUMS.txt']) writeFileSync(path.join(folder, 'mine', name), mirror.files.get(name) ?? '');
+  expect((await vitalwire({ env }, 'list')).out).toMatch(/mine +1 of 2 files in the mirror +internal/);
+  expect(await vitalwire({ env }, 'where', 'mine')).toMatchObject({
+    code: 0,
+    out: `${path.join(folder, 'mine')}\n`,
+    err: '1 of 2 files of mine are there\n',
+  });
+  const fetched = await vitalwire({ env }, 'fetch', 'mine');
+  expect(fetched.err).toContain('mirror has 1 of 2 files; the others come from the publisher');
+  expect(fetched).toMatchObject({ code: 0, out: expect.stringMatching(/^1 files fetched \(200 kB\), 0 were there, in .*cache\/mine/) });
+  expect((await vitalwire({ env }, 'verify', 'mine')).out).toMatch(/cache\/mine: 1 files right.*\n(.*\n)*.*mirror\/mine: 1 files right/);
+});
+
+test('a wrong file in the cache, which counts before the mirror, is brought again from there', async () => {
+  const folder = path.join(data, 'mirror');
+  mkdirSync(path.join(folder, 'mine'), { recursive: true });
+  for (const [name, bytes] of mirror.files) writeFileSync(path.join(folder, 'mine', name), bytes);
+  const env = { VITALWIRE_DATASETS_MIRROR: folder };
+  await vitalwire('fetch', 'mine');
+  writeFileSync(path.join(data, 'cache/mine/notes.txt'), 'slept badly');
+  expect((await vitalwire({ env }, 'fetch', 'mine')).out).toContain('notes.txt had wrong bytes: it is now notes.txt.damaged');
+  expect((await vitalwire({ env }, 'verify', 'mine')).code).toBe(0);
+});
+
+test('a fetch that brought nothing, and a file that was deleted, are not here; a mirror that is not there is said to be so', async () => {
+  mirror.fault('night.edf', { kind: 'status', status: 404 });
+  mirror.fault('notes.txt', { kind: 'status', status: 404 });
+  expect((await vitalwire('fetch', 'mine')).code).toBe(1);
+  expect((await vitalwire('list')).out).toMatch(/mine +no +internal/);
+  expect((await vitalwire('where', 'mine')).code).toBe(1);
+  expect((await vitalwire('verify', 'mine')).code).toBe(3);
+  expect((await vitalwire('fetch', 'mine')).err).toContain('My nights: internal\ncite: none\n'); // now its first file comes
+  rmSync(path.join(data, 'cache/mine/notes.txt'));
+  expect((await vitalwire('list')).out).toMatch(/mine +1 of 2 files +internal/);
+  const env = { VITALWIRE_DATASETS_MIRROR: path.join(data, 'nowhere') };
+  expect((await vitalwire({ env }, 'where')).out).toMatch(/^mirror +.*nowhere \(there is no such folder\)$/m);
 });
 
 test('--mirror takes the copy of a set from a server or a folder that has many', async () => {

@@ -4,8 +4,10 @@ import {
   type Dataset,
   datasetNamed,
   type FetchResult,
-  fetchedFiles,
+  type FilesHere,
   fetchLimits,
+  filesHere,
+  isWhole,
   mirrorFolder,
   type RecordingPlaces,
   readCatalogue,
@@ -94,7 +96,7 @@ Examples:
 
 VITALWIRE_DATASETS names the cache: one folder of the user, shared by all checkouts and data directories. VITALWIRE_DATASETS_MIRROR names a mirror:
 a folder (used as it is, never written to) or an address with a folder for each set; 'none' means none. A folder shared/data beside the checkout is
-a mirror without being told. Exit code 1 if the set asked for is not here.`;
+a mirror without being told. Exit code 1 if no file of the set asked for is here.`;
 
 const removeHelp = `
 Example:
@@ -109,7 +111,7 @@ Examples:
   vitalwire datasets fetch siena --mirror /mnt/usb     (which has a folder siena)
   HTTPS_PROXY=http://proxy:3128 vitalwire datasets fetch chb-mit --to /data/chb-mit
 
-Licence and citation are told when a set is first fetched. Files lie under <name>.part until their checksum is right. Run it again to go on. The publisher's checksums are pinned in
+Licence and citation are told when the first file of a set comes. Files lie under <name>.part until their checksum is right. Run it again to go on. The publisher's checksums are pinned in
 vitalwire-lock.json when first met; a source that lists others later is refused. HTTP_PROXY, HTTPS_PROXY and NO_PROXY count.
 Exit code 1 if a file could not be had, 3 if nothing answers or the disk is full.`;
 
@@ -125,13 +127,17 @@ async function list(io: Io, name: string | undefined, options: Common): Promise<
   const places = placesOf(io, options.data);
   const catalogue = await readCatalogue(places.catalogue);
   const wanted = name === undefined ? catalogue : [datasetNamed(catalogue, name)];
-  const entries = await Promise.all(wanted.map(async (dataset) => ({ ...dataset, here: await hereOf(dataset, places) })));
+  const entries = await Promise.all(wanted.map(async (dataset) => ({ ...dataset, holdings: await holdingsOf(dataset, places) })));
   if (options.json === true) {
-    printJson(io, name === undefined ? entries : entries[0]);
+    const told = entries.map(({ holdings: { cache, mirror }, ...entry }) => ({
+      ...entry,
+      here: { files: cache.files, of: cache.of, mirror: mirror?.directory ?? null, mirrorFiles: mirror?.files ?? 0 },
+    }));
+    printJson(io, name === undefined ? told : told[0]);
     return;
   }
   if (name === undefined) {
-    const rows = entries.map((entry) => [entry.name, entry.size ?? '', hereText(entry.here), entry.licence, entry.title]);
+    const rows = entries.map((entry) => [entry.name, entry.size ?? '', hereText(entry.holdings), entry.licence, entry.title]);
     for (const line of tableLines([['NAME', 'SIZE', 'HERE', 'LICENCE', 'TITLE'], ...rows])) printLine(io, line);
     return;
   }
@@ -151,7 +157,7 @@ async function list(io: Io, name: string | undefined, options: Common): Promise<
             ? `of ${entry.definedIn}`
             : 'ours, computed from what was published',
       ],
-      ['here', hereText(entry.here)],
+      ['here', hereText(entry.holdings)],
     ];
     for (const line of tableLines(rows.filter(([, text]) => text !== ''))) printLine(io, line);
   }
@@ -162,10 +168,16 @@ async function fetch(io: Io, name: string, options: FetchFlags): Promise<void> {
   const dataset = datasetNamed(await readCatalogue(places.catalogue), name);
   if (options.to?.trim() === '') throw new CliError('WRONG_ARGUMENT', '--to is empty: name a directory');
   const own = options.mirror ?? options.from ?? options.to;
-  const there = own === undefined && options.files.length === 0 ? inMirror(dataset, places) : null;
-  if (there !== null) {
+  const { cache, mirror: mirrored } = await holdingsOf(dataset, places);
+  // A file in the cache counts before the mirror's: it is compared, and brought again where it is wrong.
+  if (own === undefined && options.files.length === 0 && cache.files === 0 && mirrored !== null && isWhole(mirrored)) {
+    const there = mirrored.directory;
     if (options.json === true) printJson(io, { dataset: name, directory: there, fetched: [], alreadyThere: [], failed: [] });
-    else printLine(io, `${name} is in the mirror (${there}) and is used from there: nothing to fetch; --to copies it`);
+    else
+      printLine(
+        io,
+        `${name} is in the mirror (${there}) and is used from there: nothing to fetch; --to copies it, VITALWIRE_DATASETS_MIRROR=none fetches it from the publisher`,
+      );
     return;
   }
   const directory = path.resolve(options.to ?? cacheOf(dataset, places));
@@ -198,9 +210,9 @@ async function verify(io: Io, what: string | undefined, options: Common): Promis
     results.push(await verifyDirectory(path.resolve(what), io.signal, show));
   }
   for (const dataset of named === undefined ? (what === undefined ? catalogue : []) : [named]) {
-    const directory = folderOf(dataset, places);
-    if (directory !== null) results.push(await verifyDataset(dataset, directory, io.signal, show));
-    else if (named !== undefined)
+    const holdings = holdingFolders(await holdingsOf(dataset, places));
+    for (const { directory } of holdings) results.push(await verifyDataset(dataset, directory, io.signal, show));
+    if (holdings.length === 0 && named !== undefined)
       throw new CliError(
         'NOTHING_TO_VERIFY',
         `${named.name} is not in ${cacheOf(named, places)}; 'vitalwire datasets fetch ${named.name}' fetches it`,
@@ -223,22 +235,25 @@ async function where(io: Io, name: string | undefined, options: Common): Promise
   const places = placesOf(io, options.data);
   const catalogue = await readCatalogue(places.catalogue);
   if (name !== undefined) {
-    const directory = folderOf(datasetNamed(catalogue, name), places);
+    const holding = holdingFolders(await holdingsOf(datasetNamed(catalogue, name), places))[0];
+    const directory = holding?.directory ?? null;
     if (options.json === true) printJson(io, { dataset: name, directory });
     else if (directory === null) noteLine(io, `${name} is not here; 'vitalwire datasets fetch ${name}' fetches it`);
     else printLine(io, directory);
-    if (directory === null) io.exitCode(exitCodes.answerIsNo);
+    if (holding === undefined) io.exitCode(exitCodes.answerIsNo);
+    else if (!isWhole(holding) && holding.of !== null) noteLine(io, `${holding.files} of ${holding.of} files of ${name} are there`);
     return;
   }
-  const found = catalogue.flatMap((dataset) => {
-    const directory = folderOf(dataset, places);
-    return directory === null ? [] : [{ dataset: dataset.name, directory }];
-  });
+  const found: { dataset: string; directory: string }[] = [];
+  for (const dataset of catalogue)
+    for (const { directory } of holdingFolders(await holdingsOf(dataset, places))) found.push({ dataset: dataset.name, directory });
   const { cache, mirror } = places;
+  const absent = mirrorFolder(places).some((folder) => !existsSync(folder)) ? ' (there is no such folder)' : '';
   if (options.json === true) printJson(io, { cache, mirror, datasets: found });
-  else
-    for (const line of tableLines([['cache', cache], ['mirror', mirror ?? 'none'], ...found.map((one) => [one.dataset, one.directory])]))
-      printLine(io, line);
+  else {
+    const rows = [['cache', cache], ['mirror', `${mirror ?? 'none'}${absent}`], ...found.map((one) => [one.dataset, one.directory])];
+    for (const line of tableLines(rows)) printLine(io, line);
+  }
 }
 
 async function remove(io: Io, name: string, options: Common): Promise<void> {
@@ -254,8 +269,8 @@ async function remove(io: Io, name: string, options: Common): Promise<void> {
         ? `${name} is not in ${directory}: nothing to remove`
         : `${files} files (${bytesText(bytes)}) of ${name} removed from ${directory}`,
     );
-  const there = inMirror(dataset, places);
-  if (there !== null) noteLine(io, `${there} is a mirror and stays`);
+  const { mirror } = await holdingsOf(dataset, places);
+  if (mirror !== null) noteLine(io, `${mirror.directory} is a mirror and stays`);
 }
 
 type Places = RecordingPlaces & { readonly catalogue: string };
@@ -264,29 +279,34 @@ function placesOf(io: Io, data: string | undefined): Places {
   return { ...recordingPlaces(io.env), catalogue: path.join(resolveDataDir(data, io.env).root, 'catalogue') };
 }
 
-/** The folder of a set: what was fetched, else what a mirror has. */
-function folderOf(dataset: Dataset, places: Places): string | null {
-  const fetched = cacheOf(dataset, places);
-  return existsSync(fetched) ? fetched : inMirror(dataset, places);
+type Holding = FilesHere & { readonly directory: string };
+type Holdings = { readonly cache: Holding; readonly mirror: Holding | null };
+
+/** What the cache has of a set, and what a mirror that is a folder has: null where that is nothing. */
+async function holdingsOf(dataset: Dataset, places: RecordingPlaces): Promise<Holdings> {
+  const holding = async (directory: string): Promise<Holding> => ({ directory, ...(await filesHere(dataset, directory)) });
+  const [mirror] = await Promise.all(mirrorFolder(places).map((folder) => holding(path.join(folder, dataset.name))));
+  return { cache: await holding(cacheOf(dataset, places)), mirror: mirror === undefined || mirror.files === 0 ? null : mirror };
 }
 
-function inMirror({ name }: Dataset, places: RecordingPlaces): string | null {
-  return (
-    mirrorFolder(places)
-      .map((folder) => path.join(folder, name))
-      .find((folder) => existsSync(folder)) ?? null
-  );
+/** Folders with files of a set, whole ones first; of two alike the cache, whose files are read before the mirror's. */
+function holdingFolders({ cache, mirror }: Holdings): Holding[] {
+  const found = [cache, ...(mirror === null ? [] : [mirror])].filter(({ files }) => files > 0);
+  return [...found.filter(isWhole), ...found.filter((one) => !isWhole(one))];
 }
 
-type Here = { readonly files: number; readonly of: number | null; readonly mirror: string | null };
-
-async function hereOf(dataset: Dataset, places: Places): Promise<Here> {
-  return { ...(await fetchedFiles(cacheOf(dataset, places))), mirror: inMirror(dataset, places) };
+function hereText({ cache, mirror }: Holdings): string {
+  if (isWhole(cache)) return 'all';
+  if (mirror !== null && isWhole(mirror)) return 'mirror';
+  const texts = [
+    cache.files === 0 ? '' : partText(cache),
+    mirror === null ? '' : mirror.of === null ? 'mirror' : `${partText(mirror)} in the mirror`,
+  ];
+  return texts.filter((text) => text !== '').join(', ') || 'no';
 }
 
-function hereText({ files, of, mirror }: Here): string {
-  if (of === null) return mirror === null ? 'no' : 'mirror';
-  return files === of ? 'all' : `${files} of ${of} files`;
+function partText({ files, of }: FilesHere): string {
+  return of === null ? `${files} files` : `${files} of ${of} files`;
 }
 
 function collect(value: string, before: readonly string[]): string[] {

@@ -15,7 +15,7 @@ import { parseDatabase } from '../database-option.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, canShowWall, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
-import { ensureBonn, hasBonn } from '../recordings.ts';
+import { bonnProblem, ensureBonn, hasBonn } from '../recordings.ts';
 import { countOf, type Manifest, readManifest } from '../replay/manifest.ts';
 import { askAgent } from '../stack/agent-status.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
@@ -76,8 +76,8 @@ assembled from several people's segments of them (065-080); the result says whic
 
 async function demo(io: Io, options: Options): Promise<void> {
   for (const line of labelLines) noteLine(io, line);
-  if (options.recordings === 'bonn') await ensureBonn(io);
-  const sources = options.recordings !== 'none' && hasBonn(io) ? ['demo', 'bonn'] : ['demo'];
+  if (options.recordings === 'bonn') await ensureBonn(io, { isAskedFor: true });
+  const sources = options.recordings !== 'none' && canPlayBonn(io) ? ['demo', 'bonn'] : ['demo'];
   noteLine(io, playedText(sources));
   const directory = options.keep ?? (await mkdtemp(path.join(tmpdir(), 'vitalwire-demo-')));
   try {
@@ -85,6 +85,14 @@ async function demo(io: Io, options: Options): Promise<void> {
   } finally {
     if (options.keep === undefined) await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** Recordings that are here and wrong are told and left out: nobody asked for them. */
+function canPlayBonn(io: Io): boolean {
+  if (!hasBonn(io)) return false;
+  const problem = bonnProblem(io);
+  if (problem !== null) noteLine(io, `the Bonn recordings are left out: ${problem.message}`);
+  return problem === null;
 }
 
 /** One line: whose signals these are, and how to have others. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { DatasetError } from '../dataset-error.ts';
 import { type RecordingPlaces, recordingPlaces } from '../recordings/places.ts';
 import { readPublishedFile } from '../recordings/published-file.ts';
@@ -87,12 +88,23 @@ function archiveOf(set: BonnSet, places: RecordingPlaces): ReadonlyMap<number, U
   const known = archives.get(key);
   if (known !== undefined) return known;
   const { file, bytes } = readPublishedFile(`bonn/${set}.zip`, places);
-  const texts = unpackBonn(bytes, file);
-  if (bonnDigest(texts) !== bonnContents[set])
-    throw new DatasetError(
-      'DATA_FILE_CHANGED',
-      `${file} holds other segments than the collection; 'vitalwire datasets verify bonn' compares them, 'vitalwire datasets fetch bonn' fetches them again`,
-    );
+  let texts: ReadonlyMap<number, Uint8Array>;
+  try {
+    texts = unpackBonn(bytes, file);
+  } catch (cause) {
+    throw changed(file, 'is no zip archive', places, cause);
+  }
+  if (bonnDigest(texts) !== bonnContents[set]) throw changed(file, 'holds other segments than the collection', places);
   archives.set(key, texts);
   return texts;
+}
+
+function changed(file: string, why: string, places: RecordingPlaces, cause?: unknown): DatasetError {
+  // What is fetched goes into the cache, which is read before a mirror.
+  const withoutMirror = places.mirror !== null && file.startsWith(join(places.mirror, '')) ? 'VITALWIRE_DATASETS_MIRROR=none ' : '';
+  return new DatasetError(
+    'DATA_FILE_CHANGED',
+    `${file} ${why}; 'vitalwire datasets verify bonn' compares it, '${withoutMirror}vitalwire datasets fetch bonn' fetches it again`,
+    { cause },
+  );
 }

@@ -100,14 +100,6 @@ export async function alone<T>(directory: string, work: () => Promise<T>): Promi
   }
 }
 
-/** How many of the pinned files a fetch has brought here; `of` is null where nothing was ever fetched. */
-export async function fetchedFiles(directory: string): Promise<{ readonly files: number; readonly of: number | null }> {
-  const lock = await readLock(directory);
-  if (lock === null) return { files: 0, of: null };
-  const files = Object.values(lock.files);
-  return { files: files.filter(({ verified }) => verified !== null).length, of: files.length };
-}
-
 /** The checksum of a file, over what its catalogue entry says: its bytes, or the segments in it. */
 export async function checksumOf(file: string, contents?: FileContents): Promise<string> {
   if (contents === undefined) return sha256Of(file);

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { findRecording, mirrorFolder, recordingPlaces } from './places.ts';
 import { readPublishedFile } from './published-file.ts';
@@ -14,9 +14,14 @@ test.each<[NodeJS.Platform, Record<string, string>, string]>([
   ['linux', { HOME: '/home/ada', XDG_DATA_HOME: 'relative' }, '/home/ada/.local/share/vitalwire/datasets'],
   ['darwin', { HOME: '/Users/ada' }, '/Users/ada/Library/Application Support/vitalwire/datasets'],
   ['linux', { HOME: '/home/ada', VITALWIRE_DATASETS: '/srv/recordings' }, '/srv/recordings'],
+  ['linux', { HOME: '', XDG_DATA_HOME: '/data' }, '/data/vitalwire/datasets'],
   ['linux', { HOME: '/home/ada', VITALWIRE_DATASETS: ' ' }, '/home/ada/.local/share/vitalwire/datasets'],
 ])('on %s with %j the cache is %s', (platform, env, cache) => {
   expect(recordingPlaces(env, platform).cache).toBe(cache);
+});
+
+test.each([{}, { HOME: '' }, { HOME: 'ada' }])('with %j the cache is the same in every directory', (env) => {
+  expect(isAbsolute(recordingPlaces(env, 'linux').cache)).toBe(true);
 });
 
 test('a mirror is a folder, an address that nothing is read from, or none', () => {

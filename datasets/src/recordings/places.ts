@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute, join, parse, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -46,11 +46,25 @@ export function isAddress(text: string): boolean {
 
 /** The folder for an application's data, as each platform has it. */
 function dataFolder(env: Environment, platform: NodeJS.Platform): string {
-  const home = env['HOME'] ?? homedir();
+  const home = homeFolder(env);
   if (platform === 'darwin') return join(home, 'Library', 'Application Support');
   if (platform === 'win32') return env['LOCALAPPDATA'] ?? join(home, 'AppData', 'Local');
   const told = env['XDG_DATA_HOME'];
   return told?.startsWith('/') === true ? told : join(home, '.local', 'share');
+}
+
+/** A HOME that is empty or relative would be another folder in every directory; a user without an entry has none that is known. */
+function homeFolder(env: Environment): string {
+  const given = env['HOME'] ?? '';
+  if (isAbsolute(given)) return given;
+  for (const ask of [homedir, () => userInfo().homedir]) {
+    try {
+      if (isAbsolute(ask())) return ask();
+    } catch {
+      // Nobody of that number is known here: the next may know.
+    }
+  }
+  return parse(process.cwd()).root;
 }
 
 function isFile(path: string): boolean {
