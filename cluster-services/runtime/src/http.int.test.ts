@@ -483,7 +483,14 @@ function head(length: number | null, token: string | null = TOKEN, more = ''): s
   return `POST /v1/blob HTTP/1.1\r\nhost: x\r\n${authorization}${more}content-type: application/octet-stream\r\n${size}\r\n\r\n`;
 }
 
+/** The next answer, whole: its head and its body may come in pieces. */
 async function answerOn(socket: Socket): Promise<string> {
-  const [first] = (await once(socket, 'data')) as [Buffer];
-  return first.toString('utf8');
+  let answer = '';
+  for (;;) {
+    const [piece] = (await once(socket, 'data')) as [Buffer];
+    answer += piece.toString('latin1');
+    const [head, ...rest] = answer.split('\r\n\r\n');
+    const length = Number(/^content-length: (\d+)/im.exec(head ?? '')?.[1] ?? 0);
+    if (rest.length > 0 && rest.join('\r\n\r\n').length >= length) return Buffer.from(answer, 'latin1').toString('utf8');
+  }
 }
