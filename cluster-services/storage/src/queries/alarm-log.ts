@@ -1,4 +1,13 @@
-import { type Alarm, type AlarmLine, type AlarmLog, bytesToUuid, decodeMessage, isUuid, uuidToBytes } from '@vitalwire/contract';
+import {
+  type Alarm,
+  type AlarmLine,
+  type AlarmLog,
+  bytesToUuid,
+  decodeMessage,
+  isServiceId,
+  isUuid,
+  uuidToBytes,
+} from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { refusals } from './errors.ts';
@@ -43,7 +52,10 @@ export async function readAlarmLog(db: Kysely<ReadingsTables>, wish: AlarmLogWis
   return { lines, next: after === null ? null : formatPlace(after) };
 }
 
-/** All lines of the alarms that have not ended, and the pauses that may still hold. */
+/**
+ * All lines of the alarms that have not ended, and the pauses that may still hold. What a service said of an alarm counts before what a
+ * gateway says of it: one that was merged into another, or ended, is not open because its gateway never said so.
+ */
 export async function readOpenAlarms(
   db: Kysely<ReadingsTables>,
   wish: Pick<AlarmLogWish, 'devices' | 'isBelieved'>,
@@ -56,10 +68,12 @@ export async function readOpenAlarms(
     all.push(...page.lines);
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);
-  const newest = new Map(all.filter(({ alarmId }) => alarmId !== '').map((line) => [`${line.sender} ${line.alarmId}`, line]));
-  return all.filter((line) => {
-    if (line.alarmId === '') return line.atUs >= nowUs - alarmLogLimits.pauseUs;
-    return newest.get(`${line.sender} ${line.alarmId}`)?.state !== 'ended';
+  const lastOf = new Map(all.map((line) => [`${line.sender} ${line.device} ${line.alarmId}`, line]));
+  const ruled = new Map(all.filter(({ sender }) => isServiceId(sender)).map((line) => [`${line.device} ${line.alarmId}`, line]));
+  return all.filter(({ sender, device, alarmId, atUs }) => {
+    if (alarmId === '') return atUs >= nowUs - alarmLogLimits.pauseUs;
+    const last = lastOf.get(`${sender} ${device} ${alarmId}`);
+    return last?.state !== 'ended' && ruled.get(`${device} ${alarmId}`)?.state !== 'ended';
   });
 }
 

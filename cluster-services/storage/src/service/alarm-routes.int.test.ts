@@ -115,6 +115,24 @@ describe.each(databaseKinds)('alarms, limits and leases on $name', ({ make, skip
     ]);
   });
 
+  test('a gateway does not hold open what the service has merged or ended', async () => {
+    const [at, device] = [-8, 'eeg-m'];
+    const lines: Alarm[] = [
+      line({ seq: 1, device, alarmId: 'd'.repeat(16), transition: 'raised', atS: at, sender: 'gateway-1' }),
+      line({ seq: 5, device, alarmId: 'e'.repeat(16), transition: 'raised', atS: at }),
+      { ...line({ seq: 6, device, alarmId: 'd'.repeat(16), transition: 'merged', state: 'ended', atS: at }), mergedInto: 'e'.repeat(16) },
+      line({ seq: 2, device, alarmId: 'f'.repeat(16), transition: 'raised', atS: at, sender: 'gateway-1' }),
+      line({ seq: 7, device, alarmId: 'f'.repeat(16), transition: 'raised', atS: at }),
+      line({ seq: 8, device, alarmId: 'f'.repeat(16), transition: 'ended', state: 'ended', atS: at }),
+    ];
+    await store.commit(
+      lines.map((one) => rowOf(one)),
+      10_000,
+    );
+    const answer = await client.getJson('/v1/alarm-log', AlarmLog, { query: { open: 'true', device } });
+    expect(answer.lines.map(({ sender, alarmId }) => `${sender} ${alarmId[0]}`)).toEqual(['alarms e']);
+  });
+
   test("a patient's limits: the default until somebody sets them, then the newest, with every change and who made it", async () => {
     await client.putJson('/v1/patients/p-2', {});
     const path = '/v1/patients/p-2/alarm-limits';
