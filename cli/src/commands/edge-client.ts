@@ -31,10 +31,11 @@ function notAllowed(dataDir: string, cause: unknown): unknown {
   return new CliError('NOT_ALLOWED', `${dataDir} belongs to another user: run this as that one (sudo -u <user> ...) or as root`, { cause });
 }
 
-/** The agent's own directory. */
+/** The agent's own directory; where nothing names one, that of the stack every other verb would speak to. */
 export async function agentDir(io: Io, place: Place): Promise<string> {
   const { expandHome } = await import('@vitalwire/edge-agent');
-  const dir = resolve(expandHome(place.data ?? io.env['VITALWIRE_EDGE_DATA_DIR'] ?? '~/.vitalwire/edge'));
+  const stack = io.env['VITALWIRE_DATA'] || '~/.vitalwire';
+  const dir = resolve(expandHome(place.data ?? io.env['VITALWIRE_EDGE_DATA_DIR'] ?? join(stack, 'edge')));
   const inside = join(dir, 'edge');
   return existsSync(join(inside, 'tokens')) ? inside : dir;
 }

@@ -34,11 +34,23 @@ test('a wrong --data is told at once, and nothing is made in it', async () => {
   expect(await token(path.join(other, 'holiday.txt'))).toMatchObject({ code: 2, err: expect.stringMatching(/ENOTDIR/) });
 });
 
-async function token(data: string): Promise<{ code: number; out: string; err: string }> {
+test('without --data the agent is that of the stack in VITALWIRE_DATA, unless its own directory is named', async () => {
+  const data = path.join(dir, 'stack');
+  mkdirSync(path.join(data, 'edge', 'tokens'), { recursive: true });
+  const { code, out } = await token(null, { VITALWIRE_DATA: data });
+  expect(code).toBe(0);
+  expect(readFileSync(path.join(data, 'edge', 'tokens', 'eeg-7'), 'utf8')).toBe(out);
+  const own = path.join(dir, 'own');
+  mkdirSync(own);
+  await token(null, { VITALWIRE_DATA: data, VITALWIRE_EDGE_DATA_DIR: own });
+  expect(existsSync(path.join(own, 'tokens', 'eeg-7'))).toBe(true);
+});
+
+async function token(data: string | null, env: Io['env'] = {}): Promise<{ code: number; out: string; err: string }> {
   const [out, err] = [new Text(), new Text()];
   const signal = new AbortController().signal;
-  const io: Io = { env: {}, stdout: out, stderr: err, isTerminal: false, clock: systemClock, signal, exitCode: () => {} };
-  const argv = ['edge', 'token', 'eeg-7', '--data', data];
+  const io: Io = { env, stdout: out, stderr: err, isTerminal: false, clock: systemClock, signal, exitCode: () => {} };
+  const argv = ['edge', 'token', 'eeg-7', ...(data === null ? [] : ['--data', data])];
   try {
     await (await buildProgram(io, argv)).parseAsync(argv, { from: 'user' });
     return { code: 0, out: out.text, err: err.text };

@@ -30,7 +30,7 @@ Examples:
     );
   const dataOption = [
     '--data <dir>',
-    "data directory of the agent, or of a stack made with 'vitalwire up' (default: VITALWIRE_EDGE_DATA_DIR, else ~/.vitalwire/edge)",
+    "data directory of the agent, or of a stack made with 'vitalwire up' (default: VITALWIRE_EDGE_DATA_DIR, else VITALWIRE_DATA/edge, else ~/.vitalwire/edge)",
   ] as const;
 
   edge
@@ -184,7 +184,7 @@ async function token(io: Io, device: string, options: Place & { rotate?: boolean
 
 /** A token in a directory that no agent looks into would be of no use, and nobody would notice. */
 async function refuseOtherDir(io: Io, options: Place, dataDir: string): Promise<void> {
-  const isGiven = (options.data ?? io.env['VITALWIRE_EDGE_DATA_DIR']) !== undefined;
+  const isGiven = (options.data ?? io.env['VITALWIRE_EDGE_DATA_DIR'] ?? io.env['VITALWIRE_DATA']) !== undefined;
   const names = await readdir(dataDir).catch((error: unknown) => {
     if (isMissing(error) && !isGiven) return []; // the agent's own place, before its first start
     const why = isMissing(error) ? 'there is no such directory' : error instanceof Error ? error.message : String(error);
