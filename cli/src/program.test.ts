@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '@vitalwire/runtime';
+import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { exitCodeOf } from './errors.ts';
 import { exitCodes, type Io } from './io.ts';
@@ -30,4 +31,17 @@ test('a verb whose file is missing is an error that says what to do, not the gen
 test('without a verb the help names those that are there', async () => {
   const program = await buildProgram(ioWith([]), ['--help'], empty);
   expect(program.commands).toEqual([]);
+});
+
+test('no help shows a default as the program keeps it: an object, or a duration in milliseconds', async () => {
+  const told: string[] = [];
+  const look = (command: Command): void => {
+    for (const { flags, defaultValue, defaultValueDescription } of command.options) {
+      const isRaw = (typeof defaultValue === 'object' && !Array.isArray(defaultValue)) || /<(time|duration)>/.test(flags);
+      if (defaultValue !== undefined && isRaw && defaultValueDescription === undefined) told.push(`${command.name()} ${flags}`);
+    }
+    command.commands.forEach(look);
+  };
+  look(await buildProgram(ioWith([]), ['--help']));
+  expect(told).toEqual([]);
 });

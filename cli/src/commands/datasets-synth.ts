@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Rate } from '@vitalwire/contract';
 import { openSyntheticPatient, type SynthOptions, usualArtefacts, writeEdf } from '@vitalwire/datasets';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type Io, printJson, printLine } from '../io.ts';
@@ -29,8 +29,12 @@ export function addSynthCommand(datasets: Command, io: Io): void {
     .description('make a synthetic patient: EEG with known seizures and artefacts, as EDF+ (.edf) or BDF+ (.bdf)')
     .option('--seed <n>', 'same seed and options, same bytes', parseWhole(0, 2 ** 31 - 1), 1)
     .option('--channels <which>', 'how many, chb-mit, or labels such as Fp1,F7-T7', parseChannels, 19)
-    .option('--rate <hz>', 'samples per second, such as 256, 173.61 or 17361/100', parseRate, { num: 256, den: 1 })
-    .option('--duration <time>', 'such as 90s, 10m or 1h', parseDurationMs, 3_600_000)
+    .addOption(
+      new Option('--rate <hz>', 'samples per second, such as 256, 173.61 or 17361/100')
+        .argParser(parseRate)
+        .default({ num: 256, den: 1 }, '256'),
+    )
+    .addOption(new Option('--duration <time>', 'such as 90s, 10m or 1h').argParser(parseDurationMs).default(3_600_000, '1h'))
     .option('--seizures <n|places>', 'per hour, none, or onset+duration in seconds: 120+40,900+30', parseSeizures, 2)
     .option('--artefacts <which>', 'usual, none, kind=per hour, or kind@onset+duration', parseArtefacts, 'usual')
     .option('--bits <n>', '16 or 24 (default: 24 for .bdf, else 16)', parseBits)

@@ -27,7 +27,8 @@ Examples:
   vitalwire verify --data ./ward
   vitalwire verify --manifest ./ward/replays/bonn-20261122T120000000Z.json --json
 
-Exit code 1 and the first differences if anything is lost, doubled or different, or if ledger and agent count otherwise.`,
+Exit code 1 and the first differences if anything is lost, doubled or different, if ledger and agent count otherwise, or if a source is not
+here any more: its patients are named, the others compared.`,
     );
   addConnectOptions(command).action((options: Options) => verify(io, options));
 };
@@ -74,5 +75,11 @@ function tell(io: Io, result: Verification): void {
   }
   for (const { device, stream, from, to } of result.firstMissing)
     printLine(io, `  lost: ${device} ${stream} readings ${from} to ${to - 1}`);
-  printLine(io, result.same ? 'Every stored reading is what the source holds, bit for bit.' : 'Stored and source differ.');
+  for (const { replay, patient, reason } of result.notCompared) printLine(io, `  not compared: ${patient} of ${replay}: ${reason}`);
+  if (isSameButPartly(result)) printLine(io, 'Every stored reading that could be compared is what the source holds; the rest could not.');
+  else printLine(io, result.same ? 'Every stored reading is what the source holds, bit for bit.' : 'Stored and source differ.');
+}
+
+function isSameButPartly({ notCompared, lost, duplicated, different, disagreements }: Verification): boolean {
+  return notCompared.length > 0 && lost + duplicated + different + disagreements.length === 0;
 }

@@ -1,5 +1,7 @@
 import type { Client } from '@vitalwire/client';
 import type { LedgerOfRecording } from '@vitalwire/contract';
+import { DatasetError } from '@vitalwire/datasets';
+import { CliError } from '../errors.ts';
 import type { Manifest } from '../replay/manifest.ts';
 import type { AgentCounters } from '../stack/agent-counters.ts';
 import { ReplayedPatients } from './expectation.ts';
@@ -23,9 +25,12 @@ export type Verification = {
   readonly open: number; // recordings without an end
   readonly agent: AgentCounters | null;
   readonly disagreements: readonly string[]; // between our reading, the ledger and the agent
+  /** Patients whose source is not here or is another now: nothing can be said of them, so the whole is not the same. */
+  readonly notCompared: readonly NotCompared[];
   readonly firstDifferences: readonly (Difference & Where)[];
   readonly firstMissing: readonly (Where & { from: number; to: number })[];
 };
+export type NotCompared = { readonly replay: string; readonly patient: string; readonly reason: string };
 type Where = { readonly device: string; readonly stream: string; readonly captureId: string };
 
 export type VerifyOptions = {
@@ -41,14 +46,21 @@ const SHOWN = 10;
 /** Reads back everything the replays have sent and compares it with the source, the ledger and the agent. */
 export async function verifyReplays(web: Client, options: VerifyOptions): Promise<Verification> {
   const reports: CaptureReport[] = [];
+  const notCompared = new Map<string, NotCompared>();
+  let first: unknown;
   for (const manifest of options.manifests) {
-    for await (const report of reportsOf(web, manifest, options)) {
+    const without = (patient: string, cause: Error): void => {
+      first ??= cause;
+      notCompared.set(`${manifest.id} ${patient}`, { replay: manifest.id, patient, reason: cause.message });
+    };
+    for await (const report of reportsOf(web, manifest, options, without)) {
       if (options.recording === undefined || report.recordings.length > 0) reports.push(report);
     }
   }
+  if (reports.length === 0 && first !== undefined) throw first;
   const ledgers: LedgerOfRecording[] = [];
   for (const { recordingId } of reports.flatMap((report) => report.recordings)) ledgers.push((await web.recording(recordingId)).ledger);
-  return conclude(reports, ledgers, options);
+  return conclude(reports, ledgers, [...notCompared.values()], options);
 }
 
 /** Every capture of a replay beside what is stored of it, one after the other. */
@@ -56,6 +68,8 @@ export async function* reportsOf(
   web: Client,
   manifest: Manifest,
   { recording, signal }: Pick<VerifyOptions, 'recording' | 'signal'>,
+  /** Told of a patient whose source cannot be opened; the others go on. */
+  without: (patient: string, cause: Error) => void,
 ): AsyncGenerator<CaptureReport> {
   const patients = new ReplayedPatients(manifest);
   try {
@@ -64,14 +78,24 @@ export async function* reportsOf(
       const lateRanges = manifest.captures
         .filter(({ late, captureId }) => late && captureId.startsWith(`${capture.captureId}-`))
         .flatMap(({ answered }) => answered);
-      yield await readStoredCapture(web, capture, await patients.expectationOf(capture), { lateRanges, onlyRecording: recording });
+      const expectation = await patients.expectationOf(capture).catch((cause: unknown) => {
+        if (!(cause instanceof CliError || cause instanceof DatasetError)) throw cause;
+        without(capture.patient, cause);
+        return null;
+      });
+      if (expectation !== null) yield await readStoredCapture(web, capture, expectation, { lateRanges, onlyRecording: recording });
     }
   } finally {
     await patients.close();
   }
 }
 
-function conclude(reports: readonly CaptureReport[], ledgers: readonly LedgerOfRecording[], options: VerifyOptions): Verification {
+function conclude(
+  reports: readonly CaptureReport[],
+  ledgers: readonly LedgerOfRecording[],
+  notCompared: readonly NotCompared[],
+  options: VerifyOptions,
+): Verification {
   const isWhole = options.recording === undefined;
   const figures = {
     captures: reports.length,
@@ -89,13 +113,15 @@ function conclude(reports: readonly CaptureReport[], ledgers: readonly LedgerOfR
     open: ledgers.filter((ledger) => ledger.state === 'open').length,
   };
   const disagreements = disagreementsOf(figures, options);
-  const isSame = figures.lost === 0 && figures.duplicated === 0 && figures.different === 0 && disagreements.length === 0;
+  const isSame =
+    figures.lost === 0 && figures.duplicated === 0 && figures.different === 0 && disagreements.length === 0 && notCompared.length === 0;
   const where = ({ device, stream, captureId }: CaptureReport): Where => ({ device, stream, captureId });
   return {
     same: isSame,
     ...figures,
     agent: options.agent,
     disagreements,
+    notCompared,
     firstDifferences: reports.flatMap((report) => report.firstDifferences.map((one) => ({ ...where(report), ...one }))).slice(0, SHOWN),
     firstMissing: isWhole
       ? reports.flatMap((report) => report.coverage.missing.map((range) => ({ ...where(report), ...range }))).slice(0, SHOWN)

@@ -1,15 +1,18 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openSource } from '@vitalwire/datasets';
+import type { Client } from '@vitalwire/client';
+import { memorySource, openSource } from '@vitalwire/datasets';
 import { makeRecordings, VirtualClock } from '@vitalwire/testkit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ReplayedPatients } from '../compare/expectation.ts';
+import { verifyReplays } from '../compare/verification.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { chooseSources } from './choose-sources.ts';
 import { countOf, type Play } from './manifest.ts';
 import { Replay } from './replay.ts';
 import { blockOf, TestIntake } from './test-intake.ts';
+import { virtualPatient } from './virtual-patient.ts';
 
 const files = mkdtempSync(path.join(tmpdir(), 'vw-made-'));
 beforeAll(() => makeRecordings(files));
@@ -69,6 +72,37 @@ test('the manifest makes every sample again, until the file is another one', asy
   await expect(new ReplayedPatients(manifest).expectationOf(capture)).rejects.toThrow(/is not the file that was replayed: its SHA-256 is/);
   rmSync(file);
   await expect(new ReplayedPatients(manifest).expectationOf(capture)).rejects.toThrow(/which was replayed, cannot be read; put it back/);
+});
+
+test('verify compares what it can: a patient whose source is gone is named, and the whole is not called the same', async () => {
+  root = mkdtempSync(path.join(tmpdir(), 'vw-file-'));
+  const [gone, stays] = [path.join(root, 'gone.edf'), path.join(root, 'stays.edf')];
+  for (const file of [gone, stays]) copyFileSync(path.join(files, 'two-rates.edf'), file);
+  const { replay } = await played([gone, stays]);
+  const manifest = replay.manifest(true);
+  const [first, second] = manifest.patients.map(({ id }) => id);
+  rmSync(gone);
+  const nothingStored = { eachRecording: async function* () {} } as unknown as Client;
+  const result = await verifyReplays(nothingStored, { manifests: [manifest], agent: null, signal: never });
+  expect(result.notCompared).toEqual([
+    { replay: manifest.id, patient: first, reason: expect.stringMatching(/gone\.edf, which was replayed, cannot/) },
+  ]);
+  expect(result.captures).toBe(manifest.captures.filter(({ patient }) => patient === second).length);
+  expect(result).toMatchObject({ same: false });
+  rmSync(stays);
+  await expect(verifyReplays(nothingStored, { manifests: [manifest], agent: null, signal: never })).rejects.toThrow(/gone\.edf/);
+});
+
+test('more channels than a device sends are refused with the way out, and are no bug', async () => {
+  const channel = { label: 'x', unit: 'uV', digitalMin: -1, digitalMax: 1, physicalMin: -1, physicalMax: 1, reference: '' };
+  const channels = Array.from({ length: 257 }, (_, index) => ({ ...channel, label: `c${index}` }));
+  const samples = channels.map(() => new Int32Array(10));
+  const source = memorySource({ name: 'wide.edf', groups: [{ rate: { num: 10, den: 1 }, channels, samples }] });
+  const play = { startUs: 0, durationUs: null, loop: false, channels: null, staggerUs: 0, faults: null };
+  await expect(virtualPatient('p', 0, source, play)).rejects.toThrow(
+    /wide\.edf has 257 channels .* at most 256: name those to send with --channels/,
+  );
+  expect((await virtualPatient('p', 0, source, { ...play, channels: ['c0', 'c256'] })).eeg[0]?.channels).toHaveLength(2);
 });
 
 test('a folder is a patient for each recording, and more patients than files are copies with devices of their own', async () => {

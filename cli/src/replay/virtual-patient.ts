@@ -60,6 +60,11 @@ export async function virtualPatient(id: string, index: number, source: SignalSo
   const faults: PatientFaults = { script: play.faults, patient: index };
   const absences = absencesOf(faults);
   const eeg = chosen.map(({ group, number, channels }, order): EegDevice => {
+    if (channels.length > limits.maxChannels)
+      throw new CliError(
+        'WRONG_ARGUMENT',
+        `${source.name} has ${channels.length} channels of one rate, a device sends at most ${limits.maxChannels}: name those to send with --channels`,
+      );
     const scales = channels.map((channel) => onTheWire(group.channels[channel]));
     const line = new PlayLine(group, window, { periodUs, absences, seamsUs: clockSeamsOf(faults) });
     const disturb = disturbanceOf(faults, { channels: scales, sampleBits: group.sampleBits, group: number, line });
