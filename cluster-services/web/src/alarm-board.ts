@@ -112,6 +112,20 @@ export class AlarmBoard {
     for (const [key, { line }] of this.#late) if (isForeign(line.device, line.sender)) this.#late.delete(key);
   }
 
+  /** Devices of alarms that only a gateway told of, before a restart of this service, and that the stored log does not call open; since when. */
+  doubtfulIn(open: readonly AlarmLine[]): ReadonlyMap<string, number> {
+    const named = new Set(open.map(keyOf));
+    const since = new Map<string, number>();
+    for (const [key, { bySender }] of this.#known) {
+      if (bySender.has(ALARMS_SERVICE) || named.has(key)) continue;
+      for (const { info, heardAtMs } of bySender.values()) {
+        if (info.state === 'ended' || heardAtMs !== Number.NEGATIVE_INFINITY) continue;
+        since.set(info.device, Math.min(since.get(info.device) ?? info.raisedAtUs, info.raisedAtUs));
+      }
+    }
+    return since;
+  }
+
   /** Open alarms of which the service has told, and that its answer does not name. */
   unnamedIn(answer: AlarmsNow): string[] {
     const named = new Set(answer.alarms.map(({ alarmId }) => alarmId));

@@ -6,10 +6,12 @@ import type { ServiceLink } from './service-link.ts';
 const RETRY_MS = 2_000;
 /** Pages of the stored log that are read at most: beyond it the newest lines come over the stream. */
 const MAX_PAGES = 20;
+/** A gateway's clock and the service's may differ: the log of a doubtful alarm is read from this long before it was raised. */
+const CLOCKS_APART_US = 3_600_000_000;
 
 export type AlarmKeeperOptions = {
-  readonly alarms: ServiceLink | null; // null = no address is configured
-  readonly storage: ServiceLink;
+  readonly alarms: Pick<ServiceLink, 'getJson'> | null; // null = no address is configured
+  readonly storage: Pick<ServiceLink, 'getJson'>;
   readonly board: AlarmBoard;
   readonly clock: Clock;
   readonly log: Log;
@@ -58,7 +60,7 @@ export class AlarmKeeper implements Lifecycle {
     const wasAnswered = await this.#askService();
     // Once at the start also where the service answered: one that has just started itself may not have read its log yet.
     if (!this.#hasStored) {
-      const lines = await this.#openInLog();
+      const lines = await this.#atStart();
       if (lines !== null) this.#options.board.takeStored(lines, this.#options.clock.monotonicMs());
       this.#hasStored = lines !== null;
     }
@@ -81,20 +83,38 @@ export class AlarmKeeper implements Lifecycle {
     }
   }
 
+  /** What had not ended, and how it went on with alarms a gateway told of that ended, or became part of another, while nobody listened. */
+  async #atStart(): Promise<AlarmLine[] | null> {
+    const open = await this.#openInLog();
+    if (open === null) return null;
+    const all = [...open];
+    for (const [device, sinceUs] of this.#options.board.doubtfulIn(open)) {
+      const fromUs = Math.max(0, Math.floor(sinceUs - CLOCKS_APART_US));
+      const lines = await this.#read(`device=${encodeURIComponent(device)}&fromUs=${fromUs}`);
+      if (lines === null) return null;
+      all.push(...lines);
+    }
+    return all;
+  }
+
   /** The stored lines of alarms that have not ended; null when storage does not answer. */
-  async #openInLog(): Promise<AlarmLine[] | null> {
+  #openInLog(): Promise<AlarmLine[] | null> {
+    return this.#read('open=true');
+  }
+
+  async #read(wish: string): Promise<AlarmLine[] | null> {
     const { storage, log } = this.#options;
     const all: AlarmLine[] = [];
     try {
       let cursor: string | null = null;
       for (let page = 0; page < MAX_PAGES; page++) {
         const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-        const { lines, next }: AlarmLog = await storage.getJson(`/v1/alarm-log?open=true&limit=1000${query}`, AlarmLog);
+        const { lines, next }: AlarmLog = await storage.getJson(`/v1/alarm-log?${wish}&limit=1000${query}`, AlarmLog);
         all.push(...lines);
         if (next === null) return all;
         cursor = next;
       }
-      log.warn({ pages: MAX_PAGES }, 'more open alarms are stored than are read; the newest come over the stream');
+      log.warn({ pages: MAX_PAGES, wish }, 'more alarm lines are stored than are read; the newest come over the stream');
       return null;
     } catch (err) {
       log.debug({ err }, 'the stored alarms were not answered');
