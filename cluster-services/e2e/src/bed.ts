@@ -142,9 +142,8 @@ export class Bed {
   readonly victim = (name: ServiceName): Victim => ({
     name,
     kill: async () => {
-      await until(() => this.#view(name).pid !== null, { timeoutMs: 30_000, what: `${name} has a process` });
-      const { pid } = this.#view(name);
-      if (pid !== null) process.kill(pid, 'SIGKILL');
+      // Between the end of a process and the supervisor's word of it, its number is still shown.
+      await until(() => isKilled(this.#view(name).pid), { timeoutMs: 30_000, what: `${name} has a process that can be killed` });
     },
   });
 
@@ -270,5 +269,15 @@ export class Bed {
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
     atEnd(() => child.kill('SIGKILL'));
     return { child, exited, said: () => said, printed: () => printed };
+  }
+}
+
+function isKilled(pid: number | null): boolean {
+  if (pid === null) return false;
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ESRCH') return false;
+    throw cause;
   }
 }
