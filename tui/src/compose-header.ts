@@ -15,6 +15,7 @@ export function composeHeader(model: WallModel, width: number, nowUs: number, lo
   ];
   const bell = model.bell ? span('BELL ON   ', 'soft') : span('BELL OFF   ', 'warning');
   const right = [
+    span(' '),
     ...(width < 72 ? [] : [bell]),
     ...linkSpans(model, patients, nowUs, look),
     span('   '),
@@ -33,7 +34,7 @@ function countsOf(patients: readonly PatientState[], width: number, nowUs: numbe
   const counts: Span[] = [];
   if (active > 0) counts.push(span(`${active} *** not acknowledged`, 'alarm-high-text'));
   if (over > 0 && (active === 0 || width >= 88))
-    counts.push(span(active > 0 ? `${over} over` : `${over} *** over, not acknowledged`, 'warning'));
+    counts.push(span(active > 0 ? `${over} over` : `${over} *** over, not ack${width < 88 ? '' : 'nowledged'}`, 'warning'));
   if (seizures > 0 && (counts.length === 0 || width >= 104))
     counts.push(span(`${seizures} seizure pattern${seizures === 1 ? '' : 's'}`, 'strong'));
   if (paused > 0 && (counts.length === 0 || width >= 120)) counts.push(span(`${paused} paused`, 'warning'));

@@ -2,7 +2,7 @@ import type { PatientState } from '@vitalwire/contract';
 import { ageMs, formatAge, freshnessOf, news2Pulse, runningPause, shownState } from '@vitalwire/vitals';
 import { type AlarmMoment, alarmCell, countdown } from './alarm-texts.ts';
 import { ageTone, heartText, isOld, nameOf, probabilityText, stateText, toneOf } from './patient-words.ts';
-import { fit, type Line, span } from './spans.ts';
+import { fit, fitName, type Line, span } from './spans.ts';
 import type { WallModel } from './wall-model.ts';
 
 type Columns = {
@@ -108,7 +108,7 @@ function composeRow(patient: PatientState, columns: Columns, isSelected: boolean
     ...lead,
     span(fit(probabilityText(shown), columns.probability, 'right'), isOld(shown.freshness) ? 'stale' : 'plain'),
     span(' '),
-    span(`${fit(nameOf(patient), columns.patient - 1)} `, isSelected ? 'strong' : 'plain'),
+    span(`${fitName(nameOf(patient), columns.patient - 1)} `, isSelected ? 'strong' : 'plain'),
     span(
       fit(eeg === null ? '--' : formatAge(eegAge), columns.eegAge, 'right'),
       eeg === null ? 'soft' : ageTone(freshnessOf('eeg', eegAge)),

@@ -468,6 +468,26 @@ test('a wide list keeps the whole name of a patient', () => {
     expect(rowOf(model, name.slice(0, 9), width)).toContain(name.slice(0, kept));
 });
 
+test('a name that has no room keeps what tells it from its neighbours', () => {
+  const names = ['Synthetic 10', 'Synthetic 11', 'Synthetic 12'];
+  const model = wall(names.map((label, index) => patient(String(index), { label })));
+  for (const width of [60, 80]) {
+    const rows = drawFrame(model, width, 24, nowUs, look);
+    for (const end of ['10', '11', '12']) expect(rows.filter((row) => row.includes('quiet') && row.includes(` ${end} `))).toHaveLength(1);
+  }
+});
+
+test.each([60, 72, 80, 88, 100])('at %i columns nothing runs into its neighbour, and what is cut says so', (width) => {
+  const over = alarm({ state: 'latched', endedUs: nowUs, text: 'seizure pattern over, 26 s from first to last window' });
+  const patients = Array.from({ length: 12 }, (_, index) => patient(String(index), { alarms: [over] }));
+  const model = wall(patients);
+  const rows = drawFrame(model, width, 24, nowUs, look);
+  expect(rows[0]).toMatch(width < 72 ? / ● live/ : / BELL ON {3}● live/);
+  if (width >= 80) expect(rows[0]).toContain('12 *** over, not ack');
+  const told = rows.find((row) => row.includes('stays until acknowledged')) ?? '';
+  expect(told.trimEnd()).toMatch(/~$|window$/);
+});
+
 test('the page’s address stands where nothing was just done, whole where it fits, and whole on the sheet of keys', () => {
   const model = wall([patient('1')]);
   model.pageUrl = `https://127.0.0.1:40123/#token=${'t'.repeat(43)}`;

@@ -54,19 +54,32 @@ export function fit(text: string, width: number, align: 'left' | 'right' = 'left
   return align === 'left' ? text.padEnd(width) : text.padStart(width);
 }
 
-/** A line of exactly `width` cells with `right` at its right edge; when there is no room, the left side gives way. */
+/**
+ * A name in exactly `width` cells. What tells patients apart stands at the end as often as at the beginning, "Synthetic 10" and "Synthetic 11":
+ * both are kept, and the middle gives way.
+ */
+export function fitName(name: string, width: number): string {
+  const kept = Math.min(4, Math.floor((width - 1) / 2));
+  if (name.length <= width || kept < 1) return fit(name, width);
+  return `${name.slice(0, width - 1 - kept)}~${name.slice(-kept)}`;
+}
+
+/** A line of exactly `width` cells with `right` at its right edge; when there is no room, the left side gives way, a space before the right. */
 export function spread(left: Line, right: Line, width: number): Line {
   const room = width - widthOf(right);
-  const cut = cutLine(left, Math.max(0, room));
+  const cut = widthOf(left) <= room ? left : cutLine(left, Math.max(0, right.length === 0 ? room : room - 1));
   return [...cut, span(' '.repeat(Math.max(0, room - widthOf(cut)))), ...cutLine(right, width)];
 }
 
+/** At most `width` cells. Half a sentence says that it is one: what was cut ends with a `~`. */
 export function cutLine(line: Line, width: number): Line {
+  const isCut = widthOf(line) > width;
   const kept: Span[] = [];
   let room = width;
   for (const one of line) {
     if (room <= 0) break;
-    kept.push(one.text.length <= room ? one : { ...one, text: one.text.slice(0, room) });
+    const isLast = isCut && one.text.length >= room;
+    kept.push(isLast ? { ...one, text: fit(`${one.text.slice(0, room)} `, room) } : one);
     room -= one.text.length;
   }
   return kept;
