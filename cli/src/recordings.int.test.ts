@@ -22,7 +22,7 @@ test('without a terminal nothing is fetched unasked; the error says how', async 
 });
 
 test('an option that asks for Bonn is a yes, also without a terminal', async () => {
-  await expect(ensureBonn(ioFor({}), { isAskedFor: true })).rejects.toThrow(/S\.zip answered 404/);
+  await expect(ensureBonn(ioFor({}), { isAskedFor: true })).rejects.toThrow(/[ZONFS]\.zip answered 404.* \(and 4 more files/);
   expect(mirror.requests.map(({ path }) => path).sort()).toEqual(['F', 'N', 'O', 'S', 'Z'].map((set) => `bonn/${set}.zip`));
 });
 
@@ -39,6 +39,19 @@ test.each([
   keyboard.write(key);
   await answered;
   expect(mirror.requests.length - before).toBe(requests);
+});
+
+test('a page in place of the archives is said to be one, with the way by hand', async () => {
+  const page = await MirrorServer.start();
+  try {
+    for (const set of bonnSets) page.files.set(`bonn/${set}.zip`, Buffer.from('<html>one moment</html>'));
+    const env = { VITALWIRE_DATASETS: path.join(root, 'cache'), VITALWIRE_DATASETS_MIRROR: page.url };
+    await expect(ensureBonn(ioFor({ env }), { isAskedFor: true })).rejects.toThrow(
+      /is no archive of the collection \(23 bytes\), perhaps a page for a browser: save the archives by hand into a folder bonn/,
+    );
+  } finally {
+    await page.stop();
+  }
 });
 
 test('an archive that is wrong is told before anything begins, with how to get it again', async () => {

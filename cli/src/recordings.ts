@@ -66,7 +66,9 @@ export async function ensureBonn(io: Io, { isAskedFor = false } = {}): Promise<v
     if ((await nextKey(io, io.keyboard)) !== FETCH_KEY) throw missing;
   }
   const result = await fetchRecordings(io, { dataset: bonn, directory: cacheOf(bonn, places) });
-  if (result.failed.length > 0) throw new CliError('NO_RECORDINGS', result.failed.map(({ reason }) => reason).join('; '));
+  const [first, ...others] = result.failed;
+  if (first === undefined) return;
+  throw new CliError('NO_RECORDINGS', `${first.reason}${others.length > 0 ? ` (and ${others.length} more files like it)` : ''}`);
 }
 
 /** Fetches with a bar on stderr; licence and citation are told when the first file of a set comes. */

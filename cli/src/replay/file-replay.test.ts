@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Client } from '@vitalwire/client';
-import { memorySource, openSource } from '@vitalwire/datasets';
+import { memorySource, openSource, openSyntheticPatient } from '@vitalwire/datasets';
 import { makeRecordings, VirtualClock } from '@vitalwire/testkit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ReplayedPatients } from '../compare/expectation.ts';
@@ -103,6 +103,20 @@ test('more channels than a device sends are refused with the way out, and are no
     /wide\.edf has 257 channels .* at most 256: name those to send with --channels/,
   );
   expect((await virtualPatient('p', 0, source, { ...play, channels: ['c0', 'c256'] })).eeg[0]?.channels).toHaveLength(2);
+});
+
+test.each([{ startUs: 1e12 }, { channels: ['nowhere'] }])('a source that cannot be played as %j asks is closed', async (asked) => {
+  let closed = 0;
+  const made = openSyntheticPatient({ seed: 1, channels: 1, durationS: 10, seizures: 0, artefacts: 'none' });
+  const source = {
+    ...made,
+    close: async () => {
+      closed += 1;
+    },
+  };
+  const play = { startUs: 0, durationUs: null, loop: false, channels: null, staggerUs: 0, faults: null, ...asked };
+  await expect(virtualPatient('p', 0, source, play)).rejects.toThrow();
+  expect(closed).toBe(1);
 });
 
 test('a folder is a patient for each recording, and more patients than files are copies with devices of their own', async () => {

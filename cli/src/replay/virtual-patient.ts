@@ -45,8 +45,17 @@ export type VirtualPatient = {
 
 const HEART_SEARCH_US = 600_000_000;
 
-/** Makes a patient of an opened source. Nothing of the source is read but its annotations. */
+/** Makes a patient of an opened source, and closes a source that cannot be one. Nothing of it is read but its annotations. */
 export async function virtualPatient(id: string, index: number, source: SignalSource, play: Play): Promise<VirtualPatient> {
+  try {
+    return await patientOf(id, index, source, play);
+  } catch (cause) {
+    await source.close();
+    throw cause;
+  }
+}
+
+async function patientOf(id: string, index: number, source: SignalSource, play: Play): Promise<VirtualPatient> {
   const window = windowOf(source, play);
   const chosen = source.groups.flatMap((group, number) => {
     const channels = group.channels.flatMap(({ label }, channel) => (isWanted(label, play.channels) ? [channel] : []));

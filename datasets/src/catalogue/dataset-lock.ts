@@ -100,13 +100,16 @@ export async function alone<T>(directory: string, work: () => Promise<T>): Promi
   }
 }
 
+/** In place of a checksum, of a file that cannot be unpacked. */
+export const noArchive = 'none: not an archive of the collection';
+
 /** The checksum of a file, over what its catalogue entry says: its bytes, or the segments in it. */
 export async function checksumOf(file: string, contents?: FileContents): Promise<string> {
   if (contents === undefined) return sha256Of(file);
   try {
     return bonnDigest(unpackBonn(await readFile(file), file));
   } catch (cause) {
-    if (cause instanceof DatasetError) return 'none: not an archive of the collection';
+    if (cause instanceof DatasetError) return noArchive;
     throw cause;
   }
 }

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatasetError } from '../dataset-error.ts';
-import { checksumOf } from './dataset-lock.ts';
+import { checksumOf, noArchive } from './dataset-lock.ts';
 import type { FileContents } from './entry.ts';
 import { codeOf, type FileSource, type OpenedFile, PassingFailure } from './file-source.ts';
 import { RangeGone } from './http-source.ts';
@@ -142,6 +142,11 @@ function givenUp(job: Download, failures: number, cause: unknown): DatasetError 
 }
 
 function wrongBytes(job: Download, sha256: string, bytes: number): DatasetError {
+  if (sha256 === noArchive)
+    return new DatasetError(
+      'WRONG_BYTES',
+      `${job.path} from ${job.source.name} is no archive of the collection (${bytes} bytes), perhaps a page for a browser: save the archives by hand into a folder bonn, and name the folder above it with --mirror`,
+    );
   return new DatasetError(
     'WRONG_BYTES',
     `${job.path} from ${job.source.name} has ${job.contents === undefined ? 'SHA-256' : 'segments with SHA-256'} ${sha256} (${bytes} bytes), expected ${job.sha256}; nothing of it was kept`,
