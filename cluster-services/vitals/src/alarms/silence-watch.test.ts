@@ -75,6 +75,23 @@ test('a recording that was ended is off, not silent; the end of an older one say
   expect(held(watch, 41 * s)).toEqual(['d no-data medium']);
 });
 
+test('EEG in recordings too short to be judged is EEG that nobody judges, and its end is not said to be a judgement', () => {
+  const watch = new SilenceWatch(0);
+  for (let second = 0; second < 40; second++) {
+    watch.readings('a', 'eeg', 'whole', second + 1, second * s);
+    watch.detection('a', second * s);
+    watch.off('b', 'eeg', `r${second - 1}`);
+    if (second >= 16) expect(held(watch, second * s)).toEqual(['b model-unavailable medium']); // also between two of them
+    watch.readings('b', 'eeg', `r${second}`, second + 1, second * s);
+    if (second >= 16) expect(held(watch, second * s)).toEqual(['b model-unavailable medium']);
+  }
+  watch.off('b', 'eeg', 'r39');
+  watch.readings('a', 'eeg', 'whole', 60, 43 * s);
+  watch.detection('a', 43 * s);
+  const ended = watch.check(43 * s).filter(({ device, statement }) => device === 'b' && statement.condition === 'model-unavailable');
+  expect(ended.map(({ statement }) => [statement.holds, statement.text])).toEqual([[false, 'EEG was ended']]);
+});
+
 test('a silent gateway becomes urgent while a device of it is missed, and stays as it is when they were put away', () => {
   const watch = new SilenceWatch(0);
   watch.gateway('gw', true, 1, '', 0);

@@ -80,7 +80,8 @@ export class SilenceWatch {
       if (heard.ends.size <= MAX_RECORDINGS_PER_STREAM) break;
       heard.ends.delete(oldest);
     }
-    if (heard.isOff || nowMs - heard.heardMs > silenceLimits.flowMs) heard.flowsSinceMs = nowMs;
+    // A recording that begins as another ends is no pause: EEG in pieces too short to be judged still is EEG that nobody judges.
+    if (nowMs - heard.heardMs > silenceLimits.flowMs) heard.flowsSinceMs = nowMs;
     heard.heardMs = nowMs;
     heard.gateway = gateway ?? heard.gateway;
     if ([...heard.ends.keys()].at(-1) === recordingId) heard.lastDataUs = endUs; // of an older recording it is a backlog
@@ -202,8 +203,7 @@ export class SilenceWatch {
   *#detectionsNow(nowMs: number): Generator<Spoken> {
     const { flowMs, modelMs, modelUrgentMs } = silenceLimits;
     const flowing = [...this.#streams.values()].filter(
-      ({ stream, isOff, heardMs, flowsSinceMs }) =>
-        stream === 'eeg' && !isOff && nowMs - heardMs < flowMs && nowMs - flowsSinceMs >= modelMs,
+      ({ stream, heardMs, flowsSinceMs }) => stream === 'eeg' && nowMs - heardMs < flowMs && nowMs - flowsSinceMs >= modelMs,
     );
     const forMs = ({ detectedMs, flowsSinceMs }: Heard) => nowMs - Math.max(detectedMs ?? 0, flowsSinceMs);
     const isWithout = (heard: Heard) => forMs(heard) >= Math.max(modelMs, 2 * heard.everyMs);
@@ -225,8 +225,10 @@ export class SilenceWatch {
       if (heard.stream !== 'eeg') continue;
       if (!isAll && without.includes(heard))
         yield holds(heard.device, 'model-unavailable', 'detections', priorityAfter(forMs(heard)), heard.lastDataUs, limit, text);
-      else if (isAll || heard.isOff || !isWithout(heard))
-        yield over(heard.device, 'model-unavailable', 'detections', 'EEG is judged again', heard.lastDataUs);
+      else if (isAll || heard.isOff || !isWithout(heard)) {
+        const why = isAll ? 'no EEG at all is judged: an alarm of its own' : isWithout(heard) ? 'EEG was ended' : 'EEG is judged again';
+        yield over(heard.device, 'model-unavailable', 'detections', why, heard.lastDataUs);
+      }
     }
   }
 
