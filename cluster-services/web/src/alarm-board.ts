@@ -218,7 +218,7 @@ export class AlarmBoard {
     const key = keyOf(line);
     const told = this.#known.get(key)?.bySender.get(line.sender);
     if (told !== undefined && !isNewer(line, told)) return;
-    if (told === undefined && this.#isHistory(line) && this.#late.size < this.#limits.maxAlarms) {
+    if (told === undefined && line.state !== 'ended' && this.#isHistory(line) && this.#late.size < this.#limits.maxAlarms) {
       const waiting = this.#late.get(key)?.line;
       if (waiting === undefined || waiting.recordingId !== line.recordingId || line.seq > waiting.seq)
         this.#late.set(key, { line, condition, heardAtMs: nowMs });

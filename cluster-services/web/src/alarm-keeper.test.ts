@@ -74,6 +74,29 @@ test.each([
   await keeper.stop();
 });
 
+test('an alarm that the service merged is not shown again when, after a restart of web, its gateway goes on to speak of it', async () => {
+  const clock = new VirtualClock();
+  const nowUs = clock.nowUs();
+  const merged = { sender: 'alarms', seq: 1, transition: 'merged', state: 'ended', mergedInto: OF_SERVICE, by: 'gateway-1' } as const;
+  const raised = line(nowUs - 60_000_000, {});
+  const board = new AlarmBoard();
+  const storage = {
+    getJson: async <Schema extends z.ZodType>(_path: string, schema: Schema): Promise<z.output<Schema>> =>
+      schema.parse({ lines: [raised, line(nowUs - 50_000_000, merged)], next: null }),
+  };
+  const alarms = {
+    getJson: async <Schema extends z.ZodType>(_path: string, schema: Schema): Promise<z.output<Schema>> =>
+      schema.parse({ nowUs: clock.nowUs(), path: 'ok', alarms: [], pauses: [] }),
+  };
+  const keeper = new AlarmKeeper({ alarms, storage, board, clock, log });
+  await keeper.start();
+  await clock.advance(100);
+  expect(board.alarms()).toEqual([]);
+  board.take(heard(line(clock.nowUs(), { seq: 1, transition: 'updated' })), clock.monotonicMs());
+  expect(board.alarms()).toEqual([]);
+  await keeper.stop();
+});
+
 test("a gateway's alarm that the stored log does not know yet stays on the board", async () => {
   const clock = new VirtualClock();
   const before = new AlarmBoard();

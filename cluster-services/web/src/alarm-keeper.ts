@@ -1,6 +1,6 @@
 import { type AlarmLine, AlarmLog, AlarmsNow } from '@vitalwire/contract';
 import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
-import type { AlarmBoard } from './alarm-board.ts';
+import { ALARMS_SERVICE, type AlarmBoard } from './alarm-board.ts';
 import type { ServiceLink } from './service-link.ts';
 
 const RETRY_MS = 2_000;
@@ -74,7 +74,7 @@ export class AlarmKeeper implements Lifecycle {
     try {
       const answer = await alarms.getJson('/v1/alarms', AlarmsNow);
       const lines = board.unnamedIn(answer).length === 0 ? null : await this.#openInLog();
-      const open = lines === null ? null : new Set(lines.map(({ alarmId }) => alarmId));
+      const open = lines === null ? null : openOf(lines);
       board.takeAnswer(answer, open, askedAtMs, clock.monotonicMs());
       return true;
     } catch (err) {
@@ -121,4 +121,10 @@ export class AlarmKeeper implements Lifecycle {
       return null;
     }
   }
+}
+
+/** What the service itself has not ended: its word comes with every alarm that a gateway holds open. */
+function openOf(lines: readonly AlarmLine[]): Set<string> {
+  const last = new Map(lines.filter(({ sender }) => sender === ALARMS_SERVICE).map((line) => [line.alarmId, line]));
+  return new Set([...last.values()].filter(({ state }) => state !== 'ended').map(({ alarmId }) => alarmId));
 }

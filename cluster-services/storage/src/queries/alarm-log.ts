@@ -53,8 +53,8 @@ export async function readAlarmLog(db: Kysely<ReadingsTables>, wish: AlarmLogWis
 }
 
 /**
- * All lines of the alarms that have not ended, and the pauses that may still hold. What a service said of an alarm counts before what a
- * gateway says of it: one that was merged into another, or ended, is not open because its gateway never said so.
+ * All lines of the alarms that somebody has not ended, and the pauses that may still hold. What a service said of such an alarm is always among
+ * them, also that it ended or is part of another: its gateway may never say so, and may go on to speak of it.
  */
 export async function readOpenAlarms(
   db: Kysely<ReadingsTables>,
@@ -69,11 +69,11 @@ export async function readOpenAlarms(
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);
   const lastOf = new Map(all.map((line) => [`${line.sender} ${line.device} ${line.alarmId}`, line]));
-  const ruled = new Map(all.filter(({ sender }) => isServiceId(sender)).map((line) => [`${line.device} ${line.alarmId}`, line]));
+  const open = new Set([...lastOf.values()].filter(({ state }) => state !== 'ended').map(({ device, alarmId }) => `${device} ${alarmId}`));
   return all.filter(({ sender, device, alarmId, atUs }) => {
     if (alarmId === '') return atUs >= nowUs - alarmLogLimits.pauseUs;
-    const last = lastOf.get(`${sender} ${device} ${alarmId}`);
-    return last?.state !== 'ended' && ruled.get(`${device} ${alarmId}`)?.state !== 'ended';
+    if (!open.has(`${device} ${alarmId}`)) return false;
+    return isServiceId(sender) || lastOf.get(`${sender} ${device} ${alarmId}`)?.state !== 'ended';
   });
 }
 

@@ -115,7 +115,7 @@ describe.each(databaseKinds)('alarms, limits and leases on $name', ({ make, skip
     ]);
   });
 
-  test('a gateway does not hold open what the service has merged or ended', async () => {
+  test('an alarm that its gateway holds open comes with the word of the service that merged or ended it', async () => {
     const [at, device] = [-8, 'eeg-m'];
     const lines: Alarm[] = [
       line({ seq: 1, device, alarmId: 'd'.repeat(16), transition: 'raised', atS: at, sender: 'gateway-1' }),
@@ -130,7 +130,14 @@ describe.each(databaseKinds)('alarms, limits and leases on $name', ({ make, skip
       10_000,
     );
     const answer = await client.getJson('/v1/alarm-log', AlarmLog, { query: { open: 'true', device } });
-    expect(answer.lines.map(({ sender, alarmId }) => `${sender} ${alarmId[0]}`)).toEqual(['alarms e']);
+    expect(answer.lines.map(({ sender, alarmId, transition }) => `${sender} ${alarmId[0]} ${transition}`).sort()).toEqual([
+      'alarms d merged',
+      'alarms e raised',
+      'alarms f ended',
+      'alarms f raised',
+      'gateway-1 d raised',
+      'gateway-1 f raised',
+    ]);
   });
 
   test("a patient's limits: the default until somebody sets them, then the newest, with every change and who made it", async () => {
