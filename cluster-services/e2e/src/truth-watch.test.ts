@@ -198,6 +198,14 @@ const cases: readonly { readonly told: RegExp | null; readonly when: string; rea
     when: 'somebody seizes who is not recorded any more',
     told: /after the recording ended/,
     act: (watch) => {
+      for (const agoMs of [10_000, 0]) watch.takeRecordings([{ ...recording, open: false }], NOW - agoMs);
+      watch.takeState(wallOf(), NOW, NOW);
+    },
+  },
+  {
+    when: 'whether a recording goes on was not asked lately',
+    told: null,
+    act: (watch) => {
       watch.takeRecordings([{ ...recording, open: false }], NOW - 10_000);
       watch.takeState(wallOf(), NOW, NOW);
     },

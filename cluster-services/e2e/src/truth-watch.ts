@@ -1,18 +1,22 @@
 import type { StateChange } from '@vitalwire/client';
 import type { AlarmInfo, LatestOfDevice, Ledger, PatientState, Recordings, WallState } from '@vitalwire/contract';
-import { ageMs, recentRule, shownState, silenceLimits } from '@vitalwire/vitals';
+import { ageMs, recentRule, shownState } from '@vitalwire/vitals';
 import type { StoredTruth } from './stored-truth.ts';
 import { oldestMs, rowsOf, type WallRow } from './wall-frame.ts';
 
 /** How much younger than the truth something may look: the time a frame takes to be drawn and read, on a machine with other work. */
 const FRAME_MS = 1_500;
 const STATE_MS = 250;
+/** What screens promise, said here once more: a limit of the product's own would move with it. */
+const EEG_SILENT_MS = 10_000;
+const STATE_WITHOUT_AGE_MS = 2_000;
 /** From when a condition holds until every screen says so, beyond its own limit. */
 const TOLD_MS = 4_000;
 /** Everything is shown again so soon after a restart: the time that `restarts` allows. */
 const BACK_MS = 5_000;
 /** As the wall writes that somebody is replayed, or may be: with and without room. */
 const marks: ReadonlySet<string> = new Set(['REPLAY', 'R', 'REPLAY?', '?']);
+const LISTED_MS = 1_000;
 const MS = 1_000; // in µs
 
 /** When the newest of each stream of a patient was measured, of all that any screen can have been told. */
@@ -39,6 +43,7 @@ export class TruthWatch {
   #pending: { where: string; key: string; oldMs: number; of: keyof Newest; atMs: number; text: string }[] = [];
   readonly #changes: AlarmChange[] = [];
   readonly #endedMs = new Map<string, number>(); // devices whose every EEG recording has ended, since when that is known
+  #listedMs = 0;
   readonly #behindMs = new Map<string, number>(); // since when something newer was stored than is shown
   readonly counts = {
     states: 0,
@@ -71,7 +76,7 @@ export class TruthWatch {
     this.counts.states += 1;
     for (const patient of wall.patients) {
       this.#takePatient(patient, wall.nowUs, askedMs, atMs, 'state');
-      if (wall.links.alarms === 'ok' && wall.links.frontDoor === 'ok') this.#noDataIsTold(patient, wall.nowUs, askedMs);
+      if (wall.links.alarms === 'ok' && wall.links.frontDoor === 'ok') this.#noDataIsTold(patient, askedMs);
       this.#seizesNoMore(patient, askedMs);
     }
     if (wall.links.alarms === 'ok') this.#takeAlarms(wall, askedMs, atMs);
@@ -111,6 +116,7 @@ export class TruthWatch {
 
   /** What storage lists. */
   takeRecordings(recordings: Recordings['recordings'], atMs: number): void {
+    this.#listedMs = atMs;
     const open = new Set(recordings.filter(({ stream, open: isOpen }) => stream === 'eeg' && isOpen).map(({ device }) => device));
     for (const { stream, device } of recordings) {
       if (stream !== 'eeg') continue;
@@ -201,17 +207,18 @@ export class TruthWatch {
   }
 
   /** EEG that stopped without an end must be told, by the device's own alarm. */
-  #noDataIsTold({ key, eeg, alarms }: PatientState, nowUs: number, atMs: number): void {
+  #noDataIsTold({ key, eeg, alarms }: PatientState, atMs: number): void {
     if (eeg === null || this.#endedMs.has(eeg.device)) return;
-    const age = ageMs(eeg.at, nowUs);
-    if (age === null || age < silenceLimits.eeg.silentMs + TOLD_MS) return;
+    const silentMs = atMs - eeg.at.measuredAtUs / MS;
+    if (silentMs < EEG_SILENT_MS + TOLD_MS) return;
     if (!alarms.some(({ condition, device, endedUs }) => condition === 'no-data' && device === eeg.device && endedUs === null))
-      this.#fault('state: NO DATA is missing', `${key}: no EEG for ${age} ms`, atMs);
+      this.#fault('state: NO DATA is missing', `${key}: no EEG for ${Math.round(silentMs)} ms`, atMs);
   }
 
   #seizesNoMore({ key, eeg, alarms }: PatientState, atMs: number): void {
     const endedMs = eeg === null ? undefined : this.#endedMs.get(eeg.device);
-    if (endedMs === undefined || atMs < endedMs + TOLD_MS) return;
+    // Only while the list is of now: another recording may have begun since.
+    if (endedMs === undefined || atMs < endedMs + TOLD_MS || atMs > this.#listedMs + LISTED_MS) return;
     for (const { condition, device, endedUs, episodes, alarmId } of alarms)
       if (condition === 'seizure' && device === eeg?.device && (endedUs === null || episodes?.at(-1)?.end === 'goes-on'))
         this.#fault('state: seizing after the recording ended', `${key} ${alarmId}, ended ${atMs - endedMs} ms before`, atMs);
@@ -244,8 +251,7 @@ export class TruthWatch {
       if (old === null) this.#fault(`${where}: EEG without its age`, text, fromMs);
       else this.#notYounger(where, key, old, 'eegUs', fromMs, text);
     }
-    // Up to two seconds a state stands without its age.
-    if (isJudged) this.#notYounger(where, key, oldestMs(state) ?? 2_000, 'judgedUs', fromMs, text);
+    if (isJudged) this.#notYounger(where, key, oldestMs(state) ?? STATE_WITHOUT_AGE_MS, 'judgedUs', fromMs, text);
     if (!isJudged && probability !== '--') this.#fault(`${where}: a probability without its word`, text, fromMs);
   }
 
