@@ -130,6 +130,29 @@ describe('a PUBACK means committed', () => {
     expect(received[0]?.payload.toString()).toBe('reading');
   });
 
+  test('what was being committed as its sender went is routed all the same, and what was kept is not', async () => {
+    const commits = new Commits();
+    const on = await openDoor({ accept: { durable: commits.durable, live: () => null } });
+    const received = await listen(on, 'vw/1/+/+/+/eeg');
+    const client = await raw(on, await pki.gateway('gw-1'));
+    client.send(publishPacket(topic, Buffer.from('the last before the link broke'), 1));
+    const { delivery, resolve } = await until(() => commits.waiting.shift());
+    client.end();
+    await until(() => delivery.isAbandoned());
+    resolve('route');
+    await until(() => received.length === 1);
+    expect(received[0]?.payload.toString()).toBe('the last before the link broke');
+
+    const kept = await raw(on, await pki.gateway('gw-1'));
+    kept.send(publishPacket(topic, Buffer.from('nobody understands it'), 1));
+    const refused = await until(() => commits.waiting.shift());
+    kept.end();
+    await until(() => refused.delivery.isAbandoned());
+    refused.resolve('keep');
+    await systemClock.sleep(150);
+    expect(received).toHaveLength(1);
+  });
+
   test('acknowledgements of a client leave in arrival order, though the commits return in another', async () => {
     const commits = new Commits();
     const on = await openDoor({ accept: { durable: commits.durable, live: () => null } });

@@ -93,6 +93,7 @@ export class FrontDoor implements Lifecycle {
       metrics: this.#metrics,
       willDelayMs: 2_000 * limits.maxKeepaliveS,
       ackBeforeCommit: testOnly.ackBeforeCommit === true,
+      route: (packet) => this.#broker?.publish(packet, () => {}),
       isPresent: (gateway) => this.#presence.isConnected(gateway),
       onLiveStatus: (gateway, status) => this.#announcer.remember(gateway, status),
     });

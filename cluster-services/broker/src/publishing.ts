@@ -37,6 +37,8 @@ export type PublishingOptions = {
   readonly log: Log;
   readonly willDelayMs: number;
   readonly ackBeforeCommit: boolean;
+  /** Hands a message to whoever listens, without its sender. */
+  readonly route: (packet: PublishPacket) => void;
   readonly isPresent: (gateway: string) => boolean;
   readonly onLiveStatus: (gateway: string, status: Uint8Array) => void;
 };
@@ -114,6 +116,8 @@ export class Publishing {
       if (packet.qos === 2) this.routed(packet); // a repeat of it is answered without being routed again
       if (error === null) {
         metrics.pubackSeconds.observe((clock.monotonicMs() - receivedMs) / 1000);
+        // Aedes routes only after a PUBACK it could write. What was committed is seen although its sender has gone; it may stay away for hours.
+        if (packet.qos === 1 && connection.gate.destroyed) this.#options.route(packet);
         done(null);
       } else {
         setImmediate(() => done(error)); // it ends the connection with all that is unwritten: PUBACKs before it leave first
