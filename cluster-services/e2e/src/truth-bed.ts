@@ -14,7 +14,7 @@ export const services: readonly ServiceName[] = ['edge', 'ingest', 'storage', 'p
 export const SILENT = 'silent';
 const WIDTH = 160;
 const HEIGHT = 50;
-const LOOK_EVERY_MS = 400;
+const LOOK_EVERY_MS = 350;
 const SNAPSHOT_EVERY_MS = 2_000;
 const ASK_STORAGE_EVERY_MS = 2_000;
 const SECOND = 1_000_000;
@@ -35,7 +35,7 @@ export async function lookAt(bed: Bed): Promise<Looking> {
     ended.abort();
     return viewer.close();
   });
-  viewer.live({ streams: [] }, { onState: (change) => watch.takePush(change, Date.now()) });
+  viewer.live({ streams: [] }, { onState: ({ patients }) => watch.takePush({ patients, nowUs: viewer.nowUs() }, Date.now()) });
   const plain = runPlain({ client: viewer, signal, write: (line) => watch.takeLine(line, Date.now()) });
   const pane = openWall(bed);
   const loop = async (everyMs: number, look: () => Promise<void>): Promise<void> => {

@@ -65,7 +65,7 @@ export class TruthWatch {
     this.#isReplayed = isReplayed;
   }
 
-  /** What web pushes to an open screen. */
+  /** What web pushed to an open screen, which counts ages on its own idea of the server's time. */
   takePush({ patients, nowUs }: Pick<StateChange, 'patients' | 'nowUs'>, atMs: number): void {
     this.counts.pushes += 1;
     for (const patient of patients) this.#takePatient(patient, nowUs, atMs, atMs, 'push');
