@@ -396,6 +396,21 @@ test("a gateway's alarm of the same seizure is merged, whichever comes first", (
   expect(before.only()).toMatchObject({ alarmId: 'aaaaaaaaaaaaaaaa', senders: ['alarms', 'gw-1'], onsetUs: 10 * second, state: 'latched' });
 });
 
+test('an alarm that goes on and was acknowledged stays so when it is joined to one that has ended', () => {
+  const { engine, feed, keep, log, only } = newEngine();
+  feed(windowsOf([...quiet(20), ...seizure(20), ...quiet(20)]));
+  const first = only();
+  engine.acknowledge(first.alarmId, 'nurse-1', 100 * second);
+  feed(windowsOf([...quiet(300), ...seizure(20)]).slice(61));
+  const other = only();
+  engine.acknowledge(other.alarmId, 'nurse-2', 320 * second);
+  expect(only()).toMatchObject({ state: 'acknowledged', endedUs: null });
+  const line = log.find(({ alarmId }) => alarmId === other.alarmId);
+  if (line === undefined) throw new Error('the second alarm was raised');
+  keep(engine.foreign({ ...line, sender: 'gateway-1', transition: 'merged', mergedInto: first.alarmId }, 321 * second));
+  expect(only()).toMatchObject({ alarmId: first.alarmId, state: 'acknowledged', endedUs: null });
+});
+
 test('the same alarm from a gateway needs no merge, and its acknowledgement counts', () => {
   const gateway = newEngine('gw-1');
   const cluster = newEngine();

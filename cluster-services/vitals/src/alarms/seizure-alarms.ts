@@ -194,6 +194,8 @@ export class SeizureAlarms {
     const { alarmId } = alarm;
     const holds = this.#holdersOf(alarmId).size > 0;
     const isUnseen = [alarm, ...others].some(({ state }) => state === 'active' || state === 'latched');
+    // What comes back after its end has to be seen again; what was joined to one that somebody has seen and that goes on has been.
+    const isBack = [alarm, ...others].every(({ state }) => state === 'ended');
     const onsetUs = Math.min(stretch.onsetUs, alarm.onsetUs, ...others.map((other) => other.onsetUs));
     const untilUs = Math.max(stretch.endUs, ...[alarm, ...others].map((one) => one.endedUs ?? Number.NEGATIVE_INFINITY));
     if (holds) this.#seenUntilUs.set(alarmId, Math.max(untilUs, this.#seenUntilUs.get(alarmId) ?? untilUs));
@@ -203,7 +205,7 @@ export class SeizureAlarms {
     }
     const episodes = holds ? told : closed(told, null);
     const endedUs = holds ? null : untilUs;
-    const state = holds ? (isUnseen || alarm.state === 'ended' ? 'active' : 'acknowledged') : isUnseen ? 'latched' : 'ended';
+    const state = holds ? (isUnseen || isBack ? 'active' : 'acknowledged') : isUnseen ? 'latched' : 'ended';
     const isSame = state === alarm.state && onsetUs === alarm.onsetUs && endedUs === alarm.endedUs;
     if (isSame && !isNews(alarm.episodes ?? [], episodes, goesOnAgainUs)) return;
     const values = finding === null ? {} : { value: finding.peak, channel: finding.channel };
