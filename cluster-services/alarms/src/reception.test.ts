@@ -100,7 +100,12 @@ test('a gateway cannot give the pulse, nor speak for the service, on a topic of 
 });
 
 /** Messages of gateway-1 as they would come one after another, received at once. */
-function sending(device: string, of: 'eeg' | 'heart-rate', replay: { speed: number; source: string } | null = null) {
+function sending(
+  device: string,
+  of: 'eeg' | 'heart-rate',
+  replay: { speed: number; source: string } | null = null,
+  { isBegun = true }: { readonly isBegun?: boolean } = {},
+) {
   const receiver = receiving();
   const { reception, clock } = receiver;
   const recordingId = newRecordingId('gateway-1', clock.nowMs(), new Uint8Array(6));
@@ -108,7 +113,7 @@ function sending(device: string, of: 'eeg' | 'heart-rate', replay: { speed: numb
   const common = { subject: recordingId, gateway: 'gateway-1', device, clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' } } as const;
   const send = (message: Parameters<typeof encodeMessage>[0]) =>
     reception.receive(formatTopic('gateway-1', device, message.stream, false), encodeMessage(message));
-  send({
+  const start: Parameters<typeof encodeMessage>[0] = {
     ...common,
     stream: 'recording',
     kind: 'start',
@@ -124,10 +129,12 @@ function sending(device: string, of: 'eeg' | 'heart-rate', replay: { speed: numb
     captureFirstSample: 0,
     replay,
     source: 'test',
-  });
+  };
+  if (isBegun) send(start);
   let seq = 0;
   return {
     ...receiver,
+    begin: () => send(start),
     heartRate: (bpm: number, atUs: number) => {
       const readings = [{ atUs, bpm, minBpm: null, maxBpm: null }];
       send({ stream: 'heart-rate', recordingId, seq, measuredAtUs: atUs, clock: common.clock, firstSample: seq, kind: 'ecg', readings });
@@ -218,6 +225,27 @@ test('heart rates of a replay that was joined on the way are not called a wrong 
     await clock.advance(1_000);
   }
   expect(wards.now().alarms).toEqual([]);
+});
+
+test.each([
+  ['comes while they wait: nothing is told without its mark', true, { speed: 1, source: 'night' }],
+  ['does not come, as with a dead storage: the alarm comes without it', false, null],
+])('windows of a recording whose start record is not known wait for it. It %s', async (_, comes, expected) => {
+  const { begin, eeg, window, clock, wards, written, heard } = sending('eeg-1', 'eeg', { speed: 1, source: 'night' }, { isBegun: false });
+  const startUs = clock.nowUs();
+  eeg(startUs); // its rate is known, and no more
+  for (let index = 0; index < 12; index++) {
+    if (comes && index === 3) begin();
+    window(index, startUs + index * 1_000_000, 0.95);
+    if (index < 3) expect(written).toEqual([]);
+    await clock.advance(1_000);
+  }
+  expect(heard.unknown).toBeGreaterThan(0); // storage was asked
+  const [alarm] = wards.now().alarms;
+  expect(alarm).toMatchObject({ condition: 'seizure', state: 'active', onsetUs: startUs, replay: expected });
+  expect(written.filter(({ condition }) => condition === 'seizure').map(({ replay }) => replay)).toEqual(
+    written.filter(({ condition }) => condition === 'seizure').map(() => expected),
+  );
 });
 
 test.each([

@@ -21,6 +21,7 @@ import {
 } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import { type AlarmRecord, type ConflictWatch, detectionInputOf, recordOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
+import { HeldDetections } from './held-detections.ts';
 import { type KnownRecording, type KnownRecordings, takeOf } from './recordings.ts';
 import type { Wards } from './wards.ts';
 
@@ -50,6 +51,7 @@ const HISTORY_US = 60_000_000;
 /** Turns received messages into what engines and the watch of silences take. */
 export class Reception {
   readonly #options: ReceptionOptions;
+  readonly #held = new HeldDetections();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -121,8 +123,11 @@ export class Reception {
     const { wards, recordings, silence, clock, onUnknown } = this.#options;
     silence.detection(detection.device, clock.monotonicMs(), detection.everyS);
     const known = recordings.get(detection.subject);
-    if (known === null || known.rate === null) onUnknown(detection.subject);
-    else wards.detection({ ...detectionInputOf(detection, known.rate, known.replay, known.labels), take: takeOf(known) });
+    if (known === null || known.rate === null || !known.isComplete) onUnknown(detection.subject);
+    if (known === null || known.rate === null) return;
+    if (!known.isComplete && this.#held.holds(detection, clock.monotonicMs())) return;
+    for (const one of [...this.#held.release(detection.subject, known.isComplete), detection])
+      wards.detection({ ...detectionInputOf(one, known.rate, known.replay, known.labels), take: takeOf(known) });
   }
 
   #eeg(chunk: EegChunk, topic: Topic): void {
