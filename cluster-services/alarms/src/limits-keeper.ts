@@ -38,9 +38,9 @@ export class LimitsKeeper implements Lifecycle {
   #known: Known = { assignments: [], limits: [] };
   #timer: Timer | null = null;
   #looking: Promise<void> = Promise.resolve();
+  #next: Promise<void> | null = null;
   #stopped = false;
   #isStale = true;
-  #isLooking = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #text = '';
 
@@ -71,21 +71,28 @@ export class LimitsKeeper implements Lifecycle {
     return this.#known.limits.find((one) => one.patient === patient)?.heartRate ?? defaultHeartRateLimits;
   }
 
-  /** Looks at once, unless it has just done so: a device is heard of which nothing is known. Resolves when the answer is there, or none is. */
+  /** A device is heard of which nothing is known: resolves when an answer is there that was asked for after this call, or storage gives none. */
   lookNow(): Promise<void> {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (!this.#isStale && !this.#isLooking && !this.#stopped && nowMs - this.#lookedMs >= AT_MOST_EVERY_MS) {
-      this.#timer?.cancel();
-      this.#look();
-    }
-    return this.#looking;
+    if (this.#isStale || this.#stopped) return this.#looking;
+    this.#next ??= this.#lookNext();
+    return this.#next;
+  }
+
+  async #lookNext(): Promise<void> {
+    await this.#looking;
+    const { clock } = this.#options;
+    const waitMs = AT_MOST_EVERY_MS - (clock.monotonicMs() - this.#lookedMs);
+    if (waitMs > 0) await clock.sleep(waitMs);
+    this.#next = null; // whoever asks from here on wants another answer
+    if (this.#stopped) return;
+    this.#timer?.cancel();
+    this.#look();
+    await this.#looking;
   }
 
   #look(): void {
-    this.#isLooking = true;
     this.#lookedMs = this.#options.clock.monotonicMs();
     this.#looking = this.#refresh().finally(() => {
-      this.#isLooking = false;
       if (!this.#stopped) this.#timer = this.#options.clock.setTimer(this.#options.everyMs, () => this.#look());
     });
   }

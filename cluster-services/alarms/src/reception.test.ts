@@ -248,6 +248,17 @@ test.each([
   );
 });
 
+test('heart rates of a replay that was joined on the way raise no alarm without its mark', async () => {
+  const { begin, heartRate, clock, written } = sending('eeg-1', 'heart-rate', { speed: 1, source: 'night' }, { isBegun: false });
+  for (let second = 0; second < 12; second++) {
+    if (second === 3) begin();
+    heartRate(190, clock.nowUs());
+    await clock.advance(1_000);
+  }
+  expect(written.length).toBeGreaterThan(0);
+  expect(written.every(({ replay }) => replay !== null)).toBe(true);
+});
+
 test.each([
   ['stopped', 'seizure latched'],
   ['capture-ended', 'seizure latched'],

@@ -21,7 +21,7 @@ import {
 } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import { type AlarmRecord, type ConflictWatch, detectionInputOf, recordOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
-import { HeldDetections } from './held-detections.ts';
+import { HeldMessages } from './held-messages.ts';
 import { type KnownRecording, type KnownRecordings, takeOf } from './recordings.ts';
 import type { Wards } from './wards.ts';
 
@@ -51,7 +51,8 @@ const HISTORY_US = 60_000_000;
 /** Turns received messages into what engines and the watch of silences take. */
 export class Reception {
   readonly #options: ReceptionOptions;
-  readonly #held = new HeldDetections();
+  readonly #heldWindows = new HeldMessages<Detection>();
+  readonly #heldRates = new HeldMessages<HeartRateChunk>();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -125,8 +126,8 @@ export class Reception {
     const known = recordings.get(detection.subject);
     if (known === null || known.rate === null || !known.isComplete) onUnknown(detection.subject);
     if (known === null || known.rate === null) return;
-    if (!known.isComplete && this.#held.holds(detection, clock.monotonicMs())) return;
-    for (const one of [...this.#held.release(detection.subject, known.isComplete), detection])
+    if (!known.isComplete && this.#heldWindows.holds(detection.subject, detection, clock.monotonicMs())) return;
+    for (const one of [...this.#heldWindows.release(detection.subject, known.isComplete), detection])
       wards.detection({ ...detectionInputOf(one, known.rate, known.replay, known.labels), take: takeOf(known) });
   }
 
@@ -142,13 +143,19 @@ export class Reception {
 
   #heartRate(chunk: HeartRateChunk, topic: Topic): void {
     const { device } = topic;
-    const { wards, clock } = this.#options;
+    const { clock } = this.#options;
     const known = this.#learn(chunk.recordingId, { device, stream: 'heart-rate', kind: chunk.kind });
     // A phone exports what it measured hours ago: history, with neither limits nor silence.
     if (chunk.kind === 'phone') return;
     const endUs = Math.max(...chunk.readings.map(({ atUs }) => atUs));
     this.#heard(known, chunk.recordingId, 'heart-rate', { endUs, place: chunk.firstSample + chunk.readings.length }, topic);
-    // Joined on the way, it may be a replay, whose clock nobody judges; its start record is looked up at once.
+    if (!known.isComplete && this.#heldRates.holds(chunk.recordingId, chunk, clock.monotonicMs())) return;
+    for (const one of [...this.#heldRates.release(chunk.recordingId, known.isComplete), chunk]) this.#rates(one, device, known);
+  }
+
+  #rates(chunk: HeartRateChunk, device: string, known: KnownRecording): void {
+    const { wards, clock } = this.#options;
+    // Joined on the way, and storage says nothing: it may be a replay, whose clock nobody judges.
     const judged: ClockState = known.isComplete ? chunk.clock : { ...chunk.clock, source: 'replay' };
     for (const { atUs, bpm } of chunk.readings) {
       const ageUs = chunk.clock.source === 'none' ? 0 : clock.nowUs() - (atUs + chunk.clock.offsetUs);
