@@ -3,26 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeRecordings, recordings } from '@vitalwire/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readMutated } from './mutated-files.ts';
+import { originals, readMutated } from './mutated-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vitalwire-originals-'));
 beforeAll(() => makeRecordings(folder));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const made = ['two-rates.edf', 'interrupted.edf', 'same-label.edf', 'annotations.edf', 'mixed-rates.bdf', 'damaged/count-unknown.edf'].map(
-  (name) => join(folder, name),
-);
+const made = originals.made.map((name) => join(folder, name));
 const collection = recordings('edf');
-const found = [
-  'duplicate-labels-edfplusc.edf',
-  'golden/edf-symmetric.edf',
-  'golden/bdf-24bit.bdf',
-  'chbmit-chb01_01-excerpt-edfplusd.edf',
-  'sleep-edf-SC4001EC-hypnogram.edf',
-  'damaged/record-count-minus-one.edf',
-  'uneven-rates-plain.edf',
-  'stim-channel-bdf.bdf',
-].map((name) => collection.file(name));
+const found = originals.found.map((name) => collection.file(name));
 
 test('1,000 damaged copies of files we made: each is read around or refused with a named error, quickly and in bounded memory', async () => {
   const before = process.memoryUsage.rss();

@@ -9,6 +9,21 @@ import { samplesOf } from '../wanted-channels.ts';
 
 // For tests: damaged copies of whole files, made from a seed, and what became of reading them.
 
+/** Files that differ in what they are made of: of ours, by `makeRecordings`, and of the collection in a mirror's edf/. */
+export const originals = {
+  made: ['two-rates.edf', 'interrupted.edf', 'same-label.edf', 'annotations.edf', 'mixed-rates.bdf', 'damaged/count-unknown.edf'],
+  found: [
+    'duplicate-labels-edfplusc.edf',
+    'golden/edf-symmetric.edf',
+    'golden/bdf-24bit.bdf',
+    'chbmit-chb01_01-excerpt-edfplusd.edf',
+    'sleep-edf-SC4001EC-hypnogram.edf',
+    'damaged/record-count-minus-one.edf',
+    'uneven-rates-plain.edf',
+    'stim-channel-bdf.bdf',
+  ],
+} as const;
+
 export type MutationTally = {
   readonly opened: number;
   readonly refused: number;
@@ -17,9 +32,9 @@ export type MutationTally = {
 };
 
 /** Reads `count` damaged copies of the originals whole. Anything thrown but a DatasetError comes out, with the seed and number that make the file again. */
-export async function readMutated(originals: readonly string[], seed: number, count: number): Promise<MutationTally> {
+export async function readMutated(files: readonly string[], seed: number, count: number): Promise<MutationTally> {
   const folder = mkdtempSync(join(tmpdir(), 'vitalwire-mutated-'));
-  const sources = originals.map((file) => readFileSync(file));
+  const sources = files.map((file) => readFileSync(file));
   const tally = { opened: 0, refused: 0, withProblems: 0, slowestCpuMs: 0 };
   try {
     for (let number = 0; number < count; number += 1) {
@@ -33,7 +48,7 @@ export async function readMutated(originals: readonly string[], seed: number, co
         tally.opened += 1;
       } catch (error) {
         if (!(error instanceof DatasetError))
-          throw new Error(`mutation ${number} of seed ${seed} (${originals[number % originals.length]})`, { cause: error });
+          throw new Error(`mutation ${number} of seed ${seed} (${files[number % files.length]})`, { cause: error });
         tally.refused += 1;
       }
       const { user, system } = process.cpuUsage(begun); // not the clock: a busy machine is no hang
