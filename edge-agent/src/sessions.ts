@@ -46,7 +46,7 @@ export class Sessions {
     );
     this.#phoneTurns.set(
       device,
-      turn.catch(() => {}),
+      turn.catch(() => {}), // its own request is answered with it; the next one's turn comes all the same
     );
     return turn;
   }

@@ -100,7 +100,7 @@ class Wall {
     this.#job = hasJobs ? new JobControl({ onStop: () => this.#leave(), onContinue: () => this.#comeBack() }) : null;
     this.#intervals.push(
       setInterval(() => this.#model.trace.tick(performance.now()) && changed(), TRACE_TICK_MS), // the erase bar moves on without data
-      setInterval(() => void client.time().catch(() => {}), TIME_SYNC_MS),
+      setInterval(() => void client.time().catch(() => {}), TIME_SYNC_MS), // a lost connection is told by the live stream
     );
     this.#onSecond();
     this.#onFlash();
@@ -131,7 +131,7 @@ class Wall {
     this.#model.trace.clear();
     this.#feed = new WallFeed(this.#client, this.#model, () => this.#changed());
     this.#screen.comeBack();
-    void this.#client.time().catch(() => {});
+    void this.#client.time().catch(() => {}); // asked again soon; a lost connection is told by the live stream
   }
 
   // Ages and the clock tick without any news, on the full second.

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client, type LiveStream } from '@vitalwire/client';
 import { labelLines, labelShort } from '@vitalwire/contract';
+import { pause } from '@vitalwire/runtime';
 import { windowShapeFor } from '@vitalwire/vitals';
 import { Option } from 'commander';
 import { actingUser } from '../acting-user.ts';
@@ -278,7 +279,7 @@ async function tooLate(io: Io, cancelled: AbortSignal): Promise<never> {
 
 async function tell(io: Io, until: AbortSignal, stack: Stack, web: Client, replay: ReplayProcess, latency: LatencyWatch): Promise<void> {
   while (!until.aborted) {
-    await io.clock.sleep(TELL_EVERY_MS, until).catch(() => {});
+    await pause(io.clock, TELL_EVERY_MS, until);
     if (until.aborted) return;
     const [stats, agent] = await Promise.all([web.stats().catch(() => null), askAgent(stack.info)]);
     const recent = latency.valuesMs.slice(-200);
@@ -351,7 +352,7 @@ async function compare(
 /** Until the time is over or a person has enough; both are ordinary ends. */
 async function waitFor(io: Io, forMs: number | undefined): Promise<void> {
   if (forMs === undefined) await untilAborted(io.signal);
-  else await io.clock.sleep(forMs, io.signal).catch(() => {});
+  else await pause(io.clock, forMs, io.signal);
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

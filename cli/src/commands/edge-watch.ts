@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { AlarmId, EdgeWatch } from '@vitalwire/contract';
-import type { HttpClient } from '@vitalwire/runtime';
+import { type HttpClient, pause } from '@vitalwire/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { clearScreen, type Io, noteLine, printJson, printLine, ring } from '../io.ts';
 import { agentClient, type Place } from './edge-client.ts';
@@ -71,7 +71,7 @@ async function watch(io: Io, options: WatchOptions): Promise<void> {
         if (options.once === true || !isPassing(error)) throw error;
         noteLine(io, error instanceof Error ? error.message : String(error)); // an agent that restarts is worth waiting for
       }
-      await io.clock.sleep(EVERY_MS, io.signal).catch(() => {});
+      await pause(io.clock, EVERY_MS, io.signal);
     }
   } finally {
     keys?.close();

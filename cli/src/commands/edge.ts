@@ -3,7 +3,7 @@ import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AgentStatus, isId } from '@vitalwire/contract';
-import { createLog, printConfig, readConfig, startAll } from '@vitalwire/runtime';
+import { createLog, pause, printConfig, readConfig, startAll } from '@vitalwire/runtime';
 import { Argument, type Command } from 'commander';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
@@ -134,7 +134,7 @@ async function status(io: Io, options: Place & { json?: boolean; watch?: boolean
       if (io.signal.aborted) return;
       noteLine(io, error instanceof Error ? error.message : String(error)); // an agent that restarts is worth waiting for
     }
-    await io.clock.sleep(WATCH_MS, io.signal).catch(() => {});
+    await pause(io.clock, WATCH_MS, io.signal);
   }
 }
 
@@ -158,7 +158,7 @@ async function drain(io: Io, options: Place & { timeout?: number; resume?: boole
       if (io.signal.aborted || io.clock.monotonicMs() > giveUpMs)
         throw new EdgeError('DRAIN_UNFINISHED', `${drainLine(answer)}; the intake stays closed`);
       noteLine(io, drainLine(answer));
-      await io.clock.sleep(POLL_MS, io.signal).catch(() => {});
+      await pause(io.clock, POLL_MS, io.signal);
       answer = await ask();
     }
     printLine(io, 'The outbox is empty: everything this gateway took in is committed in the cluster.');

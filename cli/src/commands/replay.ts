@@ -1,3 +1,4 @@
+import { pause } from '@vitalwire/runtime';
 import { InvalidArgumentError } from 'commander';
 import { connect } from '../connect.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
@@ -271,7 +272,7 @@ async function tell(io: Io, options: Options, running: Replay, until: AbortSigna
     noteLine(io, `REPLAY ${running.id} of ${running.patients.length} patients at ${speed}; Ctrl-C stops`);
   }
   while (!until.aborted) {
-    await io.clock.sleep(PROGRESS_EVERY_MS, until).catch(() => {});
+    await pause(io.clock, PROGRESS_EVERY_MS, until);
     const progress = running.progress();
     if (options.json === true) printJson(io, { type: 'progress', ...progress });
     else noteLine(io, progressLine(progress));

@@ -57,7 +57,7 @@ export class ReplayedPatients {
   }
 
   async close(): Promise<void> {
-    for (const opened of this.#opened.values()) await opened.then((patient) => patient.close()).catch(() => {});
+    for (const opened of this.#opened.values()) await opened.then((patient) => patient.close()).catch(() => {}); // what could not be opened was told
   }
 
   #patient(id: string): Promise<VirtualPatient> {

@@ -1,4 +1,4 @@
-import { type Clock, fullJitter } from '@vitalwire/runtime';
+import { type Clock, fullJitter, pause } from '@vitalwire/runtime';
 import { type Block, dueBlock, type Feed } from './feed.ts';
 import type { Moments } from './pace.ts';
 
@@ -205,7 +205,7 @@ export class CaptureSender<Item> {
       this.#failure = answer.reason;
       if (answer.kind === 'refused') return null;
       this.#resends += 1;
-      await clock.sleep(backoff.nextMs(), giveUp).catch(() => {});
+      await pause(clock, backoff.nextMs(), giveUp);
     }
     return null;
   }

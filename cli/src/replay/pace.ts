@@ -96,7 +96,7 @@ export class LedPace implements Moments {
 
   async settle(giveUp: AbortSignal): Promise<void> {
     if (!Number.isFinite(this.speed))
-      await this.#whenever(() => this.#reachedMs.every((ms) => !Number.isFinite(ms)), giveUp).catch(() => {});
+      await this.#whenever(() => this.#reachedMs.every((ms) => !Number.isFinite(ms)), giveUp).catch(() => {}); // given up: whoever asked sees it at the signal
   }
 
   /** Resolves when the condition holds, looked at whenever a leader advances; rejects when the signal aborts. */

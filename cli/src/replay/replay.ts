@@ -1,4 +1,4 @@
-import type { Clock } from '@vitalwire/runtime';
+import { type Clock, pause } from '@vitalwire/runtime';
 import { CliError } from '../errors.ts';
 import type { DataDir } from '../stack/data-dir.ts';
 import { CaptureSender, type Delivery } from './capture-sender.ts';
@@ -256,7 +256,7 @@ export class Replay {
     let answered = -1;
     let answeredMs = clock.monotonicMs();
     while (!until.aborted) {
-      await clock.sleep(LOOK_EVERY_MS, until).catch(() => {});
+      await pause(clock, LOOK_EVERY_MS, until);
       if (until.aborted) return;
       const nowMs = clock.monotonicMs();
       const { state, speed, samplesSent, readingsSent } = this.progress();
@@ -277,8 +277,8 @@ export class Replay {
   async #keepManifest(until: AbortSignal): Promise<void> {
     while (!until.aborted) {
       // A full disk must not silence the devices; the last word, at the end, has to be written.
-      await writeManifest(this.manifestFile, this.manifest(false)).catch(() => {});
-      await this.#options.clock.sleep(MANIFEST_EVERY_MS, until).catch(() => {});
+      await writeManifest(this.manifestFile, this.manifest(false)).catch(() => {}); // the next one may fit
+      await pause(this.#options.clock, MANIFEST_EVERY_MS, until);
     }
   }
 }

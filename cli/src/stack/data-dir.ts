@@ -130,7 +130,7 @@ export async function lockDataDir(dirs: DataDir): Promise<{ release(): Promise<v
     }
     // Its process is gone (killed, power lost). Renaming makes sure that only one of two newcomers clears it away.
     const aside = `${dirs.lockFile}.${randomBytes(4).toString('hex')}.stale`;
-    await rename(dirs.lockFile, aside).catch(() => {});
+    await rename(dirs.lockFile, aside).catch(() => {}); // the other newcomer was first
     await rm(aside, { force: true });
   }
   throw new CliError('DATA_IN_USE', `${dirs.root}: several processes try to take it at once`);

@@ -1,6 +1,6 @@
 import { Client } from '@vitalwire/client';
 import type { GatewayState, Stats } from '@vitalwire/contract';
-import type { Clock } from '@vitalwire/runtime';
+import { type Clock, pause } from '@vitalwire/runtime';
 import { askProbe, problemsOf } from './probe.ts';
 import { readToken, type StackFile } from './stack-file.ts';
 
@@ -52,7 +52,7 @@ export async function watchStack(
     } catch {
       onNumbers({ ...nothingKnown, problems }); // web is starting again
     }
-    await clock.sleep(EVERY_MS, until).catch(() => {});
+    await pause(clock, EVERY_MS, until);
   }
   await client?.close();
 }

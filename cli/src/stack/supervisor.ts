@@ -1,4 +1,4 @@
-import type { Backoff, Clock, Lifecycle } from '@vitalwire/runtime';
+import { type Backoff, type Clock, type Lifecycle, pause } from '@vitalwire/runtime';
 import { CliError } from '../errors.ts';
 import { crashReason, type Exit } from './crash-reason.ts';
 
@@ -153,7 +153,7 @@ class Service {
         );
         return;
       }
-      await this.#options.clock.sleep(this.#backoff.nextMs(), this.#stop.signal).catch(() => {});
+      await pause(this.#options.clock, this.#backoff.nextMs(), this.#stop.signal);
     }
     // Whoever still waits for the first start learns that there will be none.
     onGivenUp(new DOMException('stopped while starting', 'AbortError'));

@@ -159,6 +159,6 @@ async function firstOf(child: ChildProcess, from: 'message' | 'stdout', what: st
     throw new BenchError(`${what} ended before it was ready; its messages are above`);
   });
   gone.catch(() => {}); // the one that loses the race is nobody's concern
-  first.catch(() => {});
+  first.catch(() => {}); // likewise
   return Promise.race([first, gone]);
 }

@@ -1,4 +1,4 @@
-import { type Clock, fullJitter, isCodedError, type Lifecycle, type Log } from '@vitalwire/runtime';
+import { type Clock, fullJitter, isCodedError, type Lifecycle, type Log, pause } from '@vitalwire/runtime';
 import { type ChunkStore, type CommitOutcome, type CommitRow, openChunkStore } from '@vitalwire/storage/commit';
 import { IngestError } from './errors.ts';
 import { isRowFault } from './group-commit.ts';
@@ -85,7 +85,7 @@ export class DatabaseLink implements Lifecycle {
       } catch (error) {
         if (!signal.aborted) this.#failed(error);
       }
-      await clock.sleep(this.#problem === null ? CHECK_MS : backoff.nextMs(), signal).catch(() => {}); // an abort only ends the pause
+      await pause(clock, this.#problem === null ? CHECK_MS : backoff.nextMs(), signal);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { RecordingInfo } from '@vitalwire/contract';
 import { LOOKBACK_HOPS } from '@vitalwire/detector';
-import type { Clock, Lifecycle, Log } from '@vitalwire/runtime';
+import { type Clock, type Lifecycle, type Log, pause } from '@vitalwire/runtime';
 import { type WindowShape, windowShapeFor } from '@vitalwire/vitals';
 import type { Detections, Subject } from './detections.ts';
 import type { Montages } from './montages.ts';
@@ -115,7 +115,7 @@ export class CatchUp implements Lifecycle {
         if (this.#problem === null) log.warn({ err: error }, 'storage cannot be asked; what is received is scored all the same');
         this.#problem = error instanceof Error ? error.message : String(error);
         this.#sweepDueMs = Math.min(this.#sweepDueMs, clock.monotonicMs() + RETRY_MS);
-        await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+        await pause(clock, RETRY_MS, signal);
       }
       await this.#rest(signal);
     }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { systemClock } from './clock.ts';
+import { pause, systemClock } from './clock.ts';
 
 test('microseconds are safe integers that follow the wall clock to within 3 ms', () => {
   for (let i = 0; i < 1_000; i += 1) {
@@ -39,4 +39,13 @@ test('a cancelled timer does not fire', async () => {
     .cancel();
   await systemClock.sleep(10);
   expect(fired).toBe(false);
+});
+
+test('a pause ends when it is told to, without an error', async () => {
+  const stop = new AbortController();
+  const paused = pause(systemClock, 3_600_000, stop.signal);
+  stop.abort();
+  await paused;
+  await pause(systemClock, 3_600_000, stop.signal);
+  await pause(systemClock, 1);
 });

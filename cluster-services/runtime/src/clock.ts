@@ -64,6 +64,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** Waits `ms`, or less when told to stop: for loops that look at the signal themselves. */
+export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  await clock.sleep(ms, signal).catch(() => {}); // it rejects only for the signal
+}
+
 function reasonOf(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new DOMException('aborted', 'AbortError');
 }

@@ -11,7 +11,7 @@ export {
   type SubscriberOptions,
   untilClosed,
 } from './bus.ts';
-export { type Clock, systemClock, type Timer } from './clock.ts';
+export { type Clock, pause, systemClock, type Timer } from './clock.ts';
 export {
   ConfigError,
   type ConfigProblem,

@@ -209,7 +209,7 @@ export class MariaDb {
     this.#child = null;
     const admin = this.#admin;
     this.#admin = null;
-    admin?.then((connection) => connection.destroy()).catch(() => {});
+    admin?.then((connection) => connection.destroy()).catch(() => {}); // it never came to be
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     child.kill('SIGCONT'); // a stopped process does not see SIGTERM

@@ -96,7 +96,7 @@ async function* passing(body: AsyncIterable<Uint8Array>, signal: AbortSignal): A
       yield next.value;
     }
   } finally {
-    await iterator.return?.().catch(() => {});
+    await iterator.return?.().catch(() => {}); // what matters was read, or has thrown already
   }
 }
 
@@ -116,13 +116,13 @@ async function leaveRoom(job: Download, opened: OpenedFile, at: number): Promise
 async function cancel(opened: OpenedFile): Promise<void> {
   await opened.body[Symbol.asyncIterator]()
     .return?.()
-    .catch(() => {});
+    .catch(() => {}); // nobody wants the rest
 }
 
 async function pause(job: Download, failures: number, afterMs: number | null): Promise<void> {
   const bound = Math.min(job.retry.maxMs, job.retry.baseMs * 2 ** (failures - 1));
   const waitMs = Math.max(afterMs ?? 0, Math.random() * bound);
-  await sleep(waitMs, undefined, { signal: job.signal }).catch(() => {});
+  await sleep(waitMs, undefined, { signal: job.signal }).catch(() => {}); // stopped: the caller looks
 }
 
 function lasting(job: Download, cause: unknown): unknown {

@@ -230,6 +230,7 @@ async function readListing(source: FileSource, listing: string, options: FetchOp
       if (cause instanceof DatasetError) throw cause;
       // The first request tells whether anything is there at all: three tries are enough to say so.
       if (failures >= Math.min(3, attempts)) throw offline(source, cause);
+      // It rejects when stopped, and the next request says so.
       await sleep(Math.random() * baseMs * 2 ** failures, undefined, { signal: options.signal }).catch(() => {});
     }
   }

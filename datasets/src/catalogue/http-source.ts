@@ -174,7 +174,7 @@ function nameOf(url: URL): string {
 }
 
 async function drop(answer: Dispatcher.ResponseData): Promise<void> {
-  await answer.body.dump({ limit: 64 * 1024 }).catch(() => {});
+  await answer.body.dump({ limit: 64 * 1024 }).catch(() => {}); // nobody wants it
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

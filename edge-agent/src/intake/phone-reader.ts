@@ -36,7 +36,7 @@ export class PhoneReader {
   read(body: Readable, size: number | null, options: PhoneOptions, commit: (batch: PhoneBatch) => Promise<void>): Promise<PhoneSummary> {
     if (size !== null && size <= LARGE_BYTES) return this.#read(body, options, commit);
     const mine = this.#large.then(() => this.#read(body, options, commit));
-    this.#large = mine.catch(() => {});
+    this.#large = mine.catch(() => {}); // told to the one that asked; the next export's turn comes all the same
     return mine;
   }
 

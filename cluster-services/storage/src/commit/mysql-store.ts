@@ -121,7 +121,7 @@ export class MysqlStore implements ChunkStore {
       }
     };
     const result = this.#turn.then(run, run);
-    this.#turn = result.catch(() => {});
+    this.#turn = result.catch(() => {}); // told to its caller; the next one's turn comes all the same
     return result;
   }
 

@@ -1,4 +1,4 @@
-import { type Clock, fullJitter, isCodedError, type Lifecycle, type Log } from '@vitalwire/runtime';
+import { type Clock, fullJitter, isCodedError, type Lifecycle, type Log, pause } from '@vitalwire/runtime';
 import type { Kysely } from 'kysely';
 import { StorageError } from '../errors.ts';
 import { databaseError, type OpenDatabase } from '../schema/open-database.ts';
@@ -117,7 +117,7 @@ export class DatabaseHandle<Tables> implements Lifecycle {
     const { signal } = this.#stopped;
     const backoff = fullJitter({ baseMs: 200, maxMs: RETRY_MAX_MS, clock });
     while (!signal.aborted && this.#open === null) {
-      await clock.sleep(backoff.nextMs(), signal).catch(() => {}); // an abort only ends the pause
+      await pause(clock, backoff.nextMs(), signal);
       if (signal.aborted) return;
       try {
         await this.#tryOpen();

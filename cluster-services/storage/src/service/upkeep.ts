@@ -1,4 +1,4 @@
-import type { Clock, Lifecycle, Log } from '@vitalwire/runtime';
+import { type Clock, type Lifecycle, type Log, pause } from '@vitalwire/runtime';
 import { type Kysely, sql } from 'kysely';
 import { fileIdentity } from '../commit/sqlite-file.ts';
 import { announcedDevices } from '../queries/announced.ts';
@@ -54,7 +54,7 @@ export class Upkeep implements Lifecycle {
 
   async #run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      await this.#clock.sleep(upkeepTimes.pulseMs, this.#stopped.signal).catch(() => {}); // an abort only ends the pause
+      await pause(this.#clock, upkeepTimes.pulseMs, this.#stopped.signal);
       if (!this.#stopped.signal.aborted) await this.round();
     }
   }
