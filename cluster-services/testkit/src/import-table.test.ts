@@ -1,11 +1,7 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseSync } from 'oxc-parser';
+import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { importTable, ownedLibraries, testOnly } from './import-table.ts';
-
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+import { packageOf, parsedFile, root, type SourceFile, sourceTree } from './source-tree.ts';
 
 type Import = {
   readonly from: string;
@@ -37,7 +33,7 @@ test('the checker sees what it must refuse: a service import, a driver outside i
 
 test('the parser finds imports, type imports, re-exports and dynamic imports, each once', () => {
   const source = `import a from '@vitalwire/a'; import type { B } from '@vitalwire/b'; export * from '@vitalwire/c'; const d = await import('@vitalwire/d'); export { a, d }; export type { B };`;
-  expect(importsOf('x.ts', source).map(({ specifier }) => specifier)).toEqual([
+  expect(importsOf(parsedFile('x.ts', source)).map(({ specifier }) => specifier)).toEqual([
     '@vitalwire/a',
     '@vitalwire/b',
     '@vitalwire/c',
@@ -46,7 +42,7 @@ test('the parser finds imports, type imports, re-exports and dynamic imports, ea
 });
 
 test('what is imported for its types alone loads nothing, and one value among them does', () => {
-  const loads = (source: string) => importsOf('x.ts', source).map(({ dynamic }) => !dynamic);
+  const loads = (source: string) => importsOf(parsedFile('x.ts', source)).map(({ dynamic }) => !dynamic);
   expect(loads("import type { A } from '@vitalwire/a'; export type B = A;")).toEqual([false]);
   expect(loads("import { type A, b } from '@vitalwire/a'; export const c: A = b;")).toEqual([true]);
   expect(loads("import '@vitalwire/a';")).toEqual([true]);
@@ -55,7 +51,7 @@ test('what is imported for its types alone loads nothing, and one value among th
 function complaint({ from, file, specifier, dynamic, isTest }: Import): string[] {
   const say = (why: string): string[] => [`${relative(root, file)} imports ${specifier}: ${why}`];
   if (specifier.startsWith('.')) {
-    return packageOf(resolve(dirname(file), specifier)) === from ? [] : say('a relative path into another package');
+    return packageOf(relative(root, resolve(dirname(file), specifier))) === from ? [] : say('a relative path into another package');
   }
   const library = Object.keys(ownedLibraries).find((name) => specifier === name || specifier.startsWith(`${name}/`));
   if (library !== undefined && !isTest && !testOnly.includes(from) && !(ownedLibraries[library] ?? []).includes(from))
@@ -73,18 +69,13 @@ function complaint({ from, file, specifier, dynamic, isTest }: Import): string[]
 }
 
 function allImports(): Import[] {
-  const services = readdirSync(join(root, 'cluster-services')).map((name) => join('cluster-services', name));
-  return ['cli', 'edge-agent', 'tui', 'datasets', ...services].flatMap((folder) =>
-    sourceFiles(join(root, folder, 'src')).flatMap((file) => {
-      const isTest = file.endsWith('.test.ts') || /\/test-[a-z-]+\.ts$/.test(file); // a test, or what tests of one package share
-      return importsOf(file, readFileSync(file, 'utf8')).map((found) => ({ ...found, from: packageOf(file), file, isTest }));
-    }),
+  return sourceTree().flatMap((source) =>
+    importsOf(source).map((found) => ({ ...found, from: source.package, file: join(root, source.path), isTest: source.isTest })),
   );
 }
 
-function importsOf(file: string, source: string): { specifier: string; dynamic: boolean }[] {
-  const { module, errors } = parseSync(file, source);
-  if (errors.length > 0) throw new Error(`${file} does not parse: ${errors[0]?.message ?? ''}`);
+function importsOf({ text, parsed }: SourceFile): { specifier: string; dynamic: boolean }[] {
+  const { module } = parsed;
   // Types alone load nothing: they may come from wherever a dynamic import may.
   const statics = module.staticImports.map((one) => ({
     specifier: one.moduleRequest.value,
@@ -94,20 +85,8 @@ function importsOf(file: string, source: string): { specifier: string; dynamic: 
     one.entries.flatMap(({ moduleRequest, isType }) => (moduleRequest ? [{ specifier: moduleRequest.value, dynamic: isType }] : [])),
   );
   const dynamics = module.dynamicImports.flatMap(({ moduleRequest }) => {
-    const text = source.slice(moduleRequest.start, moduleRequest.end);
-    return /^['"`]/.test(text) ? [{ specifier: text.slice(1, -1), dynamic: true }] : [];
+    const written = text.slice(moduleRequest.start, moduleRequest.end);
+    return /^['"`]/.test(written) ? [{ specifier: written.slice(1, -1), dynamic: true }] : [];
   });
   return [...new Map([...statics, ...exported, ...dynamics].map((one) => [`${one.specifier} ${one.dynamic}`, one])).values()];
-}
-
-function packageOf(file: string): string {
-  const [top = '', second = ''] = relative(root, file).split(sep);
-  return top === 'cluster-services' ? second : top;
-}
-
-function sourceFiles(folder: string): string[] {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(ts|tsx)$/.test(name))
-    .map((name) => join(folder, name));
 }

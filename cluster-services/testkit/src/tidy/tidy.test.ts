@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { filesUnder, packageFolders, parsedFile, root, sourceTree } from '../source-tree.ts';
+import { circles } from './circles.ts';
+import { knownWords, unknownDocuments, unknownNames } from './cited-names.ts';
+import { deadExports } from './dead-exports.ts';
+import { silentCatches } from './silent-catches.ts';
+import { tooLongFiles, tooLongFunctions } from './sizes.ts';
+
+const sources = sourceTree();
+
+// Places that still wait for their rooms; the list only gets shorter.
+const later = {
+  files: [],
+  functions: [],
+  circles: [],
+  exports: [],
+  catches: [],
+  names: [],
+} as const satisfies Record<string, readonly string[]>;
+
+function without(places: readonly string[], complaints: readonly string[]): string[] {
+  return complaints.filter((complaint) => !places.some((place) => complaint.startsWith(place)));
+}
+
+test('no file is longer than a reader can hold in mind', () => {
+  expect(without(later.files, tooLongFiles(sources))).toEqual([]);
+});
+
+test('no function is longer than a glance', () => {
+  expect(without(later.functions, tooLongFunctions(sources))).toEqual([]);
+});
+
+test('no files import one another', () => {
+  expect(without(later.circles, circles(sources))).toEqual([]);
+});
+
+test('what is exported is used by another file', () => {
+  expect(without(later.exports, deadExports(sources))).toEqual([]);
+});
+
+test('no failure is thrown away without a reason', () => {
+  expect(without(later.catches, silentCatches(sources))).toEqual([]);
+});
+
+test('every file, setting, flag and name that a document cites exists', () => {
+  const named = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+  const documents = [...named, ...packageFolders().map((folder) => `${folder}/README.md`)].map((path) => ({ path, text: textOf(path) }));
+  const scripts = packageFolders().flatMap((folder) => filesUnder(join(root, folder, 'bin'), /\.js$/));
+  const packages = ['package.json', ...packageFolders().map((folder) => `${folder}/package.json`)];
+  const texts = [...scripts.map((file) => readFileSync(file, 'utf8')), ...packages.map(textOf), ...sources.map(({ text }) => text)];
+  expect(without(later.names, unknownNames(documents, { words: knownWords(texts), files: sources.map(({ path }) => path) }))).toEqual([]);
+});
+
+test('every document that a comment names exists', () => {
+  expect(unknownDocuments(sources)).toEqual([]);
+});
+
+test('the rules see what they must refuse', () => {
+  const lines = (count: number) => Array.from({ length: count }, (_, index) => `  f(${index});`).join('\n');
+  const of = (path: string, text: string) => parsedFile(path, text);
+  expect(tooLongFiles([of('a/src/a.ts', lines(401))])).toHaveLength(1);
+  expect(tooLongFiles([of('a/src/a.ts', lines(400))])).toEqual([]);
+  expect(tooLongFunctions([of('a/src/a.ts', `const a = () => {\n${lines(69)}\n};`)])).toHaveLength(1);
+  expect(tooLongFunctions([of('a/src/a.ts', `describe('a', () => {\n${lines(90)}\n});`)])).toEqual([]);
+  expect(tooLongFunctions([of('a/src/a.ts', `describe.each([1])('a', () => {\n${lines(90)}\n});`)])).toEqual([]);
+  const ring = [
+    of('a/src/a.ts', "import './b.ts';"),
+    of('a/src/b.ts', "export * from './c.ts';"),
+    of('a/src/c.ts', "import type { A } from './a.ts';"),
+  ];
+  expect(circles(ring)).toEqual(['a/src/a.ts and a/src/b.ts and a/src/c.ts import one another']);
+  expect(circles(ring.slice(0, 2))).toEqual([]);
+  const dead = of('a/src/a.ts', 'export type Options = { a: 1 }; export function used(_: Options) {} export const unused = 1;');
+  expect(deadExports([dead, of('a/src/b.ts', "import { used } from './a.ts'; used();")])).toEqual(['a/src/a.ts: nobody uses unused']);
+  expect(silentCatches([of('a/src/a.ts', 'f().catch(() => {});\nf().catch(() => {}); // why')])).toHaveLength(1);
+  expect(unknownDocuments([of('a/src/a.ts', '// see NOWHERE.md and README.md')])).toHaveLength(1);
+  const known = { words: knownWords(['const maxFrames = 1; // --ends']), files: ['cli/src/commands/demo.ts'] };
+  const text = '`maxFrames` `MAX_FRAMES` `commands/demo.ts` `--ends 3` are, `minFrames` `--begins` `gone.ts` are not';
+  expect(unknownNames([{ path: 'cli/README.md', text }], known)).toHaveLength(3);
+});
+
+function textOf(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
