@@ -5,9 +5,9 @@ import { expect, test } from 'vitest';
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts';
 
 class FakeError extends defineErrors('fake', {
-  DOWN: { retry: 'yes', summary: 'down' },
-  BAD_ROW: { retry: 'no', summary: 'bad row' },
-  DAMAGED: { retry: 'no', summary: 'damaged' },
+  DOWN: { retry: 'yes', summary: 'down', next: 'wait' },
+  BAD_ROW: { retry: 'no', summary: 'bad row', next: 'wait' },
+  DAMAGED: { retry: 'no', summary: 'damaged', next: 'wait' },
 }) {}
 
 function row(seq: number, bytes = 10): CommitRow {

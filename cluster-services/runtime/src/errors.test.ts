@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { defineErrors, isCodedError } from './errors.ts';
 
 class EdgeError extends defineErrors('edge-agent', {
-  OUTBOX_FULL: { retry: 'no', summary: 'the outbox reached its size limit' },
-  BROKER_UNREACHABLE: { retry: 'yes', summary: 'not connected to the broker' },
+  OUTBOX_FULL: { retry: 'no', summary: 'the outbox reached its size limit', next: 'wait' },
+  BROKER_UNREACHABLE: { retry: 'yes', summary: 'not connected to the broker', next: 'wait' },
 }) {}
-class OtherError extends defineErrors('other', { OUTBOX_FULL: { retry: 'no', summary: 'another table' } }) {}
+class OtherError extends defineErrors('other', { OUTBOX_FULL: { retry: 'no', summary: 'another table', next: 'wait' } }) {}
 
 test('an error carries its code, whether to try again, its summary with the detail, and its cause', () => {
   const cause = new Error('ENOSPC');

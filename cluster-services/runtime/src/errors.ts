@@ -1,5 +1,8 @@
-/** One row per failure of a package: may the caller try the same thing again, and what it means in words. */
-export type ErrorTable = Readonly<Record<string, { readonly retry: 'yes' | 'no'; readonly summary: string }>>;
+/** What a failure means: may the caller try the same thing again, what happened, and what a person does next, in words. */
+type ErrorRow = { readonly retry: 'yes' | 'no'; readonly summary: string; readonly next: string };
+
+/** One row per failure of a package. */
+export type ErrorTable = Readonly<Record<string, ErrorRow>>;
 
 /** An error with a stable code. `retry` is true where trying the same thing again is safe and may help. */
 export interface CodedError<Code extends string = string> extends Error {
@@ -9,7 +12,7 @@ export interface CodedError<Code extends string = string> extends Error {
 
 export type CodedErrorClass<Code extends string> = {
   new (code: Code, detail?: string, options?: { cause?: unknown }): CodedError<Code>;
-  readonly table: Readonly<Record<Code, { readonly retry: 'yes' | 'no'; readonly summary: string }>>;
+  readonly table: Readonly<Record<Code, ErrorRow>>;
   /** True when `error` comes from this table (and has this code, if one is given). */
   is(error: unknown, code?: Code): error is CodedError<Code>;
 };
@@ -49,16 +52,40 @@ export function isCodedError(error: unknown): error is CodedError {
 
 /** What this package itself can fail with. */
 export const runtimeErrors = {
-  CERTIFICATE_UNREADABLE: { retry: 'no', summary: 'a certificate or key cannot be used' },
-  CA_INCOMPLETE: { retry: 'no', summary: 'the certificate authority is incomplete' },
-  PORT_IN_USE: { retry: 'no', summary: 'the port is already in use' },
-  CANNOT_LISTEN: { retry: 'no', summary: 'cannot listen' },
-  FRONT_DOOR_UNREACHABLE: { retry: 'yes', summary: 'no connection to the front door' },
-  FRONT_DOOR_REFUSED: { retry: 'yes', summary: 'the front door refused' },
-  KEPT_UNREADABLE: { retry: 'yes', summary: 'a file of state cannot be read' },
-  KEPT_UNWRITABLE: { retry: 'no', summary: 'a file of state cannot be written' },
-  QUEUE_FULL: { retry: 'yes', summary: 'too many messages wait for their acknowledgement' },
-  STOPPED: { retry: 'yes', summary: 'stopped before the acknowledgement arrived' },
+  CERTIFICATE_UNREADABLE: {
+    retry: 'no',
+    summary: 'a certificate or key cannot be used',
+    next: 'check the path and that the file is PEM; the local authority issues a new one at the next `vitalwire up`',
+  },
+  CA_INCOMPLETE: {
+    retry: 'no',
+    summary: 'the certificate authority is incomplete',
+    next: 'restore both the certificate and the key of the authority from a backup, or move the folder away to begin anew',
+  },
+  PORT_IN_USE: { retry: 'no', summary: 'the port is already in use', next: 'stop the other program or choose another port' },
+  CANNOT_LISTEN: { retry: 'no', summary: 'cannot listen', next: 'choose an address of this machine and a port above 1023' },
+  FRONT_DOOR_UNREACHABLE: {
+    retry: 'yes',
+    summary: 'no connection to the front door',
+    next: 'nothing: it is tried again; see whether the front door runs and its address is right',
+  },
+  FRONT_DOOR_REFUSED: { retry: 'yes', summary: 'the front door refused', next: 'check the certificate: whose it is, and until when' },
+  KEPT_UNREADABLE: {
+    retry: 'yes',
+    summary: 'a file of state cannot be read',
+    next: 'give the file back to the user the program runs as; nothing was overwritten',
+  },
+  KEPT_UNWRITABLE: {
+    retry: 'no',
+    summary: 'a file of state cannot be written',
+    next: 'free some disk space, or give the folder to the user the program runs as',
+  },
+  QUEUE_FULL: {
+    retry: 'yes',
+    summary: 'too many messages wait for their acknowledgement',
+    next: 'wait: the front door has not acknowledged for a while',
+  },
+  STOPPED: { retry: 'yes', summary: 'stopped before the acknowledgement arrived', next: 'nothing: it is sent again after the next start' },
 } as const satisfies ErrorTable;
 
 export class RuntimeError extends defineErrors('runtime', runtimeErrors) {}

@@ -7,10 +7,18 @@ import { z } from 'zod';
 import { defineErrors, type ErrorTable } from './errors.ts';
 
 export const httpErrors = {
-  UNREACHABLE: { retry: 'yes', summary: 'no answer' },
-  REFUSED: { retry: 'no', summary: 'refused' },
-  UNAVAILABLE: { retry: 'yes', summary: 'answered that it cannot serve now' },
-  BAD_ANSWER: { retry: 'no', summary: 'answered with something unexpected' },
+  UNREACHABLE: {
+    retry: 'yes',
+    summary: 'no answer',
+    next: 'see whether the service runs (`vitalwire status`) and whether the address is right',
+  },
+  REFUSED: { retry: 'no', summary: 'refused', next: 'read the reason behind it: a token, a name or a value is wrong' },
+  UNAVAILABLE: { retry: 'yes', summary: 'answered that it cannot serve now', next: 'wait; the service says why and when in its answer' },
+  BAD_ANSWER: {
+    retry: 'no',
+    summary: 'answered with something unexpected',
+    next: 'look whether the address belongs to this service, and whether both are of one release',
+  },
 } as const satisfies ErrorTable;
 
 /** A request that brought no usable answer. `status` and `remoteCode` say what the other side answered, if it did. */

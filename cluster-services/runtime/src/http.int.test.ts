@@ -13,8 +13,8 @@ import { HttpClient, HttpError } from './http-client.ts';
 import { createLog } from './log.ts';
 
 class DoorError extends defineErrors('door', {
-  DATABASE_DOWN: { retry: 'yes', summary: 'the database does not answer' },
-  BUG: { retry: 'no', summary: 'broken' },
+  DATABASE_DOWN: { retry: 'yes', summary: 'the database does not answer', next: 'wait' },
+  BUG: { retry: 'no', summary: 'broken', next: 'wait' },
 }) {}
 
 const TOKEN = 'a-long-enough-token';

@@ -76,7 +76,7 @@ test('an object that contains itself, or is huge, becomes a line of bounded size
 });
 
 test('a failure that was foreseen is one sentence without a stack; a bug keeps its stack', () => {
-  class DiskError extends defineErrors('disk', { FULL: { retry: 'yes', summary: 'the disk is full' } }) {}
+  class DiskError extends defineErrors('disk', { FULL: { retry: 'yes', summary: 'the disk is full', next: 'wait' } }) {}
   const { log, lines } = capture();
   log.error({ err: new DiskError('FULL', '/data', { cause: new Error('ENOSPC') }) }, 'not written');
   log.error({ err: new TypeError('x is undefined') }, 'a bug');

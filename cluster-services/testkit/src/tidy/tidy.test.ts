@@ -5,6 +5,7 @@ import { filesUnder, packageFolders, parsedFile, root, sourceTree } from '../sou
 import { circles } from './circles.ts';
 import { knownWords, unknownDocuments, unknownNames } from './cited-names.ts';
 import { deadExports } from './dead-exports.ts';
+import { errorsMarkdown, errorTables, refusals } from './error-list.ts';
 import { silentCatches } from './silent-catches.ts';
 import { tooLongFiles, tooLongFunctions } from './sizes.ts';
 
@@ -183,6 +184,19 @@ test('every file, setting, flag and name that a document cites exists', () => {
 
 test('every document that a comment names exists', () => {
   expect(unknownDocuments(sources)).toEqual([]);
+});
+
+test('ERRORS.md is what the tables of errors say, and no table is left out', async () => {
+  const tables = await errorTables(sources);
+  const defined = sources.filter(
+    ({ isTest, path, text }) => !isTest && !path.endsWith('runtime/src/errors.ts') && text.includes('defineErrors('),
+  );
+  expect(tables.map(({ file }) => file)).toEqual(expect.arrayContaining(defined.map(({ path }) => path)));
+  const uses = sources.filter(({ isTest }) => !isTest).map(({ text }) => text);
+  const isUsed = (code: string) => uses.some((text) => text.includes(`'${code}'`));
+  const unused = tables.flatMap(({ rows }) => Object.keys(rows)).filter((code) => !isUsed(code));
+  expect(unused, 'codes that nothing fails with').toEqual([]);
+  await expect(errorsMarkdown(tables, refusals(sources))).toMatchFileSnapshot('../../../../ERRORS.md');
 });
 
 test('the rules see what they must refuse', () => {
