@@ -13,7 +13,7 @@ export async function errorTables(sources: readonly SourceFile[]): Promise<Liste
     files.map(async ({ path, package: from }) => {
       const exported: Record<string, unknown> = await import(pathToFileURL(join(root, path)).href);
       return Object.entries(exported)
-        .filter(([name]) => name.endsWith('Errors'))
+        .filter(([name, rows]) => name.endsWith('Errors') && typeof rows === 'object')
         .map(([, rows]) => ({ package: from, file: path, rows: rows as ListedTable['rows'] }));
     }),
   );
