@@ -15,10 +15,8 @@ const sources = sourceTree();
 const later = {
   files: [
     'cluster-services/alarms/src/alarms.int.test.ts',
-    'cluster-services/broker/src/front-door.int.test.ts',
     'cluster-services/contract/src/codec.test.ts',
     'cluster-services/contract/src/codec.ts',
-    'cluster-services/ingest/src/ingest.int.test.ts',
     'cluster-services/outbox/src/outbox-file.test.ts',
     'cluster-services/outbox/src/outbox-file.ts',
     'cluster-services/outbox/src/uplink.int.test.ts',
@@ -26,8 +24,6 @@ const later = {
     'cluster-services/runtime/src/bus.int.test.ts',
     'cluster-services/runtime/src/bus.ts',
     'cluster-services/runtime/src/config.ts',
-    'cluster-services/runtime/src/http.int.test.ts',
-    'cluster-services/storage/src/commit/chunk-store.int.test.ts',
     'cluster-services/storage/src/service/routes.ts',
     'cluster-services/storage/src/service/storage.int.test.ts',
     'cluster-services/testkit/src/screen-world.ts',
@@ -36,8 +32,6 @@ const later = {
     'cluster-services/web/src/ward.test.ts',
     'cluster-services/web/src/ward.ts',
     'cluster-services/web/src/web.int.test.ts',
-    'datasets/src/catalogue/fetch-dataset.int.test.ts',
-    'datasets/src/edf/edf-traps.test.ts',
     'edge-agent/src/edge-agent.int.test.ts',
     'edge-agent/src/intake/health-auto-export.ts',
     'edge-agent/src/stream-session.ts',
