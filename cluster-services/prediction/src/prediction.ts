@@ -39,101 +39,19 @@ const topics = ['vw/1/+/+/+/recording', 'vw/1/+/+/+/eeg', 'vw/1/+/+/+/recording/
 const QUEUE_MESSAGES = 2_000;
 
 /** The prediction service: windows, detector, detections; it catches up what it missed. */
-export function createPrediction(config: PredictionConfig, { log, clock, workerEntry }: PredictionContext): Prediction {
-  const identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
-  const bus = { url: config.frontDoorUrl, identity, log, clock };
-  const probes = new Probes({ host: config.probeHost, port: config.probePort, log, clock });
-  const montages = new Montages(config.dataDir, log);
-  const http = new HttpClient({ baseUrl: config.storageUrl, token: config.storageToken, caPath: config.caPath });
-  const keeper = new OwnersKeeper({ http, dataDir: config.dataDir, clock, log });
-  const publisher = new DurablePublisher({ ...bus, clientId: 'prediction-pub' });
-  const pool = new ScoringPool({
-    workers: config.workers === 0 ? Math.max(1, availableParallelism() - 1) : config.workers,
-    backend: config.backend,
-    log,
-    clock,
-    ...(workerEntry === undefined ? {} : { entry: workerEntry }),
-  });
-  const overload = new Overload({ pool, log, clock });
+export function createPrediction(config: PredictionConfig, context: PredictionContext): Prediction {
+  const parts = makeParts(config, context);
+  const { log, montages, pool, probes, http } = parts;
   let running: Running | null = null;
   let model: ModelFacts | null = null;
-
-  const start = async (signal: AbortSignal): Promise<void> => {
-    montages.load();
-    await pool.start(signal);
-    const facts = pool.facts;
-    model = facts;
-    const metrics = makeMetrics(probes, facts);
-    const detections = new Detections({
-      model: facts,
-      publisher,
-      log,
-      onDetection: ({ verdict }, origin) => metrics.detections.inc({ verdict, lane: origin }),
-    });
-    const reception = new Reception({
-      pool,
-      montages,
-      detections,
-      clock,
-      onMissed: (recordingId, why) => {
-        metrics.missed.inc({ why });
-        catchUp.look(recordingId);
-      },
-      owners: keeper.owners,
-      onUnreadable: () => metrics.unreadable.inc(),
-      onForeign: () => metrics.foreign.inc(),
-      onFailed: (error) => log.warn({ err: error }, 'windows could not be scored; they are looked for in storage'),
-    });
-    const catchUp = new CatchUp({
-      storage: storageQueries(http),
-      modelHash: facts.modelHash,
-      pool,
-      detections,
-      followed: reception,
-      montages,
-      clock,
-      log,
-      sweepMs: config.sweepS * 1000,
-      atOnce: pool.state.workers,
-      hasRoom: (what) => overload.hasRoom(what),
-    });
-    const subscriber = new Subscriber({
-      ...bus,
-      clientId: 'prediction-sub',
-      topics,
-      queueLimit: QUEUE_MESSAGES,
-      onMessage: (topic, payload) => reception.receive(topic, payload),
-      onConnected: () => catchUp.lookAtAll(),
-      onDropped: () => {
-        metrics.dropped.inc();
-        catchUp.lookAtAll();
-      },
-    });
-    metrics.watch({
-      pool: () => pool.state,
-      onTheWay: () => detections.onTheWay,
-      recordings: () => reception.recordings,
-      due: () => catchUp.due,
-    });
-    probes.check('detector', () => scoringHealth(facts, pool.state));
-    // Without front door or storage the service stays in use: it goes on with what it has and catches up later.
-    probes.check('frontDoor', () => ({
-      ok: true,
-      degraded: !subscriber.connected || !publisher.connected,
-      detail: { subscribed: subscriber.connected, publishing: publisher.connected, unacknowledged: publisher.pending.packets },
-    }));
-    probes.check('storage', () => ({
-      ok: true,
-      degraded: catchUp.problem !== null,
-      detail: catchUp.problem ?? { recordingsDue: catchUp.due },
-    }));
-    running = await startAll([probes, publisher, keeper, overload, catchUp, subscriber], signal);
-    const { workers } = pool.state;
-    log.info({ ...facts, workers, probePort: probes.port }, 'prediction running');
-  };
-
   return {
-    start,
+    async start(signal) {
+      montages.load();
+      await pool.start(signal);
+      model = pool.facts;
+      running = await startAll(follow(parts, model, config.sweepS * 1000), signal);
+      log.info({ ...model, workers: pool.state.workers, probePort: probes.port }, 'prediction running');
+    },
     async stop() {
       await running?.stop();
       await pool.stop();
@@ -146,6 +64,108 @@ export function createPrediction(config: PredictionConfig, { log, clock, workerE
       ...(model === null ? {} : { backend: model.backend, modelHash: model.modelHash }),
     }),
   };
+}
+
+type Parts = ReturnType<typeof makeParts>;
+
+/** What there is before a model is known. */
+function makeParts(config: PredictionConfig, { log, clock, workerEntry }: PredictionContext) {
+  const identity = { certPath: config.certPath, keyPath: config.keyPath, caPath: config.caPath };
+  const bus = { url: config.frontDoorUrl, identity, log, clock };
+  const http = new HttpClient({ baseUrl: config.storageUrl, token: config.storageToken, caPath: config.caPath });
+  const pool = new ScoringPool({
+    workers: config.workers === 0 ? Math.max(1, availableParallelism() - 1) : config.workers,
+    backend: config.backend,
+    log,
+    clock,
+    ...(workerEntry === undefined ? {} : { entry: workerEntry }),
+  });
+  return {
+    log,
+    clock,
+    bus,
+    http,
+    pool,
+    probes: new Probes({ host: config.probeHost, port: config.probePort, log, clock }),
+    montages: new Montages(config.dataDir, log),
+    keeper: new OwnersKeeper({ http, dataDir: config.dataDir, clock, log }),
+    publisher: new DurablePublisher({ ...bus, clientId: 'prediction-pub' }),
+    overload: new Overload({ pool, log, clock }),
+  };
+}
+
+/** Everything that runs once the model is known, in the order in which it starts. */
+function follow(parts: Parts, model: ModelFacts, sweepMs: number): Lifecycle[] {
+  const { log, clock, bus, http, pool, probes, montages, keeper, publisher, overload } = parts;
+  const metrics = makeMetrics(probes, model);
+  const detections = new Detections({
+    model,
+    publisher,
+    log,
+    onDetection: ({ verdict }, origin) => metrics.detections.inc({ verdict, lane: origin }),
+  });
+  const reception = new Reception({
+    pool,
+    montages,
+    detections,
+    clock,
+    onMissed: (recordingId, why) => {
+      metrics.missed.inc({ why });
+      catchUp.look(recordingId);
+    },
+    owners: keeper.owners,
+    onUnreadable: () => metrics.unreadable.inc(),
+    onForeign: () => metrics.foreign.inc(),
+    onFailed: (error) => log.warn({ err: error }, 'windows could not be scored; they are looked for in storage'),
+  });
+  const catchUp = new CatchUp({
+    storage: storageQueries(http),
+    modelHash: model.modelHash,
+    pool,
+    detections,
+    followed: reception,
+    montages,
+    clock,
+    log,
+    sweepMs,
+    atOnce: pool.state.workers,
+    hasRoom: (what) => overload.hasRoom(what),
+  });
+  const subscriber = new Subscriber({
+    ...bus,
+    clientId: 'prediction-sub',
+    topics,
+    queueLimit: QUEUE_MESSAGES,
+    onMessage: (topic, payload) => reception.receive(topic, payload),
+    onConnected: () => catchUp.lookAtAll(),
+    onDropped: () => {
+      metrics.dropped.inc();
+      catchUp.lookAtAll();
+    },
+  });
+  metrics.watch({
+    pool: () => pool.state,
+    onTheWay: () => detections.onTheWay,
+    recordings: () => reception.recordings,
+    due: () => catchUp.due,
+  });
+  addChecks(parts, model, subscriber, catchUp);
+  return [probes, publisher, keeper, overload, catchUp, subscriber];
+}
+
+/** Without front door or storage the service stays in use: it goes on with what it has and catches up later. */
+function addChecks({ probes, pool, publisher }: Parts, model: ModelFacts, subscriber: Subscriber, catchUp: CatchUp): void {
+  probes.check('detector', () => scoringHealth(model, pool.state));
+  probes.check('frontDoor', () => ({
+    ok: true,
+    degraded: !subscriber.connected || !publisher.connected,
+    detail: { subscribed: subscriber.connected, publishing: publisher.connected, unacknowledged: publisher.pending.packets },
+  }));
+  probes.check('storage', () => ({
+    ok: true,
+    degraded: catchUp.problem !== null,
+    detail: catchUp.problem ?? { recordingsDue: catchUp.due },
+  }));
 }
 
 /** `thinned`: only one window in `everyS` is judged. `behind`: live windows wait for longer than they should, or are left to storage; `workers-down`: some or all are being started again. */

@@ -6,6 +6,11 @@ import type { Speed } from './speed.ts';
 
 /** The report of `vitalwire model evaluate` as Markdown. */
 export function renderEvaluation(evaluation: Evaluation, speed: Speed | null): string {
+  const sections = [renderGoals(evaluation, speed), renderResults(evaluation), renderRobustness(evaluation), renderProbes(evaluation)];
+  return `${sections.join('')}${speed === null ? '' : renderSpeed(speed)}`;
+}
+
+function renderGoals(evaluation: Evaluation, speed: Speed | null): string {
   const { recipe } = evaluation;
   const bars = barsOf(evaluation, speed);
   const missed = bars.filter(({ met }) => !met);
@@ -25,7 +30,11 @@ ${bars.length - missed.length} of ${bars.length} met.${missed.length > 0 ? ` **M
 | goal | needed | measured | |
 |---|---|---|---|
 ${bars.map(({ what, needed, measured, atLeast, met }) => `| ${what} | ${atLeast ? '≥' : '≤'} ${figure(needed)} | ${figure(measured)} | ${met ? 'met' : '**missed**'} |`).join('\n')}
+`;
+}
 
+function renderResults(evaluation: Evaluation): string {
+  return `
 ## Cross-validation, split by segment
 
 Features, filter and network were chosen on folds of segments 001-064; nothing was chosen on 065-080.
@@ -67,7 +76,11 @@ windows: ${Object.entries(evaluation.refusedByGate)
 ## Calibration
 
 ![calibration](calibration.svg)
+`;
+}
 
+function renderRobustness(evaluation: Evaluation): string {
+  return `
 ## A pattern over windows
 
 3 of 5 successive 4 s windows at .8 or more, out of fold, on segments of 23.6 s: ${percent(evaluation.pattern.ictalNamed)} of the ictal segments are named, ${evaluation.pattern.medianDelayS} s after the segment's start
@@ -102,7 +115,11 @@ ${evaluation.gains
 | change | AUC all / F+N |
 |---|---|
 ${evaluation.invariance.map(({ name, auc }) => `| ${name} | ${figure(auc.all)} / ${figure(auc['F+N'])} |`).join('\n')}
+`;
+}
 
+function renderProbes(evaluation: Evaluation): string {
+  return `
 ## Signals no brain made
 
 | signal | seizure | unsure | quiet | unlike training | not scorable |
@@ -113,7 +130,7 @@ ${evaluation.probes
       `| ${name} | ${percent(o.seizure)} | ${percent(o.unsure)} | ${percent(o.quiet)} | ${percent(o.unlikeTraining)} | ${percent(o.notScorable)} |`,
   )
   .join('\n')}
-${speed === null ? '' : renderSpeed(speed)}`;
+`;
 }
 
 function renderSpeed({ processor, oneWindowMs, networkPerSecond, channelsPerCore }: Speed): string {
