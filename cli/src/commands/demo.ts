@@ -103,6 +103,8 @@ function playedText(sources: readonly string[]): string {
     : 'playing SYNTHETIC patients, made by software; for real recordings: npm run demo -- --recordings bonn';
 }
 
+const LATENCY_NOTE = "last sample of an EEG chunk to its arrival at web, which follows the commit; one machine's clock, speed 1";
+
 async function demoIn(io: Io, options: Options, directory: string, sources: readonly string[]): Promise<void> {
   const { clock } = io;
   const dirs = resolveDataDir(directory, io.env);
@@ -146,17 +148,16 @@ async function demoIn(io: Io, options: Options, directory: string, sources: read
     latency.close();
     const probe = await askProbe(stack.info.urls.probes['prediction'] ?? '');
     const { reports, counts, model } = await compare(web, manifest);
-    const seizureAlarms = await countSeizureAlarms(web);
     const summary = summarise({
       reports,
       counts,
       latenciesMs: latency.valuesMs,
-      latencyNote: "last sample of an EEG chunk to its arrival at web, which follows the commit; one machine's clock, speed 1",
+      latencyNote: LATENCY_NOTE,
       backend: findText(probe?.detail, 'backend'),
       model,
       patients: options.patients,
       played: playedOf(manifest),
-      seizureAlarms,
+      seizureAlarms: await countSeizureAlarms(web),
       seconds: Math.round(runMs / 100) / 10,
       stackReadyMs: Math.round(stackReadyMs),
       firstSampleMs: Math.round(firstSampleMs),

@@ -15,8 +15,13 @@ import { registerEdgeWatch } from './edge-watch.ts';
 const WATCH_MS = 1_000;
 const POLL_MS = 500;
 
+const dataOption = [
+  '--data <dir>',
+  "data directory of the agent, or of a stack made with 'vitalwire up' (default: VITALWIRE_EDGE_DATA_DIR, else VITALWIRE_DATA/edge, else ~/.vitalwire/edge)",
+] as const;
+
 /** `vitalwire edge …`: the agent on a gateway, run and looked after. */
-export function registerEdge(program: Command, io: Io): void {
+export const addCommand: AddCommand = (program, io) => {
   const edge = program
     .command('edge')
     .description('the agent beside the patient: run it, look at it, empty it, give devices their tokens')
@@ -28,11 +33,15 @@ Examples:
   vitalwire edge status --watch                          how it is, every second
   vitalwire edge token eeg-7                             the token a device sends with`,
     );
-  const dataOption = [
-    '--data <dir>',
-    "data directory of the agent, or of a stack made with 'vitalwire up' (default: VITALWIRE_EDGE_DATA_DIR, else VITALWIRE_DATA/edge, else ~/.vitalwire/edge)",
-  ] as const;
+  addRun(edge, io);
+  registerEdgeWatch(edge, io, dataOption);
+  addStatus(edge, io);
+  addDrain(edge, io);
+  addToken(edge, io);
+  addInstall(edge, io);
+};
 
+function addRun(edge: Command, io: Io): void {
   edge
     .command('run')
     .description('run the agent in the foreground until it is asked to stop')
@@ -44,9 +53,9 @@ Examples:
       '\nExamples:\n  vitalwire edge run --config /etc/vitalwire/edge.yaml --detect\n  VITALWIRE_EDGE_CHUNK_MS=500 vitalwire edge run --print-config',
     )
     .action((options: RunOptions) => run(io, options));
+}
 
-  registerEdgeWatch(edge, io, dataOption);
-
+function addStatus(edge: Command, io: Io): void {
   edge
     .command('status')
     .description('how the agent is: outbox depth, oldest chunk, rates, forecast, certificate, clock')
@@ -58,7 +67,9 @@ Examples:
       '\nExamples:\n  vitalwire edge status\n  vitalwire edge status --data ./ward --json\n  vitalwire edge status --watch',
     )
     .action((options: Place & { json?: boolean; watch?: boolean }) => status(io, options));
+}
 
+function addDrain(edge: Command, io: Io): void {
   edge
     .command('drain')
     .description('close the intake, end the recordings and wait until the cluster has acknowledged everything')
@@ -70,7 +81,9 @@ Examples:
       '\nExamples:\n  vitalwire edge drain\n  vitalwire edge drain --timeout 10m\n  vitalwire edge drain --resume\n\nExit code 3 if the outbox is not empty when it ends.',
     )
     .action((options: Place & { timeout?: number; resume?: boolean }) => drain(io, options));
+}
 
+function addToken(edge: Command, io: Io): void {
   edge
     .command('token')
     .description("print a device's token, making one if it has none; the agent notices within a second")
@@ -83,7 +96,9 @@ Examples:
       '\nExamples:\n  vitalwire edge token eeg-7\n  vitalwire edge token eeg-7 --rotate\n  vitalwire edge token eeg-7 --revoke',
     )
     .action((device: string, options: Place & { rotate?: boolean; revoke?: boolean }) => token(io, device, options));
+}
 
+function addInstall(edge: Command, io: Io): void {
   edge
     .command('install')
     .description('print a systemd unit for the agent (own user, watchdog, memory limit), or write it')
@@ -95,8 +110,6 @@ Examples:
     .addHelpText('after', '\nExamples:\n  vitalwire edge install\n  sudo vitalwire edge install --config /etc/vitalwire/edge.yaml --write')
     .action((options: InstallOptions) => install(io, options));
 }
-
-export const addCommand: AddCommand = registerEdge;
 
 type RunOptions = { config?: string; printConfig?: boolean; detect?: boolean };
 

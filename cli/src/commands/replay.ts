@@ -1,5 +1,5 @@
 import { pause } from '@vitalwire/runtime';
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { connect } from '../connect.ts';
 import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
@@ -88,11 +88,16 @@ Examples:
   vitalwire replay control bonn speed 10            while it runs; see 'vitalwire replay control --help'
   vitalwire replay synth --synth channels=23,artefacts=none --faults datasets/faults/technical.yaml
 
-Bonn patients are assembled from several people's segments (065-080, which no model of ours was trained on); synth is nobody.
+Bonn patients are assembled from several people's segments (065-080, which no model of ours was trained on);
+synth patients are generated and belong to nobody.
 A file's name is shown as the source of its readings: say --name if it names a person. What was sent is written to
-<data>/replays/<id>.json, for 'vitalwire verify'. Above 1x it is no latency test.`,
+<data>/replays/<id>.json, for 'vitalwire verify'. Latency figures are only meaningful at speed 1.`,
     )
     .action((words: string[], options: Options) => replay(io, words, options));
+  addControl(command, io);
+};
+
+function addControl(command: Command, io: Io): void {
   command
     .command('control')
     .description('steer a running replay')
@@ -114,7 +119,7 @@ A seek, another speed and a pause end the captures that run and begin others; an
     .action((id: string, what: string, value: string | undefined, _options: unknown, self: { optsWithGlobals(): Options }) =>
       steer(io, id, requestOf(what, value), self.optsWithGlobals()),
     );
-};
+}
 
 async function steer(io: Io, id: string, request: ControlRequest, options: Options): Promise<void> {
   const answer = await askReplay(resolveDataDir(options.data, io.env), id, request);
