@@ -35,7 +35,7 @@ export const EdgeConfig = z.strictObject({
     .min(0)
     .max(1_048_576)
     .default(256)
-    .describe('free space the disk keeps: below it the outbox stops growing; 0 = do not look'),
+    .describe('free disk space to preserve; below it the outbox stops growing. 0 disables the check'),
   ringHours: z.coerce
     .number()
     .min(0)

@@ -44,7 +44,7 @@ export class Watchdog {
 
   #notify(state: string): void {
     execFile('systemd-notify', [state], { timeout: 5_000 }, (error) => {
-      if (error !== null) this.#log.warn({ err: error }, 'systemd-notify failed');
+      if (error !== null) this.#log.warn({ err: error }, 'systemd could not be told that the agent is alive; it may restart it');
     });
   }
 }

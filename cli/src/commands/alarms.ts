@@ -40,7 +40,7 @@ Examples:
 Alarms may be late, false or missing. Research and education software, not a medical device.`,
     );
   addConnectOptions(alarms.command('list', { isDefault: true }))
-    .description('every alarm that has not ended, every pause, and whether the alarm path is heard')
+    .description('every alarm that has not ended, every pause, and whether the alarm service is alive')
     .option('--json', 'as one JSON object; with --watch one per line')
     .option('--watch', 'go on with one line per transition')
     .addHelpText(

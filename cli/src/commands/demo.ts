@@ -69,8 +69,9 @@ Examples:
   vitalwire demo --recordings bonn          four synthetic patients, four of the Bonn recordings
   vitalwire demo --for 1m --keep ./kept     then: vitalwire up --data ./kept, and: vitalwire verify --data ./kept
 
-Patients are synthetic (made by software, nobody's) and marked REPLAY. Where the Bonn recordings are on this machine, half of the patients are
-assembled from several people's segments of them (065-080); the result says which were played. Nothing is fetched unless --recordings bonn asks for it.`,
+Patients are synthetic (generated, nobody's) and marked REPLAY. Where the Bonn recordings are on this machine, half of
+the patients are assembled from several people's segments of them (065-080); the result says which were played.
+Nothing is fetched unless --recordings bonn asks for it.`,
     )
     .action((options: Options) => demo(io, options));
 };

@@ -13,7 +13,7 @@ const MAX_LINES = 200;
 export const addCommand: AddCommand = (program, io) => {
   const moment = parseMoment(() => io.clock.nowMs());
   addConnectOptions(program.command('ledger'))
-    .description('what is stored, quarantined, declared lost or missing; over time: recorded, or not recorded because')
+    .description('account for every reading: stored, quarantined, declared lost or missing; for a time range also why nothing was recorded')
     .option('--patient <id>', 'of all devices while this patient wore them')
     .option('--device <id>', 'of one device')
     .option('--recording <uuid>', 'of one recording')

@@ -45,7 +45,7 @@ export const addCommand: AddCommand = (program, io) => {
     .option('--model <hash>', 'detections of this model (default: the one that scored last)')
     .option('--whole', 'score also what lies behind the last detection (default: up to it; more may still come)')
     .option('--reference <tsv>', 'instead of a stored replay: a table of events, or a folder of them')
-    .option('--hypothesis <tsv>', 'with --reference: what is claimed, a table or a folder with the same places')
+    .option('--hypothesis <tsv>', 'detections to score against --reference: one table, or a folder with the same file names')
     .option('--duration <duration>', 'with --reference: length of the recordings where the tables do not say it', parseDurationMs)
     .option('--json', 'the report as one JSON object')
     .option('--svg <file>', 'also draw time lines of seizures and alarms')
@@ -59,9 +59,10 @@ Examples:
   vitalwire score --reference ref.tsv --hypothesis hyp.tsv --duration 1h
   vitalwire score --reference ./annotated --hypothesis ./detected
 
-Of each recording: event and sample scores as timescoring 0.0.7 computes them, alarms raised, and the delay from each annotated onset to its first
-alarm on the data's own time. False alarms per 24 h are per 24 h that a detector judged; -- stands where nothing was. Figures on made-up data say so. In folders the subject is sub-… in the path, else the folder; a missing hypothesis
-counts as nothing detected.`,
+For each recording: event and sample scores as timescoring 0.0.7 computes them, alarms raised, and the delay from each
+annotated onset to its first alarm on the data's own time. False alarms per 24 h count only the hours that a detector
+judged; -- stands where nothing was judged. Figures on synthetic data say so. In folders the subject is sub-… in the
+path, else the folder; a missing hypothesis counts as nothing detected.`,
     );
   addConnectOptions(command).action((options: Options) => score(io, options));
 };

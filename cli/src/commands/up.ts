@@ -39,8 +39,9 @@ Examples:
   vitalwire up --port web=8443 --port intake=8446
   vitalwire up --database mysql://vitalwire:secret@127.0.0.1:3306/vitalwire
 
-Certificates, tokens and the database are made on the first start. Services that crash are started again; why is shown,
-and their logs are in <data>/logs. Ports stay what they were, so that phones and gateways find the stack again. Settings of single services: VITALWIRE_<SERVICE>_<SETTING> (vitalwire settings).`,
+Certificates, tokens and the database are made on the first start. Crashed services restart automatically; the reason
+is printed and the logs are in <data>/logs. Ports stay what they were, so that phones and gateways find the stack again.
+Settings of single services: VITALWIRE_<SERVICE>_<SETTING> (vitalwire settings).`,
     )
     .action((options: Options) => up(io, options));
 };

@@ -33,8 +33,8 @@ Examples:
   vitalwire watch --snapshot > wall.txt   one frame as text
   vitalwire watch --plain | tee ward.log  one line per event
 
-Keys on the wall: arrows or j k select, enter shows one patient alone, a acknowledges the worst alarm, A all of them, p pauses the
-sound for 120 s and P ends that, m switches the bell, ? help, q quit. Alarms may be late, false or missing.
+Keys on the wall: arrows or j k select, enter shows one patient alone, a acknowledges the worst alarm, A all of them,
+p pauses the sound for 120 s and P ends that, m switches the bell, ? help, q quit. Alarms may be late, false or missing.
 Predictions are not a diagnosis.`,
     )
     .action((options: WatchOptions) => watch(io, options));

@@ -279,7 +279,7 @@ class AlarmsService implements Alarms {
         void this.#restore.complete((device) => this.#wards.of(device));
       }
     } catch (error) {
-      this.#log.error({ err: error }, 'the engine failed at its beat; without a pulse the alarm path is told to be down');
+      this.#log.error({ err: error }, 'alarm engine tick failed; screens will show ALARMS NOT WATCHED until it recovers');
     }
     if (!this.#stopped) this.#timer = this.#clock.setTimer(TICK_MS, () => this.#tick());
   }

@@ -83,7 +83,7 @@ export class Shards implements Lifecycle {
     try {
       leases = await this.#ask(want);
     } catch (error) {
-      if (this.#problem === null) log.warn({ err: error }, 'leases cannot be renewed; this worker goes on with what it has');
+      if (this.#problem === null) log.warn({ err: error }, 'leases cannot be renewed; this worker keeps deciding for the shards it has');
       this.#problem = error instanceof Error ? error.message : String(error);
       return;
     }
@@ -111,7 +111,7 @@ export class Shards implements Lifecycle {
     const known = readSmallFile(this.#path, Known, log);
     const all = [...Array(limits.shards).keys()].slice(0, want).map((shard) => ({ shard, fence: 0 }));
     const shards = known === null || known.length === 0 ? all : known;
-    log.warn({ shards: shards.length }, 'storage does not answer: deciding about the shards of the last run, or all of them');
+    log.warn({ shards: shards.length }, 'storage does not answer: deciding for the shards of the last run, or for all');
     for (const { shard, fence } of shards) this.#fences.set(shard, fence);
     await this.#options.onGained(shards.map(({ shard }) => shard));
   }

@@ -36,7 +36,12 @@ export class Announcer {
     if (connection.isGreeting) return;
     connection.isGreeting = true;
     this.#sayHello(connection)
-      .catch((error: unknown) => this.#options.log.error({ err: error }, 'a greeting failed'))
+      .catch((error: unknown) =>
+        this.#options.log.error(
+          { err: error },
+          'a gateway could not be greeted; it learns clock offset and generation with its next subscription',
+        ),
+      )
       .finally(() => {
         connection.isGreeting = false;
       });

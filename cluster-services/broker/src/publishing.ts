@@ -201,7 +201,10 @@ export class Publishing {
         done(null);
       },
       (cause: unknown) => {
-        this.#options.log.warn({ sender: delivery.sender, err: cause }, 'a will could not be committed');
+        this.#options.log.warn(
+          { sender: delivery.sender, err: cause },
+          'the last will of a lost gateway could not be committed; its offline record is missing',
+        );
         done(new BrokerError('STORAGE_BEHIND', undefined, { cause }));
       },
     );

@@ -210,7 +210,7 @@ export class Client {
     return this.#get('/v1/stats', Stats);
   }
 
-  /** Every alarm that has not ended, every pause, and whether the alarm path is heard. */
+  /** Every alarm that has not ended, every pause, and whether the alarm service is alive. */
   alarms(): Promise<AlarmsNow> {
     return this.#get('/v1/alarms', AlarmsNow);
   }

@@ -86,7 +86,7 @@ export async function loadStreamDetector(options: StreamDetectorOptions = {}): P
       return detectorOf(model, network, candidate);
     } catch (cause) {
       failures.push(cause);
-      log.warn({ backend: candidate, why: firstLine(cause) }, 'detector backend not used');
+      log.warn({ backend: candidate, why: firstLine(cause) }, 'a detector backend cannot be used here; trying the next');
     }
   }
   const tried = backend === 'auto' ? 'tfjs-node and wasm' : backend;

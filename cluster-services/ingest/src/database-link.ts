@@ -78,7 +78,7 @@ export class DatabaseLink implements Lifecycle {
         this.#answered();
         backoff.reset();
         if (generation !== this.#generation) {
-          log.info({ generation, before: this.#generation }, 'the generation of the database');
+          log.info({ generation, before: this.#generation }, 'the database generation is known');
           this.#generation = generation;
           this.#options.onGeneration(generation);
         }

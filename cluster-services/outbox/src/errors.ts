@@ -34,7 +34,7 @@ export const outboxErrors = {
   },
   CAPTURE_MOVED: {
     retry: 'yes',
-    summary: 'the capture is not where the appender believes it to be',
+    summary: 'the capture has moved on since it was last looked at',
     next: 'nothing: the agent looks where the capture stands and tries again',
   },
 } as const satisfies ErrorTable;

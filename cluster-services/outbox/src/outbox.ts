@@ -203,7 +203,7 @@ export class Outbox implements Lifecycle {
   /** Once running, any failure is tried again: an agent that has given up beginning would refuse its devices until somebody restarts it. */
   #beginLater(cause: unknown): void {
     const { log, clock } = this.#options;
-    log.error({ err: cause }, 'the session cannot begin yet; nothing is taken in until it can');
+    log.error({ err: cause }, 'the outbox cannot begin its session yet; readings are refused until it can');
     clock.setTimer(BEGIN_AGAIN_MS, () => {
       if (!this.#stopping) this.#beginSession().catch((again: unknown) => this.#beginLater(again));
     });

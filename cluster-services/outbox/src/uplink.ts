@@ -262,7 +262,9 @@ export class Uplink implements Lifecycle {
 
   async #close(): Promise<void> {
     if (this.#running === null) return;
-    await this.#deliverRest().catch((error: unknown) => this.#options.log.error({ err: error }, 'the last chunks wait for the next start'));
+    await this.#deliverRest().catch((error: unknown) =>
+      this.#options.log.error({ err: error }, 'the last chunks could not be sent; they are sent at the next start'),
+    );
     this.#sendStatus(false);
     this.#tickTimer?.cancel();
     this.#abort.abort(new DOMException('stopped', 'AbortError'));
@@ -421,7 +423,7 @@ export class Uplink implements Lifecycle {
     this.#helloSentUs = clock.nowUs();
     client.subscribe(commandTopic(owner), { qos: 0 }, (error) => {
       if (error && client === this.#client)
-        log.warn({ err: error }, 'no subscription to the command topic: clock offset and generation stay unknown');
+        log.warn({ err: error }, 'no subscription to the command topic: clock offset and database generation stay unknown');
     });
   }
 
@@ -430,7 +432,10 @@ export class Uplink implements Lifecycle {
     const receivedUs = this.#options.clock.nowUs();
     const hello = decodeHello(payload);
     if (!hello.ok) {
-      this.#options.log.warn({ reason: hello.reason, detail: hello.detail }, 'a hello that cannot be understood');
+      this.#options.log.warn(
+        { reason: hello.reason, detail: hello.detail },
+        "could not decode the front door's hello; clock offset and database generation unchanged",
+      );
       return;
     }
     if (this.#helloSentUs !== null) {

@@ -202,7 +202,7 @@ export class Subscriber implements Lifecycle {
         const handled = this.#options.onMessage(next.topic, next.payload);
         if (handled !== undefined) await handled;
       } catch (error) {
-        this.#options.log.error({ err: error, topic: next.topic }, 'a message could not be handled');
+        this.#options.log.error({ err: error, topic: next.topic }, 'a received message was skipped: handling it failed');
       }
     }
     this.#busy = false; // in the same turn as the look at the empty queue, or a message could slip in between and wait

@@ -146,7 +146,7 @@ function failureLog(log: Log): (error: unknown, code: string, request: FastifyRe
   const foreseen = new Map<string, { toldMs: number; untold: number }>(); // by code, of which there are few
   return (error, code, request) => {
     const facts = { err: error, method: request.method, path: pathOf(request) };
-    if (!isCodedError(error)) return log.error(facts, 'a request failed');
+    if (!isCodedError(error)) return log.error(facts, 'a request failed; it was answered 500');
     const known = foreseen.get(code);
     const nowMs = performance.now();
     if (known !== undefined && nowMs - known.toldMs < TELL_AGAIN_MS) known.untold += 1;

@@ -49,7 +49,7 @@ export class Probes implements Lifecycle {
     );
     const server = createServer((request, response) => {
       this.#answer(request.url ?? '/', response).catch((error: unknown) => {
-        this.#log.error({ err: error }, 'a probe could not be answered');
+        this.#log.error({ err: error }, 'a health or metrics request could not be answered');
         response.destroy();
       });
     });

@@ -21,7 +21,7 @@ export const WebConfig = z.strictObject({
   alarmsUrl: z
     .union([z.literal(''), z.url({ protocol: /^https$/ })])
     .default('')
-    .describe('where alarms are acknowledged and paused; empty answers that they cannot be'),
+    .describe('URL of the alarms service; without it, acknowledging and pausing are refused'),
   alarmsToken: secret(z.union([z.literal(''), z.string().min(16)]).default('')).describe('bearer token of the alarms service'),
   token: secret(
     z

@@ -227,7 +227,8 @@ export class LocalWatch implements Lifecycle {
       try {
         await outbox.append([{ step: 'message', device: next.device, message: next }]);
       } catch (error) {
-        if (!this.#stopping) log.warn({ err: error, alarmId: next.alarmId }, 'an alarm waits for the outbox');
+        if (!this.#stopping)
+          log.warn({ err: error, alarmId: next.alarmId }, 'an alarm could not be written to the outbox yet; it is shown, and tried again');
         this.#sendSoon(SEND_AGAIN_MS);
         return;
       }

@@ -163,6 +163,6 @@ export async function addPartitions(
   );
   if (days.length === 0) return [];
   await sql.raw(`ALTER TABLE chunk REORGANIZE PARTITION ${futurePartition} INTO (${partitionList(days)})`).execute(db);
-  log.info({ partitions: days.map(({ name }) => name) }, 'day partitions made');
+  log.info({ partitions: days.map(({ name }) => name) }, 'made the partitions of the coming days');
   return days.map(({ name }) => name);
 }
