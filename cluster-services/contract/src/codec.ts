@@ -267,6 +267,7 @@ const alarmBody = fieldsOf<Body<Alarm>>(keys, {
   text: text(limits.maxTextBytes),
   fence: position,
   episodes: optional(checked(listOf(alarmEpisode, limits.maxEpisodesPerAlarm), ({ length }) => length > 0, 'at least one')),
+  take: optional(checked(text(limits.maxCaptureIdBytes), ({ length }) => length > 0, 'at least one letter')),
 });
 
 const liveStatusBody = fieldsOf<LiveStatusBody>(

@@ -81,6 +81,7 @@ export const keys = {
   channelBaselines: 74,
   rival: 75,
   everyS: 76,
+  take: 77,
 } as const;
 
 /** The map keys of the CBOR sample block that fast devices post to the intake. */

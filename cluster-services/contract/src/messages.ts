@@ -255,6 +255,7 @@ export type Alarm = Identified & {
   readonly text: string;
   readonly fence: number;
   readonly episodes?: readonly AlarmEpisode[]; // earliest first; absent = it tells of none
+  readonly take?: string; // the capture of the replay that it was seen in; absent = seen in no replay, or not known
 };
 
 /** Everything that is committed, told apart by `stream` and, for recordings, `kind`. */

@@ -19,6 +19,7 @@ const Episode = z.object({
   channel: Count,
 });
 const Episodes = z.array(Episode).readonly().exactOptional(); // earliest first; absent = it tells of none
+const Take = z.string().exactOptional(); // the capture of the replay it was seen in; absent = seen in no replay, or not known
 
 /** One alarm as it stands: the newest line of its log, and what earlier lines said of it. */
 export const AlarmInfo = z.object({
@@ -41,6 +42,7 @@ export const AlarmInfo = z.object({
   replay: z.object({ speed: z.number(), source: z.string() }).nullable(),
   text: z.string(),
   episodes: Episodes,
+  take: Take,
 });
 export type AlarmInfo = z.infer<typeof AlarmInfo>;
 
@@ -120,6 +122,7 @@ export const AlarmLine = z.object({
   replay: z.object({ speed: z.number(), source: z.string() }).nullable(),
   text: z.string(),
   episodes: Episodes,
+  take: Take,
 });
 export type AlarmLine = z.infer<typeof AlarmLine>;
 

@@ -123,7 +123,7 @@ function isWanted(alarm: Alarm, { devices, isBelieved }: Pick<AlarmLogWish, 'dev
 
 function lineOf(alarm: Alarm): AlarmLine {
   const { sender, device, alarmId, condition, priority, state, transition, onsetUs, endedUs } = alarm;
-  const { value, limit, channel, untilUs, by, mergedInto, replay, text, episodes } = alarm;
+  const { value, limit, channel, untilUs, by, mergedInto, replay, text, episodes, take } = alarm;
   return {
     logId: alarm.subject,
     seq: alarm.seq,
@@ -146,6 +146,7 @@ function lineOf(alarm: Alarm): AlarmLine {
     replay: replay === null ? null : { ...replay },
     text,
     ...(episodes === undefined ? {} : { episodes }),
+    ...(take === undefined ? {} : { take }),
   };
 }
 

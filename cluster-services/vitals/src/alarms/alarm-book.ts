@@ -158,6 +158,7 @@ function infoAfter(record: AlarmRecord, condition: AlarmCondition, before: Alarm
     replay: record.replay,
     text: record.text,
     ...(record.episodes === undefined ? {} : { episodes: record.episodes }),
+    ...(record.take === undefined ? {} : { take: record.take }),
   };
 }
 

@@ -2,6 +2,14 @@ import { limits } from '@vitalwire/contract';
 import { alarmLimits } from './rules.ts';
 import type { DetectionInput } from './signal-watch.ts';
 
+/** No capture is called so: it holds a control character. */
+const CLOCK_SET = '\nclock set ';
+
+/** Whether a time line is a device's own: of no replay. */
+export function isOwnLine(take: string): boolean {
+  return take === '' || take.startsWith(CLOCK_SET);
+}
+
 type Stretch = { readonly recording: string; readonly originUs: number; readonly take: string; newestUs: number };
 
 /**
@@ -26,7 +34,7 @@ export class EegTakes {
     const newestUs = Math.max(...stretches.filter((one) => one.take === current).map((one) => one.newestUs));
     const waits = !isStored && newestUs > nowUs + limits.maxClockAheadUs && toUs < newestUs - limits.maxClockAheadUs;
     if (waits) this.#made += 1;
-    const stretch = { recording, originUs, take: waits ? `clock set ${this.#made}` : current, newestUs: toUs };
+    const stretch = { recording, originUs, take: waits ? `${CLOCK_SET}${this.#made}` : current, newestUs: toUs };
     this.#stretches.delete(device);
     this.#stretches.set(device, [...stretches, stretch].slice(-alarmLimits.timelinesPerDevice));
     for (const oldest of this.#stretches.keys()) {

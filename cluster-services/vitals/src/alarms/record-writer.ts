@@ -19,8 +19,8 @@ export class RecordWriter {
 
   /** A transition of an alarm that is known; what the patch does not name stays as it was. */
   change(alarm: AlarmInfo, transition: AlarmRecord['transition'], nowUs: number, patch: Partial<AlarmRecord>, by = ''): void {
-    const { device, alarmId, condition, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, episodes } = alarm;
-    const told = episodes === undefined ? {} : { episodes };
+    const { device, alarmId, condition, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, episodes, take } = alarm;
+    const told = { ...(episodes === undefined ? {} : { episodes }), ...(take === undefined ? {} : { take }) };
     const whole = { device, alarmId, condition, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, ...told };
     this.emit({ ...this.about(device, nowUs), ...whole, ...patch, transition, by });
   }

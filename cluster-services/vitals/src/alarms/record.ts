@@ -24,12 +24,13 @@ export type AlarmRecord = Pick<
   | 'replay'
   | 'text'
   | 'episodes'
+  | 'take'
 > & { readonly atUs: number /* wall clock of the sender */ };
 
 /** What a message of the wire says, without its identity. */
 export function recordOf(alarm: Alarm): AlarmRecord {
   const { sender, device, alarmId, condition, priority, state, transition, onsetUs, endedUs, value } = alarm;
-  const { limit, channel, untilUs, by, mergedInto, replay, text, episodes, measuredAtUs } = alarm;
+  const { limit, channel, untilUs, by, mergedInto, replay, text, episodes, take, measuredAtUs } = alarm;
   return {
     sender,
     device,
@@ -49,6 +50,7 @@ export function recordOf(alarm: Alarm): AlarmRecord {
     replay,
     text,
     ...(episodes === undefined ? {} : { episodes }),
+    ...(take === undefined ? {} : { take }),
     atUs: measuredAtUs,
   };
 }

@@ -2,6 +2,7 @@ import { type AlarmEpisode, type AlarmInfo, isClockWrong, limits } from '@vitalw
 import { episodesText } from '../episode-words.ts';
 import { alarmIdOf } from './alarm-id.ts';
 import { foreignAspect, isOwnModel, ownModel, RESTORED } from './aspects.ts';
+import { isOwnLine } from './eeg-takes.ts';
 import { closed, episodesOf, isNews } from './episodes.ts';
 import type { AlarmRecord } from './record.ts';
 import type { RecordWriter } from './record-writer.ts';
@@ -25,7 +26,7 @@ export class SeizureAlarms {
   readonly #tracks: SeizureTracks;
   readonly #holders = new Map<string, Set<string>>(); // by alarm: models and gateways that say it goes on
   readonly #seenUntilUs = new Map<string, number>(); // by alarm that goes on: the end of our own evidence so far
-  readonly #takes = new Map<string, string>(); // by alarm: the take of our own windows
+  readonly #lines = new Map<string, string>(); // by alarm: the time line of our own windows
 
   constructor(writer: RecordWriter, rule: SeizureRule) {
     this.#writer = writer;
@@ -61,14 +62,16 @@ export class SeizureAlarms {
   }
 
   /** The alarm that tells of the same event as another engine's line. */
-  sameEvent({ device, onsetUs, endedUs, atUs }: AlarmRecord): AlarmInfo | null {
+  sameEvent(record: AlarmRecord): AlarmInfo | null {
+    const { device, onsetUs, endedUs, atUs } = record;
     const stretch = { onsetUs: onsetUs ?? atUs, endUs: endedUs ?? Number.POSITIVE_INFINITY };
-    return this.#writer.book.of(device, 'seizure').find((alarm) => this.#touches(alarm, stretch)) ?? null;
+    const all = this.#writer.book.of(device, 'seizure');
+    return all.find((alarm) => mayBeOfOneTake(alarm, record) && this.#touches(alarm, stretch)) ?? null;
   }
 
   /** Takes over an alarm of another engine that nobody here knows of, as it stands. */
   adopt(record: AlarmRecord, nowUs: number): void {
-    const { sender, alarmId, device, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, episodes } = record;
+    const { sender, alarmId, device, priority, state, onsetUs, endedUs, value, limit, channel, replay, text, episodes, take } = record;
     if (endedUs === null) this.#holdersOf(alarmId).add(foreignAspect(sender));
     this.#writer.emit({
       ...this.#writer.about(device, nowUs),
@@ -83,6 +86,7 @@ export class SeizureAlarms {
       replay,
       text,
       ...(episodes === undefined ? {} : { episodes }),
+      ...(take === undefined ? {} : { take }),
       condition: 'seizure',
       transition: 'raised',
       by: sender,
@@ -114,7 +118,7 @@ export class SeizureAlarms {
 
   #followEpisode(track: Track, episode: Episode, replay: DetectionInput['replay'], nowUs: number): void {
     const { device, model, take } = track;
-    const all = this.#writer.book.of(device, 'seizure').filter(({ alarmId }) => (this.#takes.get(alarmId) ?? take) === take);
+    const all = this.#writer.book.of(device, 'seizure').filter((alarm) => this.#isOn(alarm, take));
     const found = all.filter((alarm) => this.#touches(alarm, episode));
     const open = all.filter(({ state }) => state !== 'ended');
     const newest = open.at(-1);
@@ -127,7 +131,7 @@ export class SeizureAlarms {
     }
     const episodes = this.#episodesOf(first, others, []);
     this.#absorb(first, others, nowUs);
-    this.#takes.set(first.alarmId, take);
+    this.#lines.set(first.alarmId, take);
     const holders = this.#holdersOf(first.alarmId);
     holders.delete(RESTORED);
     // Windows read again after a restart pass through states that are over: only evidence beyond its end makes an alarm return.
@@ -144,8 +148,10 @@ export class SeizureAlarms {
   #episodesOf(alarm: AlarmInfo, others: readonly AlarmInfo[], foreign: readonly AlarmEpisode[]): AlarmEpisode[] {
     const told = [alarm, ...others].flatMap(({ episodes = [] }) => episodes);
     const seen = this.#tracks.of(alarm.device).flatMap(({ take, timeline: { episodes, oldestUs } }) => {
-      const isOf = (this.#takes.get(alarm.alarmId) ?? take) === take && oldestUs !== null;
-      const near = isOf ? episodes.filter((one) => [alarm, ...others].some((each) => this.#touches(each, one))) : [];
+      const near =
+        oldestUs !== null && this.#isOn(alarm, take)
+          ? episodes.filter((one) => [alarm, ...others].some((each) => this.#touches(each, one)))
+          : [];
       return near.length === 0 ? [] : [{ sinceUs: oldestUs ?? 0, episodes: near }];
     });
     return episodesOf([...told, ...foreign], seen);
@@ -154,7 +160,7 @@ export class SeizureAlarms {
   #raise({ device, model, take }: Track, episode: Episode, replay: DetectionInput['replay'], nowUs: number): void {
     const { onsetUs, endUs, holds, peak, channel } = episode;
     const alarmId = alarmIdOf(device, 'seizure', onsetUs);
-    this.#takes.set(alarmId, take);
+    this.#lines.set(alarmId, take);
     if (holds) {
       this.#holdersOf(alarmId).add(ownModel(model));
       this.#seenUntilUs.set(alarmId, endUs);
@@ -176,6 +182,7 @@ export class SeizureAlarms {
       limit: peak >= this.#rule.on ? this.#rule.on : (this.#rule.lasting?.on ?? this.#rule.on),
       text: holds ? text : `found in data that came late: ${text}`,
       episodes,
+      ...(replay === null || take === '' ? {} : { take }),
     });
   }
 
@@ -223,7 +230,7 @@ export class SeizureAlarms {
     if (quietUs === null) return;
     const isNow = replay === null && Math.abs(nowUs - toUs) <= limits.maxClockAheadUs;
     for (const alarm of this.#writer.book.of(device, 'seizure')) {
-      if (alarm.endedUs !== null || (this.#takes.get(alarm.alarmId) ?? take) !== take) continue;
+      if (alarm.endedUs !== null || !this.#isOn(alarm, take)) continue;
       // What is dated to an instant that has not come was measured by a wrong clock, or in a replay that is gone: what is measured now counts.
       if (quietUs <= alarm.onsetUs && !(isNow && isClockWrong(alarm.onsetUs, null, nowUs))) continue;
       const holders = this.#holdersOf(alarm.alarmId);
@@ -236,6 +243,13 @@ export class SeizureAlarms {
       const episodes = closed(this.#episodesOf(alarm, [], []), quietUs);
       this.#settle(alarm, [], { stretch: { onsetUs: alarm.onsetUs, endUs }, finding: null, episodes }, nowUs);
     }
+  }
+
+  /** Whether an alarm can tell of what lies on this time line. Which it was seen on is known here, or from its log: of no replay, it was the device's own. */
+  #isOn(alarm: AlarmInfo, line: string): boolean {
+    const known = this.#lines.get(alarm.alarmId) ?? alarm.take;
+    if (known !== undefined) return known === line;
+    return alarm.replay !== null || isOwnLine(line);
   }
 
   #touches(alarm: AlarmInfo, { onsetUs, endUs }: Stretch): boolean {
@@ -257,6 +271,11 @@ export class SeizureAlarms {
     this.#holders.set(alarmId, holders);
     return holders;
   }
+}
+
+/** Two replays of one file have the same times. Of what does not say its take, only the times are known: two alarms in place of one help nobody. */
+function mayBeOfOneTake({ take }: Pick<AlarmInfo, 'take'>, other: Pick<AlarmInfo, 'take'>): boolean {
+  return take === undefined || other.take === undefined || take === other.take;
 }
 
 /** The log's own words: it knows no place, so its times are UTC. */
