@@ -36,6 +36,11 @@ export const cliErrors = {
   OUTPUT_UNWRITABLE: { retry: 'no', summary: 'the result cannot be written', next: 'check the path, its rights and the disk' },
   NO_RECORDINGS: { retry: 'no', summary: 'these recordings are not here', next: 'fetch them: `vitalwire datasets fetch`' },
   NO_REPLAY: { retry: 'yes', summary: 'no such replay is running', next: 'see which run: `vitalwire replay --help`' },
+  PATIENT_REPLAYED: {
+    retry: 'yes',
+    summary: 'another replay is sending as these patients',
+    next: 'end that replay, or replay something else',
+  },
   REPLAY_FAILED: { retry: 'yes', summary: 'the replay ended early', next: 'see the reason; `vitalwire verify` says what arrived' },
 } as const satisfies ErrorTable;
 

@@ -7,7 +7,7 @@ import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } f
 import { ensureBonn } from '../recordings.ts';
 import { chooseSources, parseSynth } from '../replay/choose-sources.ts';
 import { type ControlRequest, control } from '../replay/control.ts';
-import { askReplay, ControlSocket } from '../replay/control-socket.ts';
+import { askReplay, ControlSocket, refuseSecondSender } from '../replay/control-socket.ts';
 import { readFaultScript } from '../replay/faults/read-script.ts';
 import { IntakeClient } from '../replay/intake-client.ts';
 import { keysHelp, pressKey } from '../replay/keys.ts';
@@ -170,6 +170,10 @@ async function replay(io: Io, words: readonly string[], options: Options): Promi
   try {
     const post = intake.post.bind(intake);
     const running = await Replay.open({ sources, play, speed: options.speed, forMs: options.for, dirs, post, clock: io.clock });
+    await refuseSecondSender(
+      dirs,
+      running.patients.map(({ id }) => id),
+    );
     const tokens = await registerPatients(running.patients, { web, edgeTokensDir: stack.edgeTokensDir, clock: io.clock });
     const stop = new AbortController();
     const wish = AbortSignal.any([io.signal, stop.signal]);

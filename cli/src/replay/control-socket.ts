@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import path from 'node:path';
 import { CliError } from '../errors.ts';
 import { type DataDir, writeWhole } from '../stack/data-dir.ts';
 import { ControlAnswer, type ControlRequest } from './control.ts';
+import { manifestPath, readManifest } from './manifest.ts';
 
 // The path of a Unix socket has room for about 100 bytes; where a data directory lies deeper, the socket lies elsewhere.
 const MAX_PATH_BYTES = 100;
@@ -77,6 +78,31 @@ export async function askReplay(dirs: DataDir, id: string, request: ControlReque
   if (!answer.success) throw new CliError('NO_REPLAY', `${name} answers in another way than this release expects`);
   if (!answer.data.ok) throw new CliError('WRONG_ARGUMENT', answer.data.error);
   return answer.data;
+}
+
+/**
+ * Refuses patients that another replay is sending: two senders as one device break each other's recordings into pieces too short to be judged.
+ * A replay that was killed is none.
+ */
+export async function refuseSecondSender(dirs: DataDir, patients: readonly string[]): Promise<void> {
+  for (const id of runningReplays(dirs)) {
+    const file = manifestPath(dirs, id);
+    const sent = existsSync(file) ? readManifest(file).patients.map((patient) => patient.id) : [];
+    const both = patients.filter((patient) => sent.includes(patient));
+    if (both.length === 0 || !(await isAlive(dirs, id))) continue;
+    const named = both.length > 3 ? `${both.slice(0, 3).join(', ')} and ${both.length - 3} more` : both.join(', ');
+    throw new CliError(
+      'PATIENT_REPLAYED',
+      `${named}, by the replay ${id}; end it (Ctrl-C where it runs), or replay another source`,
+    );
+  }
+}
+
+function isAlive(dirs: DataDir, id: string): Promise<boolean> {
+  return askReplay(dirs, id, { do: 'status' }).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The replays of this data directory that say they are running. */

@@ -6,8 +6,9 @@ import { VirtualClock } from '@vitalwire/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { resolveDataDir } from '../stack/data-dir.ts';
 import { control } from './control.ts';
-import { askReplay, ControlSocket, runningReplays } from './control-socket.ts';
+import { askReplay, ControlSocket, refuseSecondSender, runningReplays } from './control-socket.ts';
 import { pressKey } from './keys.ts';
+import { manifestPath, writeManifest } from './manifest.ts';
 import { Replay } from './replay.ts';
 import { TestIntake } from './test-intake.ts';
 import { Transport } from './transport.ts';
@@ -80,6 +81,20 @@ test('a replay that was killed is told as ended, and its file cleared away', asy
   expect(runningReplays(dirs)).not.toContain('bonn-1');
   writeFileSync(path.join(dirs.replays, 'synth-2.control'), 'x');
   await expect(askReplay(dirs, 'synth-', { do: 'status' })).rejects.toThrow(/fits synth-.* and synth-/);
+});
+
+test('a patient that a running replay sends is refused to a second one, and free once that has ended or was killed', async () => {
+  const { dirs, replay, socket } = await bed();
+  const [sent = ''] = replay.patients.map(({ id }) => id);
+  await refuseSecondSender(dirs, [sent]); // it has sent nothing yet
+  await writeManifest(manifestPath(dirs, replay.id), replay.manifest(false));
+  await refuseSecondSender(dirs, ['somebody else']);
+  await expect(refuseSecondSender(dirs, [sent, 'somebody else'])).rejects.toThrow(
+    `another replay is sending as these patients: ${sent}, by the replay ${replay.id}; end it`,
+  );
+  await socket.close();
+  writeFileSync(path.join(dirs.replays, `${replay.id}.control`), path.join(dirs.replays, 'gone.sock'));
+  await refuseSecondSender(dirs, [sent]);
 });
 
 test('nonsense from the other side is an error, not a crash', async () => {
