@@ -91,10 +91,7 @@ export async function refuseSecondSender(dirs: DataDir, patients: readonly strin
     const both = patients.filter((patient) => sent.includes(patient));
     if (both.length === 0 || !(await isAlive(dirs, id))) continue;
     const named = both.length > 3 ? `${both.slice(0, 3).join(', ')} and ${both.length - 3} more` : both.join(', ');
-    throw new CliError(
-      'PATIENT_REPLAYED',
-      `${named}, by the replay ${id}; end it (Ctrl-C where it runs), or replay another source`,
-    );
+    throw new CliError('PATIENT_REPLAYED', `${named}, by the replay ${id}; end it (Ctrl-C where it runs), or replay another source`);
   }
 }
 
