@@ -1,7 +1,8 @@
-import { closeSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pki } from '@vitalwire/runtime';
 import { FaultProxy, until } from '@vitalwire/testkit';
+import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { AgentProcess } from './agent-process.ts';
 import { atEnd, Bed } from './bed.ts';
@@ -15,7 +16,7 @@ const HOUR_S = 3_600; // certificates begin an hour before they are made
 const AHEAD_MS = 600_000;
 const OUTBOX_BYTES = 1024 * 1024;
 
-const places = ['edge status', 'gateways', 'doctor', 'wall'] as const;
+const places = ['edge status', 'gateways', 'doctor', 'wall', 'page'] as const;
 type Told = Partial<Record<(typeof places)[number], string>>;
 type Trouble = { readonly about: string; readonly told: RegExp };
 
@@ -60,7 +61,21 @@ async function look(bed: Bed): Promise<Told> {
   const ask = async (...verb: string[]): Promise<string> => (await bed.cli(...verb)).stdout;
   const gateways = await ask('gateways');
   const doctor = await ask('doctor');
-  return { gateways, doctor, wall: await ask('watch', '--snapshot', '--size', '3000x30') };
+  return { gateways, doctor, wall: await ask('watch', '--snapshot', '--size', '3000x30'), page: await pageText(bed) };
+}
+
+/** What a browser shows of the page. */
+async function pageText(bed: Bed): Promise<string> {
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  try {
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    const { info } = bed.stack;
+    await page.goto(`${info.urls.web}/#token=${readFileSync(info.tokenPath, 'utf8').trim()}`);
+    await page.locator('.system .problem').first().waitFor();
+    return await page.locator('body').innerText();
+  } finally {
+    await browser.close();
+  }
 }
 
 function silentPlaces(name: string, text: RegExp, told: Told): string[] {

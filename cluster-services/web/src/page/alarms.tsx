@@ -1,4 +1,4 @@
-import type { AlarmInfo, AlarmPause, PatientState } from '@vitalwire/contract';
+import type { AlarmInfo, AlarmPause, PatientState, Problem } from '@vitalwire/contract';
 import { maxPauseSeconds } from '@vitalwire/contract';
 import {
   ageSince,
@@ -136,11 +136,11 @@ export function PatientAlarms({ store, patient, nowUs }: { store: WardStore; pat
   );
 }
 
-/** What is wrong with the system: gateways, storage, the alarm path itself. */
-export function SystemAlarms({ alarms, nowUs }: { alarms: readonly AlarmInfo[]; nowUs: number }) {
-  if (alarms.length === 0) return null;
+/** What is wrong with the system: its alarms (gateways, storage, the alarm path itself), then what somebody must do something about. */
+export function SystemAlarms({ alarms, problems, nowUs }: { alarms: readonly AlarmInfo[]; problems: readonly Problem[]; nowUs: number }) {
+  if (alarms.length === 0 && problems.length === 0) return null;
   return (
-    <section class="system" aria-label="Alarms of the system">
+    <section class="system" aria-label="Alarms and problems of the system">
       <ul>
         {alarms.map((alarm) => (
           <li key={alarm.alarmId}>
@@ -150,6 +150,14 @@ export function SystemAlarms({ alarms, nowUs }: { alarms: readonly AlarmInfo[]; 
               {alarm.text}
               {alarm.onsetUs > 0 ? `, since ${timeOfDay(alarm.onsetUs)}` : ''}
               {alarm.state === 'acknowledged' ? `, ${stateText(alarm, [], nowUs)}` : ''}
+            </span>
+          </li>
+        ))}
+        {problems.map(({ about, text }) => (
+          <li key={about} class="problem">
+            <span class="badge">PROBLEM</span>
+            <span>
+              {about}: {text}
             </span>
           </li>
         ))}

@@ -48,7 +48,7 @@ export function App({ store }: { store: WardStore }) {
   return (
     <div class="shell">
       <Bar store={store} patients={patients} nowUs={nowUs} />
-      <SystemAlarms alarms={store.systemAlarms()} nowUs={nowUs} />
+      <SystemAlarms alarms={store.systemAlarms()} problems={store.links?.problems ?? []} nowUs={nowUs} />
       <main class="ward">
         <h1 class="quietly">Patients</h1>
         {store.condition === 'refused' ? (
