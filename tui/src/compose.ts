@@ -10,6 +10,7 @@ import {
   news2Pulse,
   offGateways,
   PAGE_SECONDS,
+  reasonText,
   shownState,
   sourceMarks,
 } from '@vitalwire/vitals';
@@ -133,7 +134,7 @@ function composeFacts(model: WallModel, width: number, nowUs: number, look: Look
     if (shown.probability !== null) first.push(span(` ${probabilityText(shown)}`, isOld(shown.freshness) ? 'stale' : 'plain'));
     first.push(span(`${between}last window ${windowText(detection.probability)}, ${formatAge(shown.age)} old`, 'soft'));
     if (everyText(detection) !== '') first.push(span(`${between}judged ${everyText(detection)} only`, 'warning'));
-    if (detection.reason !== null) first.push(span(`${between}${clean(detection.reason)}`, 'warning'));
+    if (detection.reason !== null) first.push(span(`${between}${clean(reasonText(detection.reason))}`, 'warning'));
     if (detection.provisional) first.push(span(`${between}provisional`, 'soft'));
     first.push(span(`${between}model ${clean(detection.modelVersion)}`, 'soft'));
     // Against the population a probability is less certain than against the patient's own usual.

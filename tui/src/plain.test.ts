@@ -1,13 +1,13 @@
 import type { Alarm, AlarmInfo, PatientState } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
-import { printEvents } from './plain.ts';
+import { EventPrinter } from './plain.ts';
 
 const startUs = Date.UTC(2026, 10, 22, 14, 0, 0) * 1000;
 
 test('one line per event and none per value: a state that changes, data that stops and returns, a lost connection', () => {
   let nowUs = startUs;
   const lines: string[] = [];
-  const printer = printEvents(
+  const printer = new EventPrinter(
     () => nowUs,
     (line) => lines.push(line.replace('2026-11-22T', '')),
   );
@@ -61,34 +61,35 @@ test('one line per event and none per value: a state that changes, data that sto
   ]);
 });
 
+const open: AlarmInfo = {
+  alarmId: 'a'.repeat(16),
+  device: 'd',
+  condition: 'no-data',
+  category: 'technical',
+  priority: 'medium',
+  state: 'active',
+  onsetUs: startUs,
+  endedUs: null,
+  raisedAtUs: startUs,
+  changedAtUs: startUs,
+  acknowledgedAtUs: null,
+  acknowledgedBy: null,
+  value: null,
+  limit: null,
+  channel: null,
+  senders: ['alarms'],
+  replay: null,
+  text: 'no EEG for 12 s',
+};
+
 test('alarms: one line per transition, what was open before, pauses with their end, and the alarm path', () => {
   let nowUs = startUs;
   const lines: string[] = [];
-  const printer = printEvents(
+  const printer = new EventPrinter(
     () => nowUs,
     (line) => lines.push(line.replace('2026-11-22T', '').replace('14:00:00.000Z ', '')),
   );
   const links = { storage: 'ok', frontDoor: 'ok', alarms: 'ok', registryRevision: '1' } as const;
-  const open: AlarmInfo = {
-    alarmId: 'a'.repeat(16),
-    device: 'd',
-    condition: 'no-data',
-    category: 'technical',
-    priority: 'medium',
-    state: 'active',
-    onsetUs: nowUs,
-    endedUs: null,
-    raisedAtUs: nowUs,
-    changedAtUs: nowUs,
-    acknowledgedAtUs: null,
-    acknowledgedBy: null,
-    value: null,
-    limit: null,
-    channel: null,
-    senders: ['alarms'],
-    replay: null,
-    text: 'no EEG for 12 s',
-  };
   const patient: PatientState = {
     key: 'p1',
     patient: 'p1',
@@ -103,7 +104,32 @@ test('alarms: one line per transition, what was open before, pauses with their e
   };
   printer.takeState({ whole: true, links, systemAlarms: [], patients: [patient] });
   printer.takeState({ whole: false, links, systemAlarms: [], patients: [patient] });
-  const line = (rest: Partial<Alarm>): Alarm => ({
+  const line = (rest: Partial<Alarm>) => alarmLine(nowUs, rest);
+  printer.takeAlarm(line({}));
+  printer.takeAlarm(line({ transition: 'updated' }));
+  printer.takeAlarm(line({ transition: 'acknowledged', state: 'acknowledged', by: 'nurse-7\u001b[2J' }));
+  const ofPause = { alarmId: '', condition: null, by: 'nurse-7', value: null, limit: null };
+  printer.takeAlarm(line({ ...ofPause, transition: 'paused', untilUs: nowUs + 120_000_000 }));
+  printer.takeAlarm(line({ transition: 'condition-ended', state: 'latched', condition: 'seizure', priority: 'high', value: null }));
+  printer.takeState({ whole: false, links: { ...links, alarms: 'down' }, systemAlarms: [], patients: [] });
+  printer.takeState({ whole: false, links: { ...links, alarms: 'down' }, systemAlarms: [], patients: [] });
+  nowUs += 1;
+  printer.takeState({ whole: false, links, systemAlarms: [], patients: [] });
+  expect(lines.slice(1)).toEqual([
+    'alarms: watched',
+    'Bed 1 [p1]: no data',
+    'Bed 1 [p1]: !! NO DATA, active, no EEG for 12 s',
+    'Bed 1 [p1]: ** HR HIGH raised, active, 134 > 120 /min',
+    'Bed 1 [p1]: ** HR HIGH acknowledged by nurse-7[2J, 134 > 120 /min',
+    'Bed 1 [p1]: alarms paused until 2026-11-22T14:02:00.000Z by nurse-7',
+    'Bed 1 [p1]: *** SEIZURE condition ended, latched',
+    'alarms: !!! ALARMS NOT WATCHED, the alarm path is silent: alarms may be missing',
+    'alarms: watched',
+  ]);
+});
+
+function alarmLine(nowUs: number, rest: Partial<Alarm>): Alarm {
+  return {
     stream: 'alarm',
     recordingId: '01900000-0000-7000-8000-0123456789ab',
     seq: 0,
@@ -129,26 +155,5 @@ test('alarms: one line per transition, what was open before, pauses with their e
     text: '',
     fence: 0,
     ...rest,
-  });
-  printer.takeAlarm(line({}));
-  printer.takeAlarm(line({ transition: 'updated' }));
-  printer.takeAlarm(line({ transition: 'acknowledged', state: 'acknowledged', by: 'nurse-7\u001b[2J' }));
-  const ofPause = { alarmId: '', condition: null, by: 'nurse-7', value: null, limit: null };
-  printer.takeAlarm(line({ ...ofPause, transition: 'paused', untilUs: nowUs + 120_000_000 }));
-  printer.takeAlarm(line({ transition: 'condition-ended', state: 'latched', condition: 'seizure', priority: 'high', value: null }));
-  printer.takeState({ whole: false, links: { ...links, alarms: 'down' }, systemAlarms: [], patients: [] });
-  printer.takeState({ whole: false, links: { ...links, alarms: 'down' }, systemAlarms: [], patients: [] });
-  nowUs += 1;
-  printer.takeState({ whole: false, links, systemAlarms: [], patients: [] });
-  expect(lines.slice(1)).toEqual([
-    'alarms: watched',
-    'Bed 1 [p1]: no data',
-    'Bed 1 [p1]: !! NO DATA, active, no EEG for 12 s',
-    'Bed 1 [p1]: ** HR HIGH raised, active, 134 > 120 /min',
-    'Bed 1 [p1]: ** HR HIGH acknowledged by nurse-7[2J, 134 > 120 /min',
-    'Bed 1 [p1]: alarms paused until 2026-11-22T14:02:00.000Z by nurse-7',
-    'Bed 1 [p1]: *** SEIZURE condition ended, latched',
-    'alarms: !!! ALARMS NOT WATCHED, the alarm path is silent: alarms may be missing',
-    'alarms: watched',
-  ]);
-});
+  };
+}

@@ -86,7 +86,7 @@ function screen(...options: string[]): string {
 }
 
 function open(width: number, height: number, env = ''): void {
-  const command = `echo before; export TERM=tmux-256color; env LANG=C.UTF-8 ${env} ${node} --conditions=source ${join(dir, 'watch.mjs')}; echo "exit=$?"; stty -a | tr ' ;' '\\n\\n' | grep -E '^-?(icanon|echo)$' | tr '\\n' ' '; sleep 60`;
+  const command = `echo before; unset NO_COLOR COLORTERM; export TERM=tmux-256color; env LANG=C.UTF-8 ${env} ${node} --conditions=source ${join(dir, 'watch.mjs')}; echo "exit=$?"; stty -a | tr ' ;' '\\n\\n' | grep -E '^-?(icanon|echo)$' | tr '\\n' ' '; sleep 60`;
   tmux('new-session', '-d', '-x', String(width), '-y', String(height), command);
 }
 

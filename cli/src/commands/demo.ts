@@ -17,6 +17,7 @@ import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, canShowWall, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { bonnProblem, ensureBonn, hasBonn } from '../recordings.ts';
+import { maxPatients } from '../replay/choose-sources.ts';
 import { countOf, type Manifest, readManifest } from '../replay/manifest.ts';
 import { askAgent } from '../stack/agent-status.ts';
 import { resolveDataDir } from '../stack/data-dir.ts';
@@ -48,7 +49,7 @@ export const addCommand: AddCommand = (program, io) => {
     .command('demo')
     .description('the whole system in a temporary directory, with replayed patients')
     .option('--for <duration>', 'stop after this long (from the first stored sample), compare, and tell; for example 30s', parseDurationMs)
-    .option('--patients <n>', 'made-up patients', parseWhole(1, 99), 8)
+    .option('--patients <n>', 'made-up patients', parseWhole(1, maxPatients), 8)
     .addOption(
       new Option(
         '--recordings <which>',

@@ -5,7 +5,7 @@ import { parseDurationMs, parseWhole } from '../duration.ts';
 import { CliError } from '../errors.ts';
 import { type AddCommand, exitCodes, type Io, noteLine, printJson, printLine } from '../io.ts';
 import { ensureBonn } from '../recordings.ts';
-import { chooseSources, parseSynth } from '../replay/choose-sources.ts';
+import { chooseSources, maxPatients, parseSynth } from '../replay/choose-sources.ts';
 import { type ControlRequest, control } from '../replay/control.ts';
 import { askReplay, ControlSocket, refuseSecondSender } from '../replay/control-socket.ts';
 import { readFaultScript } from '../replay/faults/read-script.ts';
@@ -36,7 +36,6 @@ type Options = {
 };
 
 /** A replay of so many devices still sends each block in its time on two cores (overload is measured with 250); beyond it, start several. */
-const MAX_PATIENTS = 500;
 const PROGRESS_EVERY_MS = 1_000;
 const ADDRESS_EVERY_MS = 1_000;
 const SHOWN_PROBLEMS = 3;
@@ -55,7 +54,7 @@ export const addCommand: AddCommand = (program, io) => {
     .option(
       '--patients <n>',
       'how many: made-up patients, or copies of the files (default: bonn 8, demo 8, synth 1, one for each file)',
-      parseWhole(1, MAX_PATIENTS),
+      parseWhole(1, maxPatients),
     )
     .option('--speed <x>', 'against the wall clock: 0.1 to 1000, or max', parseSpeed, 1)
     .option('--start <time>', 'begin this far into the source, for example 90s', parseMomentMs)

@@ -18,6 +18,8 @@ type BuiltIn = (typeof builtInWords)[number];
 const usualPatients: Readonly<Record<BuiltIn, number>> = { synth: 1, demo: 8, bonn: 8 };
 const SYNTH_S = 3_600;
 const MOST_FILES = 99;
+/** Patients of one replay: what one process can send at 1x. */
+export const maxPatients = 500;
 const readable = /\.(edf|bdf|txt|csv|tsv|rec)$/i;
 
 /** One specification for each patient that the command line asks for. */

@@ -20,11 +20,20 @@ export type DataDir = {
   readonly lockFile: string;
 };
 
+/** A user whose number nobody knows, and who has no HOME, has no folder of their own. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new CliError('WRONG_ARGUMENT', 'this user has no home directory: name a data directory with --data or VITALWIRE_DATA', { cause });
+  }
+}
+
 /** The data directory that `--data` or VITALWIRE_DATA names, `~/.vitalwire` otherwise. */
 export function resolveDataDir(option: string | undefined, env: Readonly<Record<string, string | undefined>>): DataDir {
   // An empty --data is most often a variable that is not set; taken literally it would fill the current directory.
   if (option?.trim() === '') throw new CliError('WRONG_ARGUMENT', '--data is empty: name a directory');
-  const root = path.resolve(option ?? (env['VITALWIRE_DATA'] || path.join(homedir(), '.vitalwire')));
+  const root = path.resolve(option ?? (env['VITALWIRE_DATA'] || path.join(homeFolder(), '.vitalwire')));
   return {
     root,
     pki: path.join(root, 'pki'),

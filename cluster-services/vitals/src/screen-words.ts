@@ -58,3 +58,18 @@ export function sourceMarks({ replay, replayKnown, clockWrong }: Pick<PatientSta
   const mark = replay !== null ? ['REPLAY'] : replayKnown === false ? ['REPLAY?'] : [];
   return [...mark, ...(clockWrong === undefined || clockWrong.length === 0 ? [] : ['CLOCK WRONG'])];
 }
+
+const reasons: Readonly<Record<string, string>> = {
+  missing: 'samples missing',
+  flat: 'flat line',
+  'low-amplitude': 'amplitude too low',
+  'high-amplitude': 'amplitude too high',
+  railed: "at the amplifier's limit",
+  steps: 'steps in the signal',
+  'unlike-training': 'unlike the data it was trained on',
+};
+
+/** Why a window has no verdict, in words. A detector of another release may give others. */
+export function reasonText(reason: string): string {
+  return reasons[reason] ?? reason.replaceAll('-', ' ');
+}

@@ -51,8 +51,6 @@ const later = {
     'cluster-services/testkit/src/gateway-messages.ts',
     'cluster-services/web/src/page/app.tsx',
     'edge-agent/src/intake/intake.ts',
-    'tui/src/plain.test.ts',
-    'tui/src/plain.ts',
     'tui/src/wall.int.test.ts',
   ],
   circles: ['cluster-services/storage/src/service/alarm-routes.ts'],

@@ -140,7 +140,7 @@ export function PatientAlarms({ store, patient, nowUs }: { store: WardStore; pat
 export function SystemAlarms({ alarms, problems, nowUs }: { alarms: readonly AlarmInfo[]; problems: readonly Problem[]; nowUs: number }) {
   if (alarms.length === 0 && problems.length === 0) return null;
   return (
-    <section class="system" aria-label="Alarms and problems of the system">
+    <section class="system" aria-label="Alarms of the system">
       <ul>
         {alarms.map((alarm) => (
           <li key={alarm.alarmId}>

@@ -12,6 +12,7 @@ import {
   isUnacknowledged,
   news2Pulse,
   offGateways,
+  reasonText,
   sourceMarks,
 } from '@vitalwire/vitals';
 import { useEffect, useReducer } from 'preact/hooks';
@@ -266,9 +267,7 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
           name="seizure probability"
           value={reading.probability}
           isStale={reading.stateFreshness !== 'fresh'}
-          note={[everyText(detection), detection?.reason ?? (detection?.provisional === true ? 'provisional' : alarmFromText)]
-            .filter(Boolean)
-            .join(', ')}
+          note={[everyText(detection), whyOf(detection)].filter(Boolean).join(', ')}
         />
         <Fact
           name="heart rate"
@@ -297,6 +296,12 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
       )}
     </section>
   );
+}
+
+/** Why there is no verdict, or what becomes of one. */
+function whyOf(detection: PatientState['detection']): string {
+  if (detection?.reason != null) return reasonText(detection.reason);
+  return detection?.provisional === true ? 'provisional' : alarmFromText;
 }
 
 function Fact({ name, value, note, isStale }: { name: string; value: string; note: string; isStale: boolean }) {
