@@ -45,9 +45,6 @@ export type ReceptionOptions = {
 
 type Reached = { readonly endUs: number; readonly place: number /* readings of the recording so far */ };
 
-/** A reading that is older than this when it comes is history: it has no limit alarm. Replays have a time of their own. */
-const HISTORY_US = 60_000_000;
-
 /** Turns received messages into what engines and the watch of silences take. */
 export class Reception {
   readonly #options: ReceptionOptions;
@@ -154,14 +151,11 @@ export class Reception {
   }
 
   #rates(chunk: HeartRateChunk, device: string, known: KnownRecording): void {
-    const { wards, clock } = this.#options;
+    const { wards } = this.#options;
     // Joined on the way, and storage says nothing: it may be a replay, whose clock nobody judges.
     const judged: ClockState = known.isComplete ? chunk.clock : { ...chunk.clock, source: 'replay' };
-    for (const { atUs, bpm } of chunk.readings) {
-      const ageUs = chunk.clock.source === 'none' ? 0 : clock.nowUs() - (atUs + chunk.clock.offsetUs);
-      if (known.replay === null && ageUs > HISTORY_US) continue;
+    for (const { atUs, bpm } of chunk.readings)
       wards.heartRate(device, { atUs, bpm, replay: known.replay, take: takeOf(known), clock: judged });
-    }
   }
 
   #heard(

@@ -98,10 +98,11 @@ export class AlarmEngine {
     return this.#writer.take();
   }
 
-  /** A heart rate that is measured now; a phone's export is history and is not given here. */
+  /** A heart rate of a device that sends what it measures; a phone's export is history and is not given here. */
   heartRate(input: HeartRateInput, nowUs: number): readonly AlarmRecord[] {
     const { device, atUs, clock = null, replay } = input;
-    const shiftUs = this.#judgeClock({ device, stream: 'heart-rate', atUs, clock, replay }, nowUs);
+    const { shiftUs, isHistory } = this.#judgeClock({ device, stream: 'heart-rate', atUs, clock, replay }, nowUs);
+    if (isHistory) return this.#writer.take();
     const watch = watchOf(this.#heartRates, input, () => new HeartRateWatch());
     for (const statement of watch.read({ ...input, atUs: atUs + shiftUs }, nowUs)) this.#conditions.judge(device, statement, nowUs);
     return this.#writer.take();
@@ -214,10 +215,10 @@ export class AlarmEngine {
     return watch;
   }
 
-  #judgeClock(measured: Measured, nowUs: number): number {
-    const { shiftUs, statements } = this.#clocks.take(measured, nowUs);
-    for (const statement of statements) this.#conditions.judge(measured.device, statement, nowUs);
-    return shiftUs;
+  #judgeClock(measured: Measured, nowUs: number): ReturnType<ClockWatch['take']> {
+    const placed = this.#clocks.take(measured, nowUs);
+    for (const statement of placed.statements) this.#conditions.judge(measured.device, statement, nowUs);
+    return placed;
   }
 
   #sameEvent(record: AlarmRecord, condition: AlarmCondition): AlarmInfo | null {

@@ -1,4 +1,5 @@
 import { aheadUs, type ClockState, isClockWrong, limits, type ReplayMark } from '@vitalwire/contract';
+import { HISTORY_US, LateClock } from './late-clock.ts';
 import { alarmLimits } from './rules.ts';
 import type { Statement } from './statement.ts';
 
@@ -7,17 +8,21 @@ export type Measured = {
   readonly device: string;
   readonly stream: 'eeg' | 'heart-rate';
   readonly atUs: number; // device clock, end of what was measured
-  readonly clock: ClockState | null; // of the gateway, when it took this in; null = not known
+  readonly clock: ClockState | null; // of the gateway, when it took this in; null = it is the receiver
   readonly replay: ReplayMark | null;
 };
 
 /** A reading with a wrong clock leaves its alarm open for so long: somebody has to see it. On the receiver's clock. */
 const TOLD_US = 60_000_000;
-/** Readings as new as this show that a clock is right again. */
-const FRESH_US = 60_000_000;
 
 /** EEG comes several times a second: one chunk is no clock. A heart rate is told of at once. On the receiver's clock. */
 const lastingUs = { eeg: 5_000_000, 'heart-rate': 0 } as const;
+
+type Placed = {
+  readonly shiftUs: number;
+  readonly isHistory: boolean;
+  readonly statements: readonly Statement[];
+};
 
 type Anchor = {
   readonly shiftUs: number;
@@ -29,23 +34,30 @@ type Anchor = {
 /**
  * Says whose clock is wrong, and brings heart rates to the receiver's time line, so that no limit waits for an instant that has not come: where
  * the gateway's clock is known to be off, by its offset; where a reading is from the future all the same, by when it arrived, as one block
- * with those around it. Data time stays as it is within the bound, and in replays.
+ * with those around it; where a device's clock is steadily behind, by as much. Data time stays as it is within the bound, and in replays.
  */
 export class ClockWatch {
   readonly #anchors = new Map<string, Anchor>(); // by device and stream; last = wrong last
+  readonly #late = new LateClock();
 
-  /** By how much to shift, and what is to be said of the clock. */
-  take(measured: Measured, nowUs: number): { readonly shiftUs: number; readonly statements: readonly Statement[] } {
+  /** By how much to shift, and what is to be said of the clock. What is history was measured too long ago to be judged as what holds now. */
+  take(measured: Measured, nowUs: number): Placed {
     const { device, stream, atUs, clock, replay } = measured;
-    if (replay !== null || clock?.source === 'replay') return { shiftUs: 0, statements: [] };
+    if (replay !== null || clock?.source === 'replay') return { shiftUs: 0, isHistory: false, statements: [] };
     const offsetUs = clock === null || clock.source === 'none' || Math.abs(clock.offsetUs) <= limits.maxClockAheadUs ? 0 : clock.offsetUs;
     const key = `${device}\n${stream}`;
     const anchor = this.#anchors.get(key);
     if (!isClockWrong(atUs, clock, nowUs)) {
-      const isFresh = nowUs - (atUs + offsetUs) <= FRESH_US;
+      const lagUs = lagOf(measured, nowUs);
+      const behindUs = this.#late.take(key, lagUs, nowUs);
+      if (behindUs !== null) {
+        const statements = [wrong(stream, -behindUs, nowUs)];
+        return { shiftUs: behindUs + (clock?.offsetUs ?? 0), isHistory: false, statements };
+      }
+      const isFresh = lagUs <= HISTORY_US;
       const isOver = isFresh && (anchor === undefined || Math.abs(nowUs - anchor.wrongAtUs) >= TOLD_US);
       if (isOver) this.#anchors.delete(key);
-      return { shiftUs: offsetUs, statements: isOver ? [right(stream)] : [] };
+      return { shiftUs: offsetUs, isHistory: !isFresh, statements: isOver ? [right(stream)] : [] };
     }
     const placedUs = anchor === undefined ? Number.POSITIVE_INFINITY : atUs + anchor.shiftUs - nowUs;
     const isNew = Math.abs(placedUs) <= limits.maxClockAheadUs;
@@ -61,12 +73,21 @@ export class ClockWatch {
       this.#anchors.delete(oldest);
     }
     const isLasting = Math.abs(nowUs - sinceUs) >= lastingUs[stream];
-    return { shiftUs, statements: !isLasting ? [] : [wrong(stream, aheadUs(atUs, clock, nowUs), nowUs)] };
+    return { shiftUs, isHistory: false, statements: !isLasting ? [] : [wrong(stream, aheadUs(atUs, clock, nowUs), nowUs)] };
   }
 }
 
+/** How long ago it was measured, by what it says. A gateway whose own clock nobody has measured says nothing about that: then it counts as new. */
+function lagOf({ atUs, clock }: Measured, nowUs: number): number {
+  return clock?.source === 'none' ? 0 : nowUs - (atUs + (clock?.offsetUs ?? 0));
+}
+
+/** @param byUs ahead; below 0 behind */
 function wrong(stream: Measured['stream'], byUs: number, nowUs: number): Statement {
   const byS = Math.round(byUs / 1_000_000);
+  const what = stream === 'eeg' ? 'EEG' : 'heart rate';
+  const how = byS > 0 ? `is dated ${lengthText(byS)} ahead` : `comes ${lengthText(-byS)} after its time`;
+  const next = byS > 0 ? 'set the clock of the device' : 'set the clock of the device, or see why it sends so late';
   return {
     condition: 'clock-wrong',
     aspect: stream,
@@ -77,7 +98,7 @@ function wrong(stream: Measured['stream'], byUs: number, nowUs: number): Stateme
     limit: limits.maxClockAheadUs / 1_000_000,
     channel: null,
     replay: null,
-    text: `${stream === 'eeg' ? 'EEG' : 'heart rate'} is dated ${lengthText(byS)} ahead: set the clock of the device; meanwhile its time of arrival counts`,
+    text: `${what} ${how}: ${next}; meanwhile its time of arrival counts`,
   };
 }
 

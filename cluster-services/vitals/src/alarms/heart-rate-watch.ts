@@ -15,7 +15,7 @@ export type HeartRateInput = {
   readonly bpm: number | null;
   readonly limits: HeartRateLimits;
   readonly replay: ReplayMark | null;
-  readonly clock?: ClockState | null; // of its gateway; absent or null = not known
+  readonly clock?: ClockState | null; // of its gateway; absent or null = it is the receiver
   readonly take?: string; // of a replay: which; '' or absent = the device itself
 };
 
