@@ -685,6 +685,22 @@ describe('when things fail', () => {
     expect(await noData()).toEqual(['eeg-1']);
   });
 
+  test('EEG that stopped is missed also where its start record came again before storage answered, and so is a heart rate', async () => {
+    const eeg = new Recording(world, 'eeg-1');
+    await eeg.start();
+    await eeg.eeg();
+    const rates = new Recording(world, 'hr-1', 'heart-rate');
+    await rates.start();
+    await rates.heartRate(70);
+    await world.closeStorage();
+    const { http } = await world.service();
+    await eeg.start(); // sent again, as after a lost acknowledgement
+    await world.openStorage();
+    world.clock.jumpedMs += 70_000;
+    const noData = async () => (await now(http)).filter(({ condition }) => condition === 'no-data').map(({ device }) => device);
+    await until(async () => (await noData()).length === 2, 'both are missed');
+  });
+
   test('it starts without storage with what it wrote itself, goes on, and keeps its alarms when storage is back', async () => {
     const first = await world.service();
     const eeg = new Recording(world, 'eeg-1');

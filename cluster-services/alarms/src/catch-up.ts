@@ -1,6 +1,6 @@
 import { Detections, Latest, type LatestOfDevice, type RecordingInfo, RecordingWithLedger } from '@vitalwire/contract';
 import { type Clock, type HttpClient, HttpError, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
-import { detectionInputOf, type SilenceWatch } from '@vitalwire/vitals';
+import { detectionInputOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
 import { type KnownRecordings, takeOf } from './recordings.ts';
 import type { Wards } from './wards.ts';
 
@@ -8,7 +8,7 @@ export type CatchUpOptions = {
   readonly http: Pick<HttpClient, 'getJson'>;
   readonly recordings: KnownRecordings;
   readonly wards: Wards;
-  readonly silence: Pick<SilenceWatch, 'expect' | 'off'>;
+  readonly silence: Pick<SilenceWatch, 'expect' | 'knows' | 'off'>;
   readonly owns: (device: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
@@ -16,7 +16,7 @@ export type CatchUpOptions = {
 
 /** How many windows before the newest are read again: an hour at one a second, as far as an engine remembers. */
 const WINDOWS_BACK = 3_600;
-/** EEG that stopped longer ago than this is not missed at a start: what was said of it then stands in the log. */
+/** What stopped longer ago than this is not missed at a start: what was said of it then stands in the log. */
 const EXPECTED_US = 6 * 3_600_000_000;
 const WINDOWS_PER_ASK = 1_000;
 const MAX_DUE = 4_096;
@@ -25,6 +25,11 @@ const WAIT_MS = 1_500;
 const AGAIN_MS = 5_000;
 
 type Due = { readonly recordingId: string; readonly detections: boolean };
+
+/** What storage says of the newest of a stream. */
+type NewestOfStream = Pick<NonNullable<LatestOfDevice['eeg']>, 'measuredAtUs' | 'committedAtUs' | 'rate'> & {
+  readonly recordingId?: string;
+};
 
 /** Asks storage for what was missed: start records of recordings joined on the way, and detections of the time nobody listened. */
 export class CatchUp implements Lifecycle {
@@ -85,10 +90,12 @@ export class CatchUp implements Lifecycle {
     try {
       if (this.#allDue) {
         const { devices } = await http.getJson('/v1/latest', Latest);
-        for (const { device, detection, eeg } of devices) {
+        for (const { device, detection, eeg, heartRate } of devices) {
           if (!owns(device)) continue;
           if (detection !== null) this.#due.set(detection.recordingId, { recordingId: detection.recordingId, detections: true });
-          if (eeg !== null) await this.#expectEeg(device, eeg);
+          if (eeg !== null) await this.#expectMore(device, 'eeg', eeg);
+          // A phone exports what it measured hours ago: nobody misses the next.
+          if (heartRate !== null && heartRate.kind !== 'phone') await this.#expectMore(device, 'heart-rate', heartRate);
         }
         this.#allDue = false;
       }
@@ -149,13 +156,18 @@ export class CatchUp implements Lifecycle {
     return newest;
   }
 
-  /** EEG that came until lately and has no end is expected: nobody who starts now would miss it otherwise. */
-  async #expectEeg(device: string, { recordingId, measuredAtUs, committedAtUs, rate }: NonNullable<LatestOfDevice['eeg']>): Promise<void> {
+  /** What came until lately and has no end is expected: nobody who starts now would miss it otherwise. */
+  async #expectMore(
+    device: string,
+    stream: WatchedStream,
+    { recordingId, measuredAtUs, committedAtUs, rate }: NewestOfStream,
+  ): Promise<void> {
     const { silence, clock } = this.#options;
-    if (clock.nowUs() - committedAtUs > EXPECTED_US || this.#options.recordings.get(recordingId) !== null) return;
+    const forUs = clock.nowUs() - committedAtUs;
+    if (recordingId === undefined || forUs > EXPECTED_US || silence.knows(device, stream)) return;
     const info = await this.#recording(recordingId);
     const endUs = measuredAtUs + (rate === undefined ? 0 : Math.round((1e6 * rate.den) / rate.num)); // as if it had been heard
-    if (info?.open === true) silence.expect(device, 'eeg', recordingId, endUs, clock.monotonicMs());
+    if (info?.open === true) silence.expect(device, stream, recordingId, endUs, forUs / 1000, clock.monotonicMs());
   }
 
   // Of the device's newest recording: whether it ended, and a seizure with it.

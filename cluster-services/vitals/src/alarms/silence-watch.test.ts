@@ -37,13 +37,26 @@ test('repeats of what was heard are no sign of life', () => {
 
 test('of a stream that was silent before a restart nothing is said to arrive again until something comes', () => {
   const watch = new SilenceWatch(0);
-  watch.expect('d', 'eeg', 'r', 1, 0);
+  watch.expect('d', 'eeg', 'r', 1, 0, 0);
   const said = (nowMs: number) =>
     watch.check(nowMs).flatMap(({ statement }) => (statement.condition === 'no-data' ? [statement.holds ? 'silent' : statement.text] : []));
   expect(said(1 * s)).toEqual([]);
   expect(said(10 * s)).toEqual(['silent']);
   watch.readings('d', 'eeg', 'r', 2, 11 * s);
   expect(said(12 * s)).toEqual(['EEG arrives again']);
+});
+
+test('what was silent before a restart is told soon after it, and what only was on its way is not', () => {
+  const watch = new SilenceWatch(0);
+  watch.expect('d', 'eeg', 'r', 1, 8 * s, 0);
+  watch.expect('e', 'eeg', 'r2', 1, 3_600 * s, 0);
+  watch.expect('hr', 'heart-rate', 'r3', 1, 3_600 * s, 0);
+  watch.expect('f', 'eeg', 'r4', 1, 5 * s, 0);
+  watch.expect('f', 'eeg', 'r4', 1, 3_600 * s, 1 * s); // what is known stays so
+  expect(held(watch, 2.9 * s)).toEqual([]);
+  expect(held(watch, 3 * s)).toEqual(['d no-data medium', 'e no-data medium', 'hr no-data medium']);
+  watch.readings('d', 'eeg', 'r', 2, 4 * s);
+  expect(held(watch, 5 * s)).toEqual(['e no-data medium', 'hr no-data medium', 'f no-data medium']);
 });
 
 test('a clock that is set back within a recording is no silence', () => {
@@ -56,10 +69,10 @@ test('a clock that is set back within a recording is no silence', () => {
 
 test('EEG that was coming when nobody listened yet is missed when it does not go on', () => {
   const watch = new SilenceWatch(0);
-  watch.expect('d', 'eeg', 'r', 1, 0);
-  watch.expect('e', 'eeg', 'r2', 1, 0);
+  watch.expect('d', 'eeg', 'r', 1, 0, 0);
+  watch.expect('e', 'eeg', 'r2', 1, 0, 0);
   watch.readings('e', 'eeg', 'r2', 2, 5 * s, 10);
-  watch.expect('e', 'eeg', 'r2', 1, 6 * s);
+  watch.expect('e', 'eeg', 'r2', 1, 0, 6 * s);
   expect(held(watch, 10 * s)).toEqual(['d no-data medium']);
 });
 

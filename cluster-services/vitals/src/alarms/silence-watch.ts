@@ -17,6 +17,9 @@ export const silenceLimits = {
   flowMs: 3_000, // data heard within this counts as flowing
 } as const;
 
+/** Who sends is heard within this after a restart, also where the connection has to be made anew. */
+const EXPECTED_SOON_MS = 3_000;
+
 /** Devices and streams watched at once; beyond it the one unheard for longest is no longer watched, and counted. */
 const MAX_WATCHED = 8_192;
 const MAX_RECORDINGS_PER_STREAM = 8;
@@ -89,11 +92,20 @@ export class SilenceWatch {
     heard.isExpected = false;
   }
 
-  /** Readings of this recording came before anybody listened, and it has not ended: they should go on. */
-  expect(device: string, stream: WatchedStream, recordingId: string, endUs: number, nowMs: number): void {
-    if (this.#streams.has(`${device}\n${stream}`)) return;
-    this.readings(device, stream, recordingId, endUs, nowMs, Number.NEGATIVE_INFINITY);
-    this.#heard(device, stream, nowMs).isExpected = true;
+  /** Whether readings of this stream came to this watch, or are expected already. */
+  knows(device: string, stream: WatchedStream): boolean {
+    return this.#streams.has(`${device}\n${stream}`);
+  }
+
+  /**
+   * Readings of this recording came before anybody listened, the newest so long ago, and it has not ended: they should go on. What was silent
+   * before is told as soon as whoever sends has had a moment to be heard.
+   */
+  expect(device: string, stream: WatchedStream, recordingId: string, endUs: number, forMs: number, nowMs: number): void {
+    if (this.knows(device, stream)) return;
+    const heardMs = nowMs - Math.min(Math.max(0, forMs), silenceLimits[stream].silentMs - EXPECTED_SOON_MS);
+    this.readings(device, stream, recordingId, endUs, heardMs, Number.NEGATIVE_INFINITY);
+    this.#heard(device, stream, heardMs).isExpected = true;
   }
 
   /** A recording ended because the device or its user ended it: nothing more is expected of this stream. */
