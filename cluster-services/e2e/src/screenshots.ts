@@ -14,7 +14,7 @@ const folder = fileURLToPath(new URL('../../../.github/pictures', import.meta.ur
 const COLUMNS = 132;
 const ROWS = 36;
 /** By then the synthetic patients have had their first seizures. */
-const RUN_MS = Number(process.env['SCREENSHOT_AFTER_S'] ?? 110) * 1000;
+const RUN_MS = Number(process.env['SCREENSHOT_AFTER_S'] ?? 58) * 1000;
 
 const data = mkdtempSync(join(tmpdir(), 'vw-pictures-'));
 const tmuxServer = `vw-pictures-${process.pid}`;

@@ -161,7 +161,7 @@ test('no failure is thrown away without a reason', () => {
 });
 
 test('every file, setting, flag and name that a document cites exists', () => {
-  const named = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+  const named = ['README.md', 'DATA.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md'];
   const documents = [...named, ...packageFolders().map((folder) => `${folder}/README.md`)].map((path) => ({ path, text: textOf(path) }));
   const scripts = packageFolders().flatMap((folder) => filesUnder(join(root, folder, 'bin'), /\.js$/));
   const packages = ['package.json', ...packageFolders().map((folder) => `${folder}/package.json`)];
