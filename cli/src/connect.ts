@@ -37,7 +37,7 @@ export async function connect(io: Io, options: ConnectOptions): Promise<Client> 
 }
 
 /** An https:// address. For commander's options. */
-export function parseHttpsUrl(text: string): string {
+function parseHttpsUrl(text: string): string {
   if (!URL.canParse(text) || new URL(text).protocol !== 'https:')
     throw new InvalidArgumentError('Give an address such as https://ward.example:8443.');
   return text;

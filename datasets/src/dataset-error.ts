@@ -73,7 +73,7 @@ export class DatasetError extends Error {
 }
 
 /** `night.edf, byte 236, number of data records: found 'x', expected a whole number`. */
-export function placeText({ file, at, unit, field, found, expected }: FilePlace): string {
+function placeText({ file, at, unit, field, found, expected }: FilePlace): string {
   const where = at === null || unit === null ? '' : `, ${unit} ${at}`;
   return `${file}${where}, ${field}: found ${found}, expected ${expected}`;
 }

@@ -54,7 +54,7 @@ export function gcd(a: bigint, b: bigint): bigint {
   return x;
 }
 
-export function divideRounded(num: bigint, den: bigint): bigint {
+function divideRounded(num: bigint, den: bigint): bigint {
   const doubled = 2n * (num < 0n ? -num : num) + den;
   const rounded = doubled / (2n * den);
   return num < 0n ? -rounded : rounded;

@@ -6,7 +6,7 @@ export { parseEventsTsv, szcoreTsv } from './annotations/szcore-tsv.ts';
 export { bonnKnownSegments } from './bonn/archive.ts';
 export * from './bonn/patient.ts';
 export * from './bonn/segments.ts';
-export { bonnSegmentSource } from './bonn/source.ts';
+export {} from './bonn/source.ts';
 export { builtInDatasets } from './catalogue/built-in.ts';
 export type { CatalogueEntry, Dataset } from './catalogue/entry.ts';
 export { type FetchOptions, type FetchProgress, type FetchResult, fetchDataset, fetchLimits } from './catalogue/fetch-dataset.ts';

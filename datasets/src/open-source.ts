@@ -40,7 +40,7 @@ export async function openSource(path: string, options: OpenOptions = {}): Promi
 }
 
 /** By what the file holds, not by how it is called: names lie more often than first bytes. */
-export async function formatOfFile(path: string): Promise<SourceFormat> {
+async function formatOfFile(path: string): Promise<SourceFormat> {
   const start = await look(path);
   if (formatOf(start) !== null) return 'edf';
   const format = start.includes(0) ? null : formatOfText(new TextDecoder().decode(start));

@@ -43,7 +43,7 @@ export function viewOf(model: WallModel, width: number, height: number, nowUs: n
   return { width, height, patients: model.patients(nowUs).length, alarms, detail: model.detail };
 }
 
-export function momentOf(model: WallModel, nowUs: number, look: Look): AlarmMoment {
+function momentOf(model: WallModel, nowUs: number, look: Look): AlarmMoment {
   return { nowUs, look, isSteady: model.isSteady, offGateways: offGateways(model.systemAlarms()) };
 }
 

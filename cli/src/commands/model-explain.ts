@@ -10,7 +10,7 @@ import { tableLines } from '../table.ts';
 type Options = ConnectOptions & { recording: string; window: number; channel?: number; json?: boolean };
 
 /** What was found in one window, and why. */
-export type Explained = {
+type Explained = {
   readonly recordingId: string;
   readonly modelHash: string;
   readonly score: WindowScore;
@@ -99,7 +99,7 @@ async function explainWindow(client: Client, { recording, window, channel: wante
 }
 
 /** The explanation for a person. */
-export function explainedLines(
+function explainedLines(
   { score, stored, channel, features, ...of }: Explained,
   channels: readonly Pick<ChannelScale, 'label'>[],
 ): string[] {

@@ -64,7 +64,7 @@ export async function verifyReplays(web: Client, options: VerifyOptions): Promis
 }
 
 /** Every capture of a replay beside what is stored of it, one after the other. */
-export async function* reportsOf(
+async function* reportsOf(
   web: Client,
   manifest: Manifest,
   { recording, signal }: Pick<VerifyOptions, 'recording' | 'signal'>,

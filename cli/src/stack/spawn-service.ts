@@ -9,7 +9,7 @@ const KEPT_LINES = 40;
 const LONGEST_LINE = 16_384;
 
 /** What a service process tells the one that supervises it. */
-export type ReadyMessage = { readonly type: 'ready'; readonly addresses: Addresses };
+type ReadyMessage = { readonly type: 'ready'; readonly addresses: Addresses };
 
 export type Command = { readonly command: string; readonly args: readonly string[] };
 

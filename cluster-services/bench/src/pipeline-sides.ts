@@ -95,7 +95,7 @@ export function pythonSide(name: string, rowsPerCommit: number, python: string, 
 }
 
 /** The same server, user and password, another database. */
-export function inDatabase(url: string, database: string): string {
+function inDatabase(url: string, database: string): string {
   const moved = new URL(url);
   moved.pathname = `/${database}`;
   return moved.href;

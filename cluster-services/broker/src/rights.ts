@@ -24,7 +24,7 @@ type ServiceRow = { readonly reads: readonly Stream[]; readonly writes: readonly
  * What each service's certificate may read and write, on both lanes. A gateway reads nothing and writes every stream of its own devices;
  * whose a device is the readers ask the registry, as nothing is looked up here.
  */
-export const serviceRights: Readonly<Record<ServiceId, ServiceRow>> = {
+const serviceRights: Readonly<Record<ServiceId, ServiceRow>> = {
   ingest: { reads: [], writes: [] },
   storage: { reads: [], writes: [] },
   prediction: { reads: ['recording', 'eeg'], writes: ['detection'] },

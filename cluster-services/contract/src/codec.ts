@@ -82,7 +82,7 @@ export const rate = rowOf<Rate>({
   num: checked(uint(limits.maxRatePart), (part) => part > 0, 'a positive part'),
   den: checked(uint(limits.maxRatePart), (part) => part > 0, 'a positive part'),
 });
-export const channelScale = rowOf<ChannelScale>({
+const channelScale = rowOf<ChannelScale>({
   label: text(limits.maxLabelBytes),
   unit: text(limits.maxUnitBytes),
   digitalMin: int,

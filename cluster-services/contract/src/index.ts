@@ -40,7 +40,6 @@ export {
   type DataStream,
   dataStreams,
   formatTopic,
-  isStream,
   parseTopic,
   type Stream,
   shardOf,

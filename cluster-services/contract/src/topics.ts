@@ -57,7 +57,7 @@ export function parseTopic(text: string): Decoded<Topic> {
   return { ok: true, value: { shard, gateway, device, stream, live: lane === 'live' } };
 }
 
-export function isStream(text: string): text is Stream {
+function isStream(text: string): text is Stream {
   return knownStreams.has(text);
 }
 

@@ -3,12 +3,6 @@ export function sigmoid(logit: number): number {
   return logit >= 0 ? 1 / (1 + Math.exp(-logit)) : Math.exp(logit) / (1 + Math.exp(logit));
 }
 
-/** ln(p / (1 - p)), for probabilities kept inside (1e-7, 1 - 1e-7). */
-export function logitOf(probability: number): number {
-  const inside = Math.min(1 - 1e-7, Math.max(1e-7, probability));
-  return Math.log(inside / (1 - inside));
-}
-
 /** The temperature that makes the logits most likely for the truth: one number, so that it cannot change any order. */
 export function fitTemperature(logits: readonly number[], truth: readonly boolean[]): number {
   const loss = (temperature: number) =>

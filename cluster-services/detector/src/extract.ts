@@ -12,7 +12,7 @@ import {
 import { featuresOf } from './features.ts';
 
 /** From this share of power on a window is notched before its features are taken; the gate refuses it from ten times as much. */
-export const NOTCH_SHARE = 0.01;
+const NOTCH_SHARE = 0.01;
 
 export type Extracted = { readonly quality: Quality; readonly features: Float64Array };
 

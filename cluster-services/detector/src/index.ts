@@ -12,7 +12,6 @@ export {
   type RecalledBaselines,
   type RefusalReason,
   type StreamSamples,
-  streamRatesHz,
 } from './stream.ts';
 export {
   type Explanation,

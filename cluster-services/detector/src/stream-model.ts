@@ -46,7 +46,7 @@ export type StreamGolden = {
 export const inputNames: readonly string[] = [...featureNames, 'own baseline'];
 
 export const streamModelUrl = new URL('../model/eeg-4s.json', import.meta.url);
-export const streamGoldenUrl = new URL('../model/eeg-4s-golden.json', import.meta.url);
+const streamGoldenUrl = new URL('../model/eeg-4s-golden.json', import.meta.url);
 
 /** The shipped model. */
 export function readStreamModel(url: URL = streamModelUrl): StreamModel {

@@ -74,7 +74,7 @@ const JUMP_LOG = Math.LN2;
 type UsableChannel = { readonly index: number; readonly gain: Gain; readonly rails: Rails; baseline: RunningBaseline };
 
 /** The rates a stream takes; others are refused, window by window. Below, 40 Hz EEG does not fit; above, nothing is gained. */
-export const streamRatesHz = { min: 100, max: 2048 } as const;
+const streamRatesHz = { min: 100, max: 2048 } as const;
 
 /**
  * Hops of samples that a window looks back before its first: where a baseline is still sought, that memory and the filter's start before

@@ -1,7 +1,7 @@
 import type { Message } from '@vitalwire/contract';
 
 /** A reading counts as present when it arrives at most this long after it was measured: what is older is history being caught up. */
-export const PRESENT_MS = 5_000;
+const PRESENT_MS = 5_000;
 
 export type Hole = { readonly of: string; readonly ms: number; readonly afterMs: number };
 type Arrival = { readonly atMs: number; readonly ageMs: number };

@@ -9,7 +9,7 @@ export type GroupCommitLimits = {
   readonly deadlineMs: number;
 };
 
-export const groupCommitLimits: GroupCommitLimits = {
+const groupCommitLimits: GroupCommitLimits = {
   rowsPerCommit: 200,
   bytesPerCommit: 4 * 1024 * 1024,
   waitingBytes: 96 * 1024 * 1024, // the front door's own bound is lower; this one holds if senders come and go

@@ -1,6 +1,6 @@
 export type LaneRules = { readonly onAboveMs: number; readonly offBelowMs: number; readonly offAfterMs: number };
 
-export const laneRules: LaneRules = { onAboveMs: 2_000, offBelowMs: 1_000, offAfterMs: 3_000 };
+const laneRules: LaneRules = { onAboveMs: 2_000, offBelowMs: 1_000, offAfterMs: 3_000 };
 
 /** When live copies are sent: from the moment the oldest un-acknowledged chunk is too old until it has been young for a while. */
 export class LaneSwitch {

@@ -7,7 +7,7 @@ import type { ScoringPool } from './scoring/pool.ts';
 import type { RecordedBaselines, StorageQueries } from './storage-queries.ts';
 
 /** Chunks read from storage at once: half a minute. */
-export const CHUNKS_PER_PAGE = 120;
+const CHUNKS_PER_PAGE = 120;
 /** An agent that restarts again and again leaves short recordings; so many of them are followed back. */
 const MAX_PREDECESSORS = 16;
 /** A recording that began so soon after the end of its predecessor, with the same montage, goes on with its baselines: an agent that restarted. */

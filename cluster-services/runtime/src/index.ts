@@ -63,5 +63,5 @@ export {
   readIdentitySync,
 } from './pki.ts';
 export { type Health, Probes, type ProbesOptions } from './probes.ts';
-export { type ServiceEnv, version } from './service.ts';
+export { version } from './service.ts';
 export { sourceExecArgv, untilWorkerEnds, workerUrl } from './source.ts';

@@ -1,14 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
-
-/** What a service is given besides its configuration. */
-export type ServiceEnv = {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly log: Log;
-  readonly clock: Clock;
-};
 
 const Manifest = z.object({ version: z.string() });
 

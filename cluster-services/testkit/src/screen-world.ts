@@ -267,7 +267,7 @@ export class ScreenWorld {
   }
 }
 
-export type TestDeviceOptions = {
+type TestDeviceOptions = {
   clockErrorUs?: number;
   clock?: ClockState;
   replay?: ReplayMark | null;
@@ -276,7 +276,7 @@ export type TestDeviceOptions = {
 };
 
 /** A gateway with its own certificate that sends whatever a test wants. */
-export class TestGateway {
+class TestGateway {
   readonly id: string;
   readonly session: string;
   readonly #publisher: DurablePublisher;
@@ -340,7 +340,7 @@ export class TestGateway {
 }
 
 /** One device: an EEG recording, a heart-rate recording, and detections about the EEG. */
-export class TestDevice {
+class TestDevice {
   readonly id: string;
   readonly gateway: TestGateway;
   readonly eegId: string;

@@ -9,7 +9,7 @@ export const BASELINE_MEMORY_HOPS = 300;
 /** Calm windows among them that it needs; with fewer the population's value stands. */
 export const BASELINE_NEEDED = 60;
 /** Which value among the calm windows is "usual". */
-export const BASELINE_QUANTILE = 0.5;
+const BASELINE_QUANTILE = 0.5;
 /** After the last window like a seizure nothing joins a baseline for so many windows: what lies between two of them is no rest. */
 export const BASELINE_CLOSED_HOPS = 60;
 

@@ -36,7 +36,7 @@ export type FreshnessKind = 'eeg' | 'heart-rate';
 export type Freshness = 'fresh' | 'grey' | 'overdue' | 'hidden' | 'unknown';
 
 /** From which age on a stream's last value is greyed, named overdue and hidden. The age itself is always shown. */
-export const freshnessLimitsMs = {
+const freshnessLimitsMs = {
   eeg: { grey: 3_000, overdue: 10_000, hidden: 60_000 },
   'heart-rate': { grey: 15_000, overdue: 60_000, hidden: 300_000 },
 } as const satisfies Record<FreshnessKind, { grey: number; overdue: number; hidden: number }>;

@@ -15,7 +15,7 @@ export * from './recent-verdict.ts';
 export { Resampler } from './resampler.ts';
 export { alarmFromText, alarmRuleLines } from './rule-words.ts';
 export * from './scoring/index.ts';
-export { reasonText, type ShownState, STATE_AGE_SHOWN_MS, type StateWord, shownState, sourceMarks, stateWord } from './screen-words.ts';
+export { reasonText, type ShownState, type StateWord, shownState, sourceMarks, stateWord } from './screen-words.ts';
 export * from './signal-chain.ts';
 export * from './spectrum.ts';
 export * from './sweep.ts';

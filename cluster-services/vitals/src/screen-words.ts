@@ -29,7 +29,7 @@ export function stateWord(verdict: Verdict | null, age: AgeMs | null): { state: 
 }
 
 /** From this age on the age of a state stands beside its word on every screen. */
-export const STATE_AGE_SHOWN_MS = 2_000;
+const STATE_AGE_SHOWN_MS = 2_000;
 
 export type ShownState = {
   readonly state: StateWord;

@@ -11,7 +11,7 @@ import { categoryOf, compareAlarms } from '@vitalwire/vitals';
 import type { KeptBoard } from './kept-ward.ts';
 
 export type BoardLimits = { readonly maxAlarms: number; readonly maxPauses: number };
-export const boardLimits: BoardLimits = { maxAlarms: 20_000, maxPauses: 10_000 };
+const boardLimits: BoardLimits = { maxAlarms: 20_000, maxPauses: 10_000 };
 
 /** The only service that may send alarms (the front door sees to it); everybody else who does is a gateway. */
 export const ALARMS_SERVICE = 'alarms';

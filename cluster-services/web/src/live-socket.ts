@@ -5,7 +5,7 @@ import type { LiveHub, Outgoing, Viewer, ViewerSocket, Wish } from './live-hub.t
 import { textFrame } from './socket-frame.ts';
 
 /** Close codes a viewer may see; the 4xxx are ours. */
-export const closeCodes = { goingAway: 1001, badMessage: 4400, tooManyViewers: 4429 } as const;
+const closeCodes = { goingAway: 1001, badMessage: 4400, tooManyViewers: 4429 } as const;
 
 export type LiveSocketOptions = {
   socket: WebSocket;

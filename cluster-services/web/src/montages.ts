@@ -1,6 +1,6 @@
 import type { Montage, RecordingStart } from '@vitalwire/contract';
 
-export const maxMontages = 1_000;
+const maxMontages = 1_000;
 
 /** How to read samples, by montage hash: a live chunk names its montage, and its start record may still wait in a backlog. */
 export class Montages {

@@ -2,7 +2,7 @@ import type { Outgoing } from './live-hub.ts';
 
 export type RecentLimits = { readonly keepMs: number; readonly maxBytes: number };
 /** One page of a strip, for all devices together in bounded memory. */
-export const recentLimits: RecentLimits = { keepMs: 10_000, maxBytes: 32 * 1024 * 1024 };
+const recentLimits: RecentLimits = { keepMs: 10_000, maxBytes: 32 * 1024 * 1024 };
 
 type Kept = { readonly outgoing: Outgoing; readonly atMs: number };
 

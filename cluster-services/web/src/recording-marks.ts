@@ -1,6 +1,6 @@
 import type { ReplayMark } from '@vitalwire/contract';
 
-export const maxRecordingMarks = 20_000;
+const maxRecordingMarks = 20_000;
 
 /** Which recordings are replays, by their start records: null is none, and undefined that its start record was not seen. */
 export class RecordingMarks {

@@ -1,7 +1,7 @@
 type Range = { from: number; to: number };
 
 export type SeenLimits = { readonly maxRecordings: number; readonly maxRangesPerRecording: number };
-export const seenLimits: SeenLimits = { maxRecordings: 4_096, maxRangesPerRecording: 64 };
+const seenLimits: SeenLimits = { maxRecordings: 4_096, maxRangesPerRecording: 64 };
 
 /**
  * Which (recording, seq) have passed, so that a chunk that came on the live lane is not shown again when its durable copy follows.

@@ -5,7 +5,7 @@ import { type AnnotationFile, byOnset } from './annotation-file.ts';
 import { seizureMeaning } from './seizure-words.ts';
 
 /** The columns of SzCORE, in the order its reader wants. */
-export const szcoreColumns = ['onset', 'duration', 'eventType', 'confidence', 'channels', 'dateTime', 'recordingDuration'] as const;
+const szcoreColumns = ['onset', 'duration', 'eventType', 'confidence', 'channels', 'dateTime', 'recordingDuration'] as const;
 
 /** Reads a BIDS events file, of SzCORE (`eventType`) or plain (`trial_type`). Background rows say that there is nothing and are left out. */
 export function parseEventsTsv(text: string): AnnotationFile {

@@ -13,7 +13,7 @@ export async function openBonnText(path: string): Promise<SignalSource> {
 }
 
 /** One segment of the collection on this machine; all of a segment of set S is a seizure. */
-export function bonnSegmentSource(set: BonnSet, number: number): SignalSource {
+function bonnSegmentSource(set: BonnSet, number: number): SignalSource {
   const samples = readBonnSegment(set, number);
   const durationUs = Math.round((samples.length * bonnRate.den * 1e6) / bonnRate.num);
   const seizure: SourceAnnotation = { onsetUs: 0, durationUs, type: 'seizure', text: 'seizure', channels: [] };

@@ -4,7 +4,7 @@ import { signalFields } from './layout.ts';
 const FIELD_CHARS = 8;
 
 /** A number in eight characters, without an exponent; null when it does not fit at all. */
-export function numberText(value: number): { readonly text: string; readonly exact: boolean } | null {
+function numberText(value: number): { readonly text: string; readonly exact: boolean } | null {
   const whole = String(value);
   if (whole.length <= FIELD_CHARS && !whole.includes('e')) return { text: whole, exact: true };
   for (let decimals = FIELD_CHARS - 2; decimals >= 0; decimals -= 1) {

@@ -14,7 +14,7 @@ export function onsetText(us: number): string {
 }
 
 /** The first list of a record: when it begins. */
-export function timeKeepingTal(onsetUs: number): Uint8Array {
+function timeKeepingTal(onsetUs: number): Uint8Array {
   return utf8.encode(`${onsetText(onsetUs)}\x14\x14\0`);
 }
 

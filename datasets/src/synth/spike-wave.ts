@@ -3,7 +3,7 @@ import type { Seizure } from './schedule.ts';
 import { smoothNoiseAt } from './white-noise.ts';
 
 /** One cycle of spike and slow wave: mean 0, standard deviation 1, the spike negative as it is on the scalp. */
-export const cycleShape: Float64Array = makeCycle(1024);
+const cycleShape: Float64Array = makeCycle(1024);
 
 /** The course of one seizure over a block: how many cycles have passed, and how strong it is in µV (standard deviation). */
 export type SeizureCourse = { readonly seizure: Seizure; readonly cycles: Float64Array; readonly uv: Float64Array };

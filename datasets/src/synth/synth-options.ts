@@ -44,7 +44,7 @@ export type CheckedOptions = {
   readonly startedAtUs: number;
 };
 
-export const synthLimits = {
+const synthLimits = {
   maxDurationS: 7 * 86_400,
   maxRateHz: 20_000,
   minRateHz: 1,

@@ -51,7 +51,7 @@ export class TooManyPoints extends Error {
 export const expectedShape =
   '{"data": {"metrics": [{"name": "heart_rate", "units": "count/min", "data": [{"Min": …, "Avg": …, "Max": …, "date": "2026-01-31 08:00:00 +0100"}, …]}, …]}}';
 export const heartRateMetric = 'heart_rate';
-export const PHONE_BATCH = 256; // readings that are committed together: the EEG of other devices waits for that many at most
+const PHONE_BATCH = 256; // readings that are committed together: the EEG of other devices waits for that many at most
 const EVENT_BATCH = 16;
 const MAX_POINTS = 1_000_000;
 const MAX_NAME = 200;

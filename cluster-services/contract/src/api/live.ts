@@ -28,7 +28,7 @@ export type LiveRequest = z.infer<typeof LiveRequest>;
 
 const Revision = z.union([z.string(), z.number()]);
 /** What the server says in text. A viewer ignores types it does not know. */
-export const LiveNotice = z.discriminatedUnion('type', [
+const LiveNotice = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
     nowUs: z.number(),
@@ -48,7 +48,7 @@ export const LiveNotice = z.discriminatedUnion('type', [
     patients: z.array(PatientState),
   }),
 ]);
-export type LiveNotice = z.infer<typeof LiveNotice>;
+type LiveNotice = z.infer<typeof LiveNotice>;
 
 /** One message as it reached the cluster. */
 export type LiveFrame = {

@@ -1,5 +1,3 @@
-import { seededRandom } from './seeded-random.ts';
-
 /** Changes a signal of microvolts the way a bad electrode, cable or setting would. `strength` 1 is what the report measures. */
 export type Disturbance = {
   readonly name: string;
@@ -54,16 +52,6 @@ export const probes: readonly { readonly name: string; at(index: number, rateHz:
   { name: 'white noise, SD 200 µV', at: (_, __, random) => 200 * gaussian(random) },
   { name: 'muscle bursts', at: (index, _, random) => (Math.floor(index / 90) % 2 === 0 ? 10 : 150) * gaussian(random) },
 ];
-
-/** `count` windows of a probe, the same every time. */
-export function probeWindows(probe: (typeof probes)[number], count: number, windowSamples: number, rateHz: number): Float64Array[] {
-  const random = seededRandom(1);
-  return Array.from({ length: count }, (_, window) =>
-    Float64Array.from({ length: windowSamples }, (__, index) =>
-      Math.max(-2048, Math.min(2047, probe.at(window * windowSamples + index, rateHz, random))),
-    ),
-  );
-}
 
 function gaussian(random: () => number): number {
   return Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random());

@@ -210,7 +210,7 @@ function refusals(judged: readonly Judgement[]): Record<string, number> {
 }
 
 /** The shipped model on what it has never seen. */
-export async function measureShipped(
+async function measureShipped(
   { model: bytes, golden, segments, heldOut, probeSeconds = 200 }: EvaluateOptions,
   progress: (message: string) => void,
 ) {

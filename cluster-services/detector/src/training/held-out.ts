@@ -197,7 +197,7 @@ function aucOf(judged: readonly JudgedWindow[]): Record<Task, number> {
   return { all: of('all'), 'F+N': of('F+N') };
 }
 
-export function outcomeOf(scores: readonly WindowScore[]): Outcome {
+function outcomeOf(scores: readonly WindowScore[]): Outcome {
   const share = (matches: (score: WindowScore) => boolean) => scores.filter(matches).length / Math.max(1, scores.length);
   return {
     windows: scores.length,

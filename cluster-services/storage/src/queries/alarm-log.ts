@@ -12,7 +12,7 @@ import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { refusals } from './errors.ts';
 
-export const alarmLogLimits = {
+const alarmLogLimits = {
   logs: 5_000, // logs that one answer looks into
   scannedPerAnswer: 20_000, // lines looked at for one answer; a page may so be short and still have a next one
   openLookBackUs: 30 * 86_400_000_000, // an alarm nobody has seen to for longer is found by asking for its time

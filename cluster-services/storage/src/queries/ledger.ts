@@ -48,7 +48,7 @@ export function accountFor(facts: LedgerFacts): SeqAccount {
   };
 }
 
-export const ledgerLimits = { gapsPerRecording: 10_000, quarantinedPerRecording: 10_000 } as const;
+const ledgerLimits = { gapsPerRecording: 10_000, quarantinedPerRecording: 10_000 } as const;
 
 /** The ledger of one recording. */
 export async function ledgerOf(db: Kysely<ReadingsTables>, recording: Recording, stored: StoredSeqs): Promise<LedgerOfRecording> {

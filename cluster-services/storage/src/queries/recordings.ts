@@ -170,7 +170,7 @@ export async function extentOf(db: Kysely<ReadingsTables>, recording: Recording,
 
 export type ChunkTimes = { readonly seq: number; readonly measuredAtUs: number; readonly spanUs: number };
 
-export async function timesAt(db: Kysely<ReadingsTables>, recordingId: string, seq: number): Promise<ChunkTimes | null> {
+async function timesAt(db: Kysely<ReadingsTables>, recordingId: string, seq: number): Promise<ChunkTimes | null> {
   const row = await db
     .selectFrom('chunk')
     .select(['seq', 'measured_at_us', 'span_us'])

@@ -8,7 +8,7 @@ import { countOf, intersect, type SeqRange } from './seq-ranges.ts';
 import { Pace } from './slices.ts';
 import type { StoredSeqs } from './stored-seqs.ts';
 
-export const samplesLimits = { chunksPerQuery: 50_000, chunksPerPage: 64 } as const;
+const samplesLimits = { chunksPerQuery: 50_000, chunksPerPage: 64 } as const;
 
 export type SamplesWish = { readonly fromUs?: number | undefined; readonly toUs?: number | undefined; readonly points: number };
 

@@ -6,7 +6,7 @@ export function breathe(): Promise<void> {
 }
 
 /** How long a slice of work may hold the event loop. */
-export const SLICE_MS = 8;
+const SLICE_MS = 8;
 
 /** A pace for loops: `await pace.step()` yields whenever a slice is used up, and stops when nobody waits for the answer any more. */
 export class Pace {

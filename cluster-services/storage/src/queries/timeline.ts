@@ -10,7 +10,7 @@ import { Pace } from './slices.ts';
 import type { StoredSeqs } from './stored-seqs.ts';
 import { clockSteps, closedUp } from './time-runs.ts';
 
-export const timelineLimits = { ranges: 50_000, readings: 2_000_000, gapStreams: 2_000, gapsPerStream: 2_000 } as const;
+const timelineLimits = { ranges: 50_000, readings: 2_000_000, gapStreams: 2_000, gapsPerStream: 2_000 } as const;
 
 /** Between two recordings of one device there is always a little time; less than this is no pause. */
 const MOMENT_US = 50_000;

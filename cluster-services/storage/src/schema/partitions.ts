@@ -5,8 +5,8 @@
  */
 export type DayPartition = { readonly name: string; readonly lessThan: string };
 
-export const partitionLimits = { daysBack: 8, daysAhead: 7 } as const;
-export const unsetClockPartition = 'p_unset_clock';
+const partitionLimits = { daysBack: 8, daysAhead: 7 } as const;
+const unsetClockPartition = 'p_unset_clock';
 export const futurePartition = 'p_future';
 
 const DAY_US = 86_400_000_000;

@@ -82,7 +82,7 @@ export type RouteDeps = {
   readonly onNewGeneration: () => void;
 };
 
-export const routeLimits = {
+const routeLimits = {
   recordingsPerLedger: 2_000,
   devicesPerAnswer: 5_000,
   quarantineItems: 100,

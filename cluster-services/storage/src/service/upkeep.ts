@@ -10,7 +10,7 @@ import type { ReadingsTables, RegistryTables } from '../schema/tables.ts';
 import type { DatabaseHandle } from './database-handle.ts';
 
 /** `announcedMs`: how far back a round looks for new devices; a gateway whose clock is further behind is found by the whole look. */
-export const upkeepTimes = { pulseMs: 5_000, partitionsMs: 3_600_000, announcedMs: 3_600_000, allAnnouncedMs: 600_000 } as const;
+const upkeepTimes = { pulseMs: 5_000, partitionsMs: 3_600_000, announcedMs: 3_600_000, allAnnouncedMs: 600_000 } as const;
 
 /**
  * What has to be done now and then: a pulse that shows a restored backup, the owners of devices that

@@ -2,13 +2,12 @@ import type { SourceFile } from '../source-tree.ts';
 
 /**
  * Exported names that no other file uses. A type counts as used where an export of its own file needs it to be said (a parameter, a field, a result):
- * whoever calls that may want its name. An `index.ts` that hands a name on is no user.
+ * whoever calls that may want its name. A file that only hands a name on is no user.
  */
 export function deadExports(sources: readonly SourceFile[]): string[] {
-  const words = new Map(sources.map(({ path, text }) => [path, wordsOf(text)]));
+  const words = new Map(sources.map(({ path, text }) => [path, wordsOf(text.replace(HANDED_ON, ''))]));
   const users = new Map<string, string[]>();
-  for (const [path, its] of words)
-    if (!path.endsWith('/index.ts')) for (const word of its) users.set(word, [...(users.get(word) ?? []), path]);
+  for (const [path, its] of words) for (const word of its) users.set(word, [...(users.get(word) ?? []), path]);
   return sources
     .filter(({ isTest }) => !isTest)
     .flatMap((source) =>
@@ -20,6 +19,8 @@ export function deadExports(sources: readonly SourceFile[]): string[] {
         .map(({ name }) => `${source.path}: nobody uses ${name}`),
     );
 }
+
+const HANDED_ON = /^export (type )?(\*|\{[^}]*\}) from '[^']+';/gm;
 
 type Exported = { readonly name: string; readonly isType: boolean; readonly text: string };
 

@@ -2,7 +2,7 @@ import { Visitor } from 'oxc-parser';
 import type { SourceFile } from '../source-tree.ts';
 
 /** Most files fit two screens, most functions one glance; beyond these a room is looked for. Lines. */
-export const sizeLimits = { file: 400, function: 70 } as const;
+const sizeLimits = { file: 400, function: 70 } as const;
 
 type Span = { readonly start: number; readonly end: number };
 

@@ -9,6 +9,6 @@ export { type HeartRateInput, HeartRateWatch, isHeartRate } from './heart-rate-w
 export { type AlarmRecord, categoryOf, isLatching, rankOfPriority, recordOf } from './record.ts';
 export * from './rules.ts';
 export { type Episode, SeizureTimeline, type VotingWindow } from './seizure-timeline.ts';
-export { badSignalOf, type DetectionInput, SignalWatch } from './signal-watch.ts';
-export { SilenceWatch, type Spoken, silenceLimits, type WatchedStream } from './silence-watch.ts';
+export { type DetectionInput, SignalWatch } from './signal-watch.ts';
+export { SilenceWatch, type Spoken, type WatchedStream } from './silence-watch.ts';
 export type { Statement } from './statement.ts';

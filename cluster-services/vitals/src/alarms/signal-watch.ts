@@ -27,7 +27,7 @@ const watched = ['lead-off', 'poor-signal', 'model-unavailable'] as const satisf
 type Watched = (typeof watched)[number];
 
 /** Which technical condition a refused window speaks for; null for one that was judged, or simply unsure. */
-export function badSignalOf({ verdict, reason }: Pick<DetectionInput, 'verdict' | 'reason'>): Watched | null {
+function badSignalOf({ verdict, reason }: Pick<DetectionInput, 'verdict' | 'reason'>): Watched | null {
   if (verdict === 'unsure') return reason === 'unlike-training' ? 'poor-signal' : null;
   if (verdict !== 'not-scorable') return null;
   switch (reason) {

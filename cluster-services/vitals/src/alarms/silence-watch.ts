@@ -6,7 +6,7 @@ export type WatchedStream = 'eeg' | 'heart-rate';
 export type Spoken = { readonly device: string; readonly statement: Statement };
 
 /** (n) the table of stale data of our notes; a gateway says how it is every 5 s. Milliseconds on the receiver's clock. */
-export const silenceLimits = {
+const silenceLimits = {
   eeg: { silentMs: 10_000, urgentMs: 60_000 },
   'heart-rate': { silentMs: 60_000, urgentMs: 300_000 },
   gatewayMs: 15_000,

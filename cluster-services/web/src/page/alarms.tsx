@@ -21,7 +21,7 @@ import type { WardStore } from './ward-store.ts';
 const POLITE_EVERY_MS = 5_000;
 
 /** Mark and word of an alarm: the only thing that flashes, and only while it asks for attention. Without filling: acknowledged. */
-export function Badge({ alarm, pauses, nowUs }: { alarm: AlarmInfo; pauses: readonly AlarmPause[]; nowUs: number }) {
+function Badge({ alarm, pauses, nowUs }: { alarm: AlarmInfo; pauses: readonly AlarmPause[]; nowUs: number }) {
   const { key, mark, word } = alarmWord(alarm);
   const fill = isUnacknowledged(alarm) ? 'is-filled' : '';
   const flash = isSignalling(alarm, pauses, nowUs) && alarm.category === 'physiological' && alarm.priority !== 'low' ? 'is-flashing' : '';
