@@ -3,7 +3,6 @@ import {
   AlarmLog,
   AlarmLogQuery,
   AllLimits,
-  isId,
   isServiceId,
   LeasePost,
   Leases,
@@ -17,13 +16,9 @@ import { refusals } from '../queries/errors.ts';
 import { allLimits, limitsOf, putLimits } from '../registry/alarm-limits.ts';
 import { renewLeases } from '../registry/leases.ts';
 import { isOwnedWithin, Registry } from '../registry/registry.ts';
-import type { RouteDeps } from './routes.ts';
+import { NoQuery, OfId, type RouteDeps } from './route-parts.ts';
 
-const OfPatient = z.strictObject({
-  id: z.string().refine(isId, { error: 'expected 1 to 63 letters, digits, dots, hyphens or underscores' }),
-});
 const OfKind = z.strictObject({ kind: z.enum(['alarms', 'prediction']) });
-const NoQuery = z.strictObject({});
 
 /** The log of alarms, the limits of patients, and who works on which shard. */
 export function addAlarmRoutes(api: Api, { readings, registry, clock }: RouteDeps): void {
@@ -43,13 +38,11 @@ export function addAlarmRoutes(api: Api, { readings, registry, clock }: RouteDep
   api.get('/v1/alarm-limits', { schema: { querystring: NoQuery, response: { 200: AllLimits } } }, () => registry.use(allLimits));
   api.get(
     '/v1/patients/:id/alarm-limits',
-    { schema: { params: OfPatient, querystring: NoQuery, response: { 200: PatientLimits } } },
+    { schema: { params: OfId, querystring: NoQuery, response: { 200: PatientLimits } } },
     (request) => registry.use((db) => limitsOf(db, request.params.id)),
   );
-  api.put(
-    '/v1/patients/:id/alarm-limits',
-    { schema: { params: OfPatient, body: LimitsPut, response: { 200: PatientLimits } } },
-    (request) => registry.use((db) => putLimits(db, request.params.id, request.body, clock.nowUs())),
+  api.put('/v1/patients/:id/alarm-limits', { schema: { params: OfId, body: LimitsPut, response: { 200: PatientLimits } } }, (request) =>
+    registry.use((db) => putLimits(db, request.params.id, request.body, clock.nowUs())),
   );
   api.post('/v1/leases/:kind', { schema: { params: OfKind, body: LeasePost, response: { 200: Leases } } }, (request) =>
     registry.use((db) => renewLeases(db, request.params.kind, request.body, clock.nowUs())),
