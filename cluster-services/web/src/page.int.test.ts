@@ -1,105 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { removeTempDir, tempDir, until } from '@vitalwire/testkit';
-import { ScreenWorld } from '@vitalwire/testkit/screen-world';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { buildPage } from '../vite.config.ts';
-
-const chromiumArgs = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--no-first-run',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-let pageDir: string;
-let browser: Browser;
-let world: ScreenWorld;
-let page: Page;
-let close: (() => Promise<void>) | null = null;
-const complaints: string[] = [];
-
-beforeAll(async () => {
-  pageDir = tempDir('vw-page-');
-  await buildPage(pageDir);
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: chromiumArgs });
-});
-
-afterAll(async () => {
-  await browser.close();
-  removeTempDir(pageDir);
-});
-
-afterEach(async () => {
-  await close?.();
-  close = null;
-});
-
-async function open(fragment = `#token=${world.token}`, reducedMotion: 'reduce' | 'no-preference' = 'no-preference'): Promise<void> {
-  complaints.length = 0;
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, reducedMotion });
-  page = await context.newPage();
-  await countTones();
-  close = async () => {
-    await context.close();
-    await world.stop();
-  };
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (/content security policy/i.test(message.text())) complaints.push(message.text());
-  });
-  await page.goto(`${world.url}/${fragment}`);
-}
-
-async function startWorld(): Promise<void> {
-  world = await ScreenWorld.start({ pageDir, storageTimeoutMs: 300 });
-  world.addPatient('p1', 'Bed 1', ['eeg-1', 'hr-1']);
-  world.addPatient('p2', 'Bed 2', ['eeg-2']);
-  await world.ready();
-}
-
-// Pixels of the strip that have the colour of a live trace.
-function tracePixels(): Promise<number> {
-  return page.evaluate(() => {
-    const canvas = document.querySelector('canvas');
-    const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
-    let count = 0;
-    for (let at = 0; at < data.length; at += 4) if ((data[at + 1] ?? 0) > 180 && (data[at] ?? 0) < 160) count += 1;
-    return count;
-  });
-}
-
-async function axeViolations(): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(() =>
-    (window as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } }).axe
-      .run()
-      .then((result) => result.violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0]?.html}`)),
-  );
-}
-
-// Tones the page has begun to play.
-function tones(): Promise<number> {
-  return page.evaluate(() => (window as unknown as { tones?: number }).tones ?? 0);
-}
-
-async function countTones(): Promise<void> {
-  await page.addInitScript(() => {
-    const counted = window as unknown as { tones: number };
-    counted.tones = 0;
-    const start = Reflect.get(OscillatorNode.prototype, 'start') as (when?: number) => void;
-    OscillatorNode.prototype.start = function (this: OscillatorNode, when?: number) {
-      counted.tones += 1;
-      Reflect.apply(start, this, [when]);
-    };
-  });
-}
+import { until } from '@vitalwire/testkit';
+import { expect, test } from 'vitest';
+import { axeViolations, complaints, open, page, startWorld, tones, world } from './test-page.ts';
 
 test('the page type-checks', () => {
   const tsc = fileURLToPath(new URL('../../../node_modules/.bin/tsc', import.meta.url));
@@ -324,79 +227,13 @@ test('connected to silence is not live, and a pause is seen for as long as it la
   await until(async () => /acknowledged by nurse-9 .*sound off 1:5\d by nurse-9/s.test(await tile.innerText()), 5_000);
 });
 
-test('on a phone no text lies on another, the ward stands above patient and label, and a tap on a tile brings its patient into sight', async () => {
-  await startWorld();
-  world.addPatient('p3', 'Somebody whose name is long', ['eeg-3']);
-  for (let bed = 4; bed < 9; bed++) world.addPatient(`p${bed}`, `Bed ${bed}`, []);
-  await world.ready();
-  const device = (await world.gateway()).device('eeg-1', { replay: { speed: 1, source: 'Bonn' } });
-  await device.announce();
-  await open();
-  await device.sendEeg([1, 2, 3]);
-  for (let window = 0; window < 3; window++) await device.sendDetection(window, 'seizure', 0.97);
-  await world.alarms.raise('eeg-1', 'heart-rate-extreme-high', { value: 190, limit: 150, text: 'x' });
-  await world.alarms.raise('eeg-1', 'no-data', { text: 'x' });
-  for (const width of [320, 390, 600]) {
-    await page.setViewportSize({ width, height: 800 });
-    await page.getByRole('button', { name: /Bed 1/ }).locator('.badge').getByText('NO DATA').waitFor();
-    const found = await page.evaluate(() => {
-      // Leaves with text inside the tiles: none may reach into another, or out of its tile.
-      const overlaps: string[] = [];
-      for (const tile of document.querySelectorAll('.tile')) {
-        const leaves = [...tile.querySelectorAll('span')].filter(
-          (node) => node.childElementCount === 0 && node.textContent !== '' && getComputedStyle(node).position !== 'absolute',
-        );
-        const boxes = leaves.map((node) => {
-          const range = document.createRange();
-          range.selectNodeContents(node);
-          return { text: node.textContent, box: range.getBoundingClientRect() };
-        });
-        const outside = tile.getBoundingClientRect();
-        for (const [index, { text, box }] of boxes.entries()) {
-          if (box.right > outside.right + 1) overlaps.push(`${text} leaves its tile`);
-          for (const other of boxes.slice(index + 1)) {
-            const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
-            const down = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
-            if (across > 1 && down > 3) overlaps.push(`${text} on ${other.text}`);
-          }
-        }
-      }
-      const top = (selector: string) => document.querySelector(selector)?.getBoundingClientRect().top ?? 0;
-      return {
-        overlaps,
-        order: [top('.patients'), top('.patient'), top('.label')],
-        isWide: document.documentElement.scrollWidth > innerWidth,
-      };
-    });
-    expect(found.overlaps, `${width} px`).toEqual([]);
-    expect(found.order).toEqual(found.order.toSorted((a, b) => a - b));
-    expect(found.isWide, `${width} px`).toBe(false);
-  }
-  await page.getByRole('button', { name: /Somebody/ }).click();
-  const section = page.getByRole('region', { name: 'Patient Somebody whose name is long' });
-  await until(async () => {
-    const box = await section.boundingBox();
-    return box !== null && box.y > -20 && box.y < 200;
-  }, 3_000);
-  await page.getByRole('button', { name: 'All patients' }).click();
-  await until(() => page.evaluate(() => scrollY === 0), 3_000);
-  expect(await axeViolations()).toEqual([]);
-});
-
-test('a wrong token is called one, and the right one of the next address is taken', async () => {
-  await startWorld();
-  await open('#token=not-the-one');
-  await page.getByText('This token is not, or no longer, valid here.').waitFor();
-  await page.getByText('token refused').waitFor();
-  expect(await page.getByText('connection lost').count()).toBe(0);
-  await page.goto(`${world.url}/#token=${world.token}`);
-  await page.reload();
-  await page.getByRole('button', { name: /Bed 1/ }).waitFor();
-});
-
-test('without a token it says how to get one, and shows the label', async () => {
-  await startWorld();
-  await open('');
-  await page.getByText('This page needs a token').waitFor();
-  expect(await page.getByRole('contentinfo').innerText()).toContain('Not a medical device');
-});
+// Pixels of the strip that have the colour of a live trace.
+function tracePixels(): Promise<number> {
+  return page.evaluate(() => {
+    const canvas = document.querySelector('canvas');
+    const data = canvas?.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4) if ((data[at + 1] ?? 0) > 180 && (data[at] ?? 0) < 160) count += 1;
+    return count;
+  });
+}

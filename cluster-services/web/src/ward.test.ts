@@ -1,225 +1,14 @@
-import type {
-  Alarm,
-  AlarmCondition,
-  ClockState,
-  Detection,
-  DetectionInfo,
-  EegChunk,
-  HeartRateChunk,
-  LatestOfDevice,
-  LiveStatus,
-  Topic,
-  Verdict,
-} from '@vitalwire/contract';
+import type { Alarm, AlarmCondition, DetectionInfo, LatestOfDevice, Verdict } from '@vitalwire/contract';
 import { ageMs } from '@vitalwire/vitals';
 import { expect, test } from 'vitest';
 import { KeptWard } from './kept-ward.ts';
 import { takeStored } from './stored-latest.ts';
+import { detection, eeg, heartRate, measured, never, none, nowUs, only, R1, second, status, topic } from './test-ward.ts';
 import { Ward, wardLimits } from './ward.ts';
 
-const nowUs = 1_800_000_000_000_000;
-const second = 1_000_000;
-const R1 = '018f0000-0000-7000-8000-000000000001';
 const R2 = '018f0000-0000-7000-8000-000000000002';
-const measured: ClockState = { offsetUs: 0, uncertaintyUs: 100, source: 'front-door' };
-const none: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
 
-function topic(live = false, device = 'd1'): Topic {
-  return { shard: 0, gateway: 'g1', device, stream: 'eeg', live };
-}
-
-function eeg(endUs: number, clock = measured): EegChunk {
-  return {
-    stream: 'eeg',
-    recordingId: R1,
-    seq: 0,
-    measuredAtUs: endUs - second,
-    clock,
-    firstSample: 0,
-    channels: 1,
-    samplesPerChannel: 100,
-    rate: { num: 100, den: 1 },
-    montageHash: '0'.repeat(16),
-    sampleBits: 16,
-    codec: 0,
-    crc32: 0,
-    samples: new Int16Array(100),
-  };
-}
-
-function heartRate(atUs: number, bpm: number): HeartRateChunk {
-  return {
-    stream: 'heart-rate',
-    recordingId: R1,
-    seq: 0,
-    measuredAtUs: atUs,
-    clock: measured,
-    firstSample: 0,
-    kind: 'ecg',
-    readings: [{ atUs, bpm, minBpm: null, maxBpm: null }],
-  };
-}
-
-function detection(window: number, verdict: Verdict, probability: number | null = 0.5, atUs = nowUs + window * second): Detection {
-  return {
-    stream: 'detection',
-    recordingId: R1,
-    seq: window,
-    measuredAtUs: atUs,
-    clock: measured,
-    subject: R1,
-    gateway: 'g1',
-    device: 'd1',
-    channel: 0,
-    modelHash: 'm',
-    modelVersion: 'v1',
-    firstSample: 0,
-    samples: 178,
-    probability,
-    verdict,
-    reason: null,
-    baseline: null,
-    channelProbabilities: [],
-    fence: 0,
-  };
-}
-
-function status(clock: ClockState, online = true): LiveStatus {
-  return {
-    stream: 'live-status',
-    gateway: 'g1',
-    session: R1,
-    online,
-    version: '1',
-    depthChunks: 5,
-    depthBytes: 5_000,
-    oldestAgeMs: 10,
-    lastPubackUs: null,
-    chunksPerSecondIn: 1,
-    chunksPerSecondOut: 1,
-    secondsUntilFull: null,
-    certificateDaysLeft: 10,
-    clock,
-    measuredAtUs: nowUs,
-  };
-}
-
-function alarm(seq: number, device: string, condition: AlarmCondition): Alarm {
-  return {
-    stream: 'alarm',
-    recordingId: R1,
-    seq,
-    measuredAtUs: nowUs + seq,
-    clock: none,
-    subject: R1,
-    sender: 'alarms',
-    device,
-    alarmId: String(seq).padStart(16, '0'),
-    condition,
-    priority: condition === 'seizure' ? 'high' : 'medium',
-    state: 'active',
-    transition: 'raised',
-    onsetUs: nowUs,
-    endedUs: null,
-    value: null,
-    limit: null,
-    channel: null,
-    untilUs: null,
-    by: '',
-    mergedInto: null,
-    replay: null,
-    text: '',
-    fence: 0,
-  };
-}
-
-function only(ward: Ward) {
-  const [patient] = ward.patients();
-  if (patient === undefined) throw new Error('nobody');
-  return patient;
-}
-
-test.each([-300 * second, 0, 300 * second])(
-  'with a gateway clock %i µs wrong, the age is right once the offset was measured',
-  (errorUs) => {
-    const ward = new Ward();
-    ward.apply(
-      topic(),
-      eeg(nowUs - 2 * second + errorUs, { offsetUs: -errorUs, uncertaintyUs: 100, source: 'front-door' }),
-      nowUs - 2 * second,
-    );
-    expect(ageMs(only(ward).eeg?.at ?? never(), nowUs)).toBe(2_000);
-  },
-);
-
-test('a chunk cut before the offset was measured borrows what the gateway measured since; without that it has no age', () => {
-  const ward = new Ward();
-  ward.apply(topic(), eeg(nowUs - 3_600 * second, none), nowUs);
-  expect(ageMs(only(ward).eeg?.at ?? never(), nowUs)).toBeNull();
-  ward.applyLiveStatus(status({ offsetUs: 300 * second, uncertaintyUs: 100, source: 'front-door' }), nowUs);
-  ward.apply(topic(), eeg(nowUs - 3_600 * second + 1, none), nowUs);
-  expect(ageMs(only(ward).eeg?.at ?? never(), nowUs)).toBeCloseTo(3_300_000, -1);
-});
-
-test('a backlog never replaces what was measured later, and live chunks pass it', () => {
-  const ward = new Ward();
-  ward.apply(topic(true), eeg(nowUs), nowUs);
-  ward.apply(topic(), eeg(nowUs - 600 * second), nowUs + 1);
-  expect(only(ward).eeg).toMatchObject({ lane: 'live', at: { measuredAtUs: nowUs } });
-  ward.apply(topic(false, 'd1'), heartRate(nowUs - 60 * second, 50), nowUs);
-  ward.apply(topic(false, 'd1'), heartRate(nowUs - 600 * second, 180), nowUs);
-  expect(only(ward).heartRate?.bpm).toBe(50);
-});
-
-test.each([3_600, 75 * 365 * 86_400])(
-  'a reading %i s ahead is told as such, is never the latest, and holds back nothing that comes after it',
-  (aheadS) => {
-    const ward = new Ward();
-    const ahead = nowUs + aheadS * second;
-    ward.apply(topic(false, 'hr1'), heartRate(nowUs - second, 72), nowUs);
-    ward.apply(topic(false, 'hr1'), heartRate(ahead, 41), nowUs);
-    expect(only(ward)).toMatchObject({
-      heartRate: { bpm: 72, at: { measuredAtUs: nowUs - second } },
-      clockWrong: [{ device: 'hr1', stream: 'heart-rate', at: { measuredAtUs: ahead, receivedAtUs: nowUs } }],
-    });
-    const among = heartRate(nowUs, 74);
-    const readings = [
-      ...among.readings,
-      { atUs: ahead, bpm: 41, minBpm: null, maxBpm: null },
-      { atUs: nowUs - 60 * second, bpm: 55, minBpm: null, maxBpm: null },
-    ];
-    ward.apply(topic(false, 'hr1'), { ...among, readings }, nowUs);
-    expect(only(ward)).toMatchObject({ heartRate: { bpm: 74 }, clockWrong: [{ stream: 'heart-rate' }] });
-    ward.apply(topic(false, 'hr1'), heartRate(nowUs + second, 190), nowUs + second);
-    expect(only(ward).heartRate?.bpm).toBe(190);
-    expect(only(ward)).not.toHaveProperty('clockWrong');
-  },
-);
-
-test('EEG and detections of the future are nobody’s latest either, and a clock that is set back shows values again at once', () => {
-  const ward = new Ward();
-  ward.apply(topic(), eeg(nowUs + 3_600 * second), nowUs);
-  ward.apply(topic(), detection(3_600, 'quiet'), nowUs);
-  expect(only(ward)).toMatchObject({ eeg: null, detection: null, clockWrong: [{ stream: 'eeg' }, { stream: 'detection' }] });
-  ward.apply(topic(), eeg(nowUs + second), nowUs + second);
-  ward.apply(topic(), detection(3_601, 'quiet', 0.1, nowUs + second), nowUs + second);
-  expect(only(ward)).toMatchObject({ eeg: { at: { measuredAtUs: nowUs + second } }, detection: { verdict: 'quiet' } });
-  expect(only(ward)).not.toHaveProperty('clockWrong');
-});
-
-test('a gateway clock that is ahead by a known offset is right, and so is a replay, which has a time of its own', () => {
-  const ward = new Ward();
-  ward.applyLiveStatus(status({ offsetUs: -3_600 * second, uncertaintyUs: 100, source: 'front-door' }), nowUs);
-  ward.apply(topic(), eeg(nowUs + 3_600 * second, none), nowUs);
-  expect(only(ward).eeg?.at.measuredAtUs).toBe(nowUs + 3_600 * second);
-  const replayed = new Ward();
-  replayed.apply(topic(), eeg(nowUs + 600 * second), nowUs);
-  expect(only(replayed)).toMatchObject({ eeg: null, replayKnown: false });
-  replayed.learnMark('d1', R1, { speed: 60, source: 'x' });
-  expect(only(replayed)).not.toHaveProperty('clockWrong');
-  replayed.apply(topic(), eeg(nowUs + 660 * second), nowUs + second);
-  expect(only(replayed)).toMatchObject({ replay: { speed: 60 }, eeg: { at: { measuredAtUs: nowUs + 660 * second } } });
-});
+const bonn = { speed: 1, source: 'Bonn' };
 
 test('the state word follows the latest windows together, and a stored detection settles a provisional one', () => {
   const ward = new Ward();
@@ -352,8 +141,6 @@ test('the number of devices is bounded, and those beyond it are counted', () => 
   expect(ward.devicesRefused()).toBe(1);
 });
 
-const bonn = { speed: 1, source: 'Bonn' };
-
 test('a value of a recording whose start was not seen is said to be of unknown kind, and is marked as soon as storage tells', () => {
   const ward = new Ward();
   ward.apply(topic(), eeg(nowUs), nowUs);
@@ -441,6 +228,31 @@ test('what is stored fills what was not heard, marked, and nothing of it replace
   expect(only(ward).heartRate?.bpm).toBe(80);
 });
 
-function never(): never {
-  throw new Error('no value');
+function alarm(seq: number, device: string, condition: AlarmCondition): Alarm {
+  return {
+    stream: 'alarm',
+    recordingId: R1,
+    seq,
+    measuredAtUs: nowUs + seq,
+    clock: none,
+    subject: R1,
+    sender: 'alarms',
+    device,
+    alarmId: String(seq).padStart(16, '0'),
+    condition,
+    priority: condition === 'seizure' ? 'high' : 'medium',
+    state: 'active',
+    transition: 'raised',
+    onsetUs: nowUs,
+    endedUs: null,
+    value: null,
+    limit: null,
+    channel: null,
+    untilUs: null,
+    by: '',
+    mergedInto: null,
+    replay: null,
+    text: '',
+    fence: 0,
+  };
 }

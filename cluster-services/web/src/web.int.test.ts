@@ -1,30 +1,15 @@
 import { once } from 'node:events';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import path from 'node:path';
 import { Client, HttpError } from '@vitalwire/client';
 import type { Message } from '@vitalwire/contract';
 import { until } from '@vitalwire/testkit';
-import { ScreenWorld } from '@vitalwire/testkit/screen-world';
 import { Agent, request, WebSocket } from 'undici';
-import { afterEach, expect, test } from 'vitest';
-
-let world: ScreenWorld;
-const closers: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-  await world.stop();
-});
-
-async function connected(): Promise<Client> {
-  const client = await Client.connect({ url: world.url, token: world.token, caPath: world.caPath });
-  closers.push(() => client.close());
-  return client;
-}
+import { expect, test } from 'vitest';
+import { closers, connected, startWorld, world } from './test-web.ts';
 
 test('a chunk that the front door accepts is at a viewer within a moment, once, however many lanes it took', async () => {
-  world = await ScreenWorld.start();
+  await startWorld();
   world.addPatient('p1', 'Bed 1', ['eeg-1']);
   await world.ready();
   const gateway = await world.gateway();
@@ -50,7 +35,7 @@ test('a chunk that the front door accepts is at a viewer within a moment, once, 
 });
 
 test('storage that hangs or fails is an answer with a code within the time limit, and live values keep arriving', async () => {
-  world = await ScreenWorld.start({ storageTimeoutMs: 400 });
+  await startWorld({ storageTimeoutMs: 400 });
   world.addPatient('p1', 'Bed 1', ['eeg-1']);
   await world.ready();
   const gateway = await world.gateway();
@@ -73,7 +58,7 @@ test('storage that hangs or fails is an answer with a code within the time limit
 });
 
 test('web starts with a dead database and an earlier snapshot: patients have their names, values are live, montages are known', async () => {
-  world = await ScreenWorld.start({ storageTimeoutMs: 300 });
+  await startWorld({ storageTimeoutMs: 300 });
   world.addPatient('p1', 'Bed 1', ['eeg-1']);
   await world.ready();
   const gateway = await world.gateway();
@@ -102,7 +87,7 @@ test('web starts with a dead database and an earlier snapshot: patients have the
 });
 
 test('without the right token there is nothing but the page: no values, no live socket', async () => {
-  world = await ScreenWorld.start({ maxViewers: 1 });
+  await startWorld({ maxViewers: 1 });
   await world.ready();
   const dispatcher = new Agent({ connect: { ca: readFileSync(world.caPath, 'utf8') } });
   closers.push(() => dispatcher.close());
@@ -138,7 +123,7 @@ test('without the right token there is nothing but the page: no values, no live 
 });
 
 test('a viewer that gives no credit back loses frames and is told how many; others see every chunk', async () => {
-  world = await ScreenWorld.start();
+  await startWorld();
   await world.ready();
   const gateway = await world.gateway();
   const device = gateway.device('eeg-1', { channels: 8 });
@@ -174,7 +159,7 @@ test('a viewer that gives no credit back loses frames and is told how many; othe
 });
 
 test('what a viewer sends is checked: nonsense ends its connection with a reason, and no one else notices', async () => {
-  world = await ScreenWorld.start();
+  await startWorld();
   await world.ready();
   const client = await connected();
   const good = client.live({ streams: ['eeg'] }, {});
@@ -203,7 +188,7 @@ test('what a viewer sends is checked: nonsense ends its connection with a reason
 });
 
 test('a client comes back by itself after web and after the front door went away, and its ages stay honest meanwhile', async () => {
-  world = await ScreenWorld.start();
+  await startWorld();
   world.addPatient('p1', 'Bed 1', ['eeg-1']);
   await world.ready();
   const client = await connected();
@@ -222,7 +207,7 @@ test('a client comes back by itself after web and after the front door went away
 });
 
 test('gateways show what is heard live, and whether births and deaths are known', async () => {
-  world = await ScreenWorld.start({ storageTimeoutMs: 300 });
+  await startWorld({ storageTimeoutMs: 300 });
   await world.ready();
   const gateway = await world.gateway();
   const client = await connected();
@@ -240,7 +225,7 @@ test('gateways show what is heard live, and whether births and deaths are known'
 });
 
 test('a patient put through web is on every screen at once', async () => {
-  world = await ScreenWorld.start();
+  await startWorld();
   await world.ready();
   const client = await connected();
   const states: string[][] = [];
@@ -256,7 +241,7 @@ test('a patient put through web is on every screen at once', async () => {
 });
 
 test('it stops within a moment, also while a viewer is live and another is still in its TLS handshake', async () => {
-  world = await ScreenWorld.start();
+  await startWorld();
   await world.ready();
   const client = await connected();
   const live = client.live({ streams: [] }, {});
@@ -270,142 +255,8 @@ test('it stops within a moment, also while a viewer is live and another is still
   expect(performance.now() - beforeMs).toBeLessThan(3_000);
 });
 
-test('an alarm is on every screen within a moment, once on both lanes, is acknowledged and paused through web, and ends', async () => {
-  world = await ScreenWorld.start();
-  world.addPatient('p1', 'Bed 1', ['eeg-1', 'hr-1']);
-  await world.ready();
-  const client = await connected();
-  const lines: Message[] = [];
-  const states: string[] = [];
-  client.live(
-    { streams: ['alarm'] },
-    {
-      onMessage: (message) => lines.push(message),
-      onState: ({ patients }) => states.push(...patients.flatMap(({ alarms }) => alarms.map(({ state }) => state))),
-    },
-  );
-  await until(() => states.length === 0 && world.viewers() === 1);
-  const beforeMs = performance.now();
-  const id = await world.alarms.raise('eeg-1', 'seizure', { value: 0.97, text: 'seizure pattern' });
-  await until(() => states.includes('active'), { timeoutMs: 3_000, everyMs: 10 });
-  expect(performance.now() - beforeMs).toBeLessThan(1_000);
-  const other = await world.alarms.raise('hr-1', 'heart-rate-high', { value: 134, limit: 120 });
-  const [patient] = (await client.state()).patients;
-  expect(patient?.alarms.map(({ alarmId }) => alarmId)).toEqual([id, other]);
-
-  await client.acknowledgeAlarm(id, 'nurse-7');
-  await until(() => states.includes('acknowledged'), 3_000);
-  await client.pauseAlarms('hr-1', 120, 'nurse-7');
-  const now = await until(async () => {
-    const alarms = await client.alarms();
-    return alarms.pauses.length === 1 ? alarms : null;
-  });
-  expect(now).toMatchObject({
-    path: 'ok',
-    alarms: [
-      { alarmId: id, state: 'acknowledged', acknowledgedBy: 'nurse-7', senders: ['alarms'] },
-      { alarmId: other, state: 'active' },
-    ],
-    pauses: [{ device: 'hr-1', by: 'nurse-7' }],
-  });
-  await client.pauseAlarms('hr-1', 0, 'nurse-7');
-  await world.alarms.say(id, 'ended', { state: 'ended' });
-  await until(async () => {
-    const { alarms, pauses } = await client.alarms();
-    return alarms.length === 1 && pauses.length === 0;
-  });
-  const told = lines.flatMap((line) => (line.stream === 'alarm' ? [line.transition] : []));
-  expect(told).toEqual(['raised', 'raised', 'acknowledged', 'paused', 'resumed', 'ended']); // no copy, and no pulse
-});
-
-test('what is wrong with an acknowledgement or a pause is said: unknown alarm, no name, too long, nobody there', async () => {
-  world = await ScreenWorld.start({ storageTimeoutMs: 500 });
-  await world.ready();
-  const client = await connected();
-  await expect(client.acknowledgeAlarm('0123456789abcdef', 'n')).rejects.toMatchObject({ status: 404, remoteCode: 'NO_SUCH_ALARM' });
-  await expect(client.acknowledgeAlarm('nonsense', 'n')).rejects.toMatchObject({ status: 400 });
-  await expect(client.acknowledgeAlarm('0123456789abcdef', ' ')).rejects.toMatchObject({ status: 400 });
-  await expect(client.pauseAlarms('eeg-1', 121, 'n')).rejects.toMatchObject({ status: 400 });
-  await expect(client.pauseAlarms('a/b', 10, 'n')).rejects.toMatchObject({ status: 400 });
-  await world.alarms.stopHttp();
-  const refusal = await client.acknowledgeAlarm('0123456789abcdef', 'n').catch((error: unknown) => error);
-  expect(refusal).toMatchObject({ status: 503, remoteCode: 'ALARMS_UNAVAILABLE', retry: true });
-  expect((refusal as HttpError).remoteNext).toMatch(/try again/);
-});
-
-test('without an alarms service web says that alarms are not watched, and that nothing can be acknowledged', async () => {
-  world = await ScreenWorld.start({ alarms: false });
-  await world.ready();
-  const client = await connected();
-  expect((await client.state()).links.alarms).toBe('unknown');
-  await expect(client.acknowledgeAlarm('0123456789abcdef', 'n')).rejects.toMatchObject({
-    status: 503,
-    remoteCode: 'ALARMS_UNAVAILABLE',
-    remoteNext: expect.stringContaining('VITALWIRE_WEB_ALARMS_URL'),
-  });
-  // A gateway's word, or a pulse that was kept, is no proof that anybody watches.
-  const gateway = await world.gateway();
-  const pulsing = setInterval(() => void gateway.sendPulse().catch(() => {}), 1_000);
-  const state = await until(async () => {
-    const answer = await client.state();
-    return answer.links.alarms === 'down' ? answer : null;
-  }, 15_000).finally(() => clearInterval(pulsing));
-  expect(state.systemAlarms).toMatchObject([{ condition: 'alarm-path', priority: 'high', category: 'technical', state: 'active' }]);
-  await expect(client.alarms()).resolves.toMatchObject({ path: 'down', alarms: [{ condition: 'alarm-path' }] });
-}, 30_000);
-
-test('after web was restarted it shows what is open: from the alarms service, or from the stored log while that is away', async () => {
-  world = await ScreenWorld.start({ storageTimeoutMs: 500 });
-  world.addPatient('p1', 'Bed 1', ['eeg-1']);
-  await world.ready();
-  const id = await world.alarms.raise('eeg-1', 'seizure', { text: 'x' });
-  await world.alarms.say(id, 'condition-ended', { state: 'latched' });
-  const client = await connected();
-  const alarmsAfterRestart = async (wanted: string) => {
-    await world.stopWeb();
-    rmSync(path.join(world.dir, 'web-ward.json')); // nothing is known from before
-    await world.startWeb();
-    return until(async () => {
-      const { patients } = await client.state().catch(() => ({ patients: [] }));
-      return patients.find(({ alarms }) => alarms.some(({ alarmId }) => alarmId === wanted))?.alarms ?? null;
-    }, 20_000);
-  };
-  expect(await alarmsAfterRestart(id)).toMatchObject([{ alarmId: id, state: 'latched' }]);
-
-  await world.alarms.stopHttp();
-  world.alarmLog = [
-    {
-      logId: '01900000-0000-7000-8000-0123456789ab',
-      seq: 3,
-      sender: 'gateway-1',
-      device: 'eeg-1',
-      alarmId: 'fedcba9876543210',
-      condition: 'seizure',
-      priority: 'high',
-      state: 'active',
-      transition: 'raised',
-      atUs: Date.now() * 1000,
-      onsetUs: Date.now() * 1000,
-      endedUs: null,
-      value: null,
-      limit: null,
-      channel: null,
-      untilUs: null,
-      by: '',
-      mergedInto: null,
-      replay: null,
-      text: '',
-    },
-  ];
-  expect(await alarmsAfterRestart('fedcba9876543210')).toMatchObject([{ alarmId: 'fedcba9876543210', senders: ['gateway-1'] }]);
-  expect(world.alarmLogQueries.at(-1)).toMatchObject({ open: 'true' });
-  // It is asked again until it answers, and knows better.
-  await world.alarms.startHttp();
-  await until(async () => (await client.state()).patients[0]?.alarms.some(({ alarmId }) => alarmId === id) === true, 10_000);
-}, 60_000);
-
 test('after a restart everything that was shown is shown again, with its marks and ages, while no other service answers', async () => {
-  world = await ScreenWorld.start({ storageTimeoutMs: 300 });
+  await startWorld({ storageTimeoutMs: 300 });
   world.addPatient('p1', 'Bed 1', ['eeg-1', 'hr-1']);
   await world.ready();
   const gateway = await world.gateway();
@@ -432,27 +283,8 @@ test('after a restart everything that was shown is shown again, with its marks a
   expect(again).toEqual(before);
 }, 30_000);
 
-test('limits of alarms and the log are storage’s: passed on, checked, and nothing else', async () => {
-  world = await ScreenWorld.start();
-  world.addPatient('p1', 'Bed 1', ['hr-1']);
-  await world.ready();
-  const client = await connected();
-  await expect(client.alarmLimits('p1')).resolves.toMatchObject({ patient: 'p1', heartRate: { low: 50, high: 120 }, changedBy: null });
-  await client.putAlarmLimits('p1', { heartRate: { low: 45, high: null, extremeDelta: 20 }, by: 'doctor-2' });
-  await expect(client.allAlarmLimits()).resolves.toMatchObject({
-    limits: [{ patient: 'p1', changedBy: 'doctor-2' }],
-    changes: [{ by: 'doctor-2', before: null, after: { low: 45, high: null } }],
-  });
-  await expect(client.putAlarmLimits('p1', { heartRate: { low: 130, high: 120, extremeDelta: 20 }, by: 'doctor-2' })).rejects.toMatchObject(
-    { status: 400 },
-  );
-  await client.alarmLog({ patient: 'p1', limit: 5 });
-  expect(world.alarmLogQueries.at(-1)).toEqual({ patient: 'p1', limit: '5' });
-  await expect(client.alarmLog({ limit: 0 })).rejects.toMatchObject({ status: 400 });
-});
-
 test('the description of the API has every path of alarms', async () => {
-  world = await ScreenWorld.start();
+  await startWorld();
   const dispatcher = new Agent({ connect: { ca: readFileSync(world.caPath, 'utf8') } });
   closers.push(() => dispatcher.close());
   const answer = await request(`${world.url}/openapi.json`, { dispatcher });
