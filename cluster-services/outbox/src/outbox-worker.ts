@@ -1,7 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { isDamage } from './damage.ts';
 import { OutboxError, type OutboxErrorCode } from './errors.ts';
-import { OutboxFile, type Replacement, type Session } from './outbox-file.ts';
+import { isDamage } from './file/damage.ts';
+import { OutboxFile } from './file/outbox-file.ts';
+import type { Replacement } from './file/repair.ts';
+import type { Session } from './file/session-records.ts';
 import type { FromWorker, Note, Question, WorkerOptions } from './worker-protocol.ts';
 
 // The one thread and the one connection that touch the file: a stalled disk must never hold up the loop that talks to devices.

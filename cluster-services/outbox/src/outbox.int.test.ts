@@ -5,8 +5,8 @@ import { createLog, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppendStep } from './append.ts';
+import { OutboxFile } from './file/outbox-file.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
-import { OutboxFile } from './outbox-file.ts';
 import { testRecordingId, testStart } from './test-steps.ts';
 
 const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };

@@ -4,7 +4,7 @@ import { type ClockState, type DataStream, newRecordingId } from '@vitalwire/con
 import { type Clock, type Lifecycle, type Log, sourceExecArgv, untilWorkerEnds, workerUrl } from '@vitalwire/runtime';
 import type { Appended, AppendStep, CaptureClaim, CaptureMatch, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
 import { OutboxError } from './errors.ts';
-import type { Replacement } from './outbox-file.ts';
+import type { Replacement } from './file/repair.ts';
 import type { FromWorker, QuestionName, Questions, WorkerOptions } from './worker-protocol.ts';
 
 export type OutboxOptions = {

@@ -1,7 +1,9 @@
 import type { ClockState, DataStream } from '@vitalwire/contract';
 import type { AppendStep, CaptureClaim, CaptureMatch, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
 import type { OutboxErrorCode } from './errors.ts';
-import type { AppendResult, Begun, Replacement, Session } from './outbox-file.ts';
+import type { AppendResult } from './file/append-steps.ts';
+import type { Replacement } from './file/repair.ts';
+import type { Begun, Session } from './file/session-records.ts';
 
 /** What the worker is started with. */
 export type WorkerOptions = {

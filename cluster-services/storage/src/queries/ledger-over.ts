@@ -73,6 +73,6 @@ export async function spansOver(
 }
 
 // Events and quality values come when they come: a time without them says nothing.
-export function isContinuous(stream: DataStream): stream is 'eeg' | 'heart-rate' {
+function isContinuous(stream: DataStream): stream is 'eeg' | 'heart-rate' {
   return stream === 'eeg' || stream === 'heart-rate';
 }

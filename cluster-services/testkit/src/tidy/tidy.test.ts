@@ -15,7 +15,6 @@ const sources = sourceTree();
 const later = {
   files: [
     'cluster-services/contract/src/codec.ts',
-    'cluster-services/outbox/src/outbox-file.ts',
     'cluster-services/outbox/src/uplink.ts',
     'cluster-services/runtime/src/bus.ts',
     'cluster-services/runtime/src/config.ts',
@@ -33,7 +32,6 @@ const later = {
     'cluster-services/contract/src/codec.test.ts',
     'cluster-services/e2e/src/foreign-gateway.int.test.ts',
     'cluster-services/outbox/src/outbox-worker.ts',
-    'cluster-services/outbox/src/statements.ts',
     'cluster-services/prediction/src/prediction.slow.test.ts',
     'cluster-services/testkit/src/gateway-messages.ts',
     'cluster-services/web/src/page/app.tsx',
@@ -41,7 +39,7 @@ const later = {
     'tui/src/wall.int.test.ts',
   ],
   circles: [],
-  exports: ['cluster-services/storage/src/queries/ledger-over.ts: nobody uses isContinuous'],
+  exports: [],
   catches: [
     'cluster-services/outbox/src/live-lane.ts',
     'cluster-services/outbox/src/uplink.ts',

@@ -1,7 +1,7 @@
 import { closeSync, copyFileSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { OutboxError } from './errors.ts';
+import { OutboxError } from '../errors.ts';
 import type { OutboxFile } from './outbox-file.ts';
 import { migrations } from './schema.ts';
 import { capture, chunk, dir, MB, newId, noisyChunk, open, opened, path, range, readAll, startRecording } from './test-outbox-file.ts';

@@ -11,7 +11,7 @@ import {
   type Rate,
   readingsOf,
 } from '@vitalwire/contract';
-import type { CaptureClaim, CaptureMatch } from './append.ts';
+import type { CaptureClaim, CaptureMatch } from '../append.ts';
 import type { Statements } from './statements.ts';
 
 type Taken = { readonly id: Buffer; readonly from: number; readonly nextSeq: number }; // a recording of the capture and its place there

@@ -39,6 +39,18 @@ export type Statements = ReturnType<typeof prepareStatements>;
 export function prepareStatements(db: Database.Database) {
   const prepare = (statement: string): Prepared => db.prepare(statement);
   return {
+    ...transactionStatements(prepare),
+    ...recordingStatements(prepare),
+    ...captureStatements(prepare),
+    ...queueStatements(prepare),
+  };
+}
+
+type Prepare = (statement: string) => Prepared;
+
+/** Transactions, and what is known of the file as a whole. */
+function transactionStatements(prepare: Prepare) {
+  return {
     begin: prepare('BEGIN IMMEDIATE'),
     commit: prepare('COMMIT'),
     rollback: prepare('ROLLBACK'),
@@ -47,6 +59,12 @@ export function prepareStatements(db: Database.Database) {
     release: prepare('RELEASE append'),
     meta: prepare('SELECT value FROM meta WHERE name = ?'),
     setMeta: prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
+  };
+}
+
+/** Recordings and the numbers of their messages. */
+function recordingStatements(prepare: Prepare) {
+  return {
     addRecording: prepare(
       'INSERT INTO recording (recording_id, device_id, stream, capture_id, started_at_ms, start_message) VALUES (?, ?, ?, ?, ?, ?)',
     ),
@@ -62,11 +80,28 @@ export function prepareStatements(db: Database.Database) {
     recordingsOfCapture: prepare(
       'SELECT recording_id, next_seq, start_message FROM recording WHERE device_id = ? AND stream = ? AND capture_id = ? ORDER BY rowid DESC',
     ),
-    chunkFrom: prepare('SELECT seq, crc32, message FROM outbox WHERE recording_id = ? AND seq >= ? ORDER BY seq LIMIT 1'),
     startsOfDevice: prepare('SELECT recording_id, start_message FROM recording WHERE device_id = ?'),
     lastRecording: prepare(
       'SELECT recording_id, last_us, end_reason FROM recording WHERE device_id = ? AND stream = ? ORDER BY rowid DESC LIMIT 1',
     ),
+    pruneRecordings: prepare(
+      `DELETE FROM recording WHERE rowid IN (
+         SELECT old.rowid FROM recording old WHERE old.ended_at_ms < ?
+           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.recording_id = old.recording_id)
+           AND EXISTS (SELECT 1 FROM recording later WHERE later.device_id = old.device_id AND later.stream = old.stream AND later.rowid > old.rowid)
+         LIMIT 200)`,
+    ),
+    nextGap: prepare(
+      `INSERT INTO gap_counter (subject, next_seq) VALUES (?, ? + 1)
+       ON CONFLICT (subject) DO UPDATE SET next_seq = next_seq + 1 RETURNING next_seq - 1 AS next`,
+    ),
+    pruneGapCounters: prepare('DELETE FROM gap_counter WHERE subject < ? AND subject NOT IN (SELECT recording_id FROM recording)'),
+  };
+}
+
+/** What devices have sent: captures, and points of exports. */
+function captureStatements(prepare: Prepare) {
+  return {
     capture: prepare('SELECT next_sample FROM capture WHERE device_id = ? AND stream = ? AND capture_id = ?'),
     setCapture: prepare(
       `INSERT INTO capture (device_id, stream, capture_id, next_sample, used_at_ms) VALUES (?, ?, ?, ?, ?)
@@ -83,23 +118,33 @@ export function prepareStatements(db: Database.Database) {
          SELECT from_sample FROM capture_hole WHERE device_id = @device AND stream = @stream AND capture_id = @captureId
          ORDER BY from_sample DESC LIMIT -1 OFFSET @most)`,
     ),
-    pruneGapCounters: prepare('DELETE FROM gap_counter WHERE subject < ? AND subject NOT IN (SELECT recording_id FROM recording)'),
     pruneHoles: prepare(
       `DELETE FROM capture_hole WHERE NOT EXISTS (SELECT 1 FROM capture
          WHERE capture.device_id = capture_hole.device_id AND capture.stream = capture_hole.stream AND capture.capture_id = capture_hole.capture_id)`,
+    ),
+    pruneCaptures: prepare(
+      `DELETE FROM capture WHERE (device_id, stream, capture_id) IN (
+         SELECT device_id, stream, capture_id FROM capture ORDER BY used_at_ms LIMIT max(0, (SELECT count(*) FROM capture) - ?))`,
     ),
     seenDigest: prepare('SELECT digest FROM seen WHERE device_id = ? AND metric = ? AND at_us = ?'),
     setSeen: prepare(
       `INSERT INTO seen (device_id, metric, at_us, digest) VALUES (?, ?, ?, ?)
        ON CONFLICT (device_id, metric, at_us) DO UPDATE SET digest = excluded.digest`,
     ),
+    pruneSeen: prepare(
+      `DELETE FROM seen WHERE (device_id, metric, at_us) IN (
+         SELECT device_id, metric, at_us FROM seen ORDER BY at_us LIMIT max(0, (SELECT count(*) FROM seen) - ?))`,
+    ),
+  };
+}
+
+/** Messages, and how far they are delivered. */
+function queueStatements(prepare: Prepare) {
+  return {
+    chunkFrom: prepare('SELECT seq, crc32, message FROM outbox WHERE recording_id = ? AND seq >= ? ORDER BY seq LIMIT 1'),
     insert: prepare(
       `INSERT INTO outbox (recording_id, seq, device_id, stream, rank, bytes, measured_at_us, end_us, created_at_ms, crc32, message)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    nextGap: prepare(
-      `INSERT INTO gap_counter (subject, next_seq) VALUES (?, ? + 1)
-       ON CONFLICT (subject) DO UPDATE SET next_seq = next_seq + 1 RETURNING next_seq - 1 AS next`,
     ),
     readFrom: prepare(
       'SELECT id, recording_id, seq, device_id, stream, created_at_ms, crc32, message FROM outbox WHERE id > ? ORDER BY id LIMIT ?',
@@ -131,20 +176,5 @@ export function prepareStatements(db: Database.Database) {
     lastId: prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"),
     forgetIds: prepare("DELETE FROM sqlite_sequence WHERE name = 'outbox'"),
     setIds: prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)"),
-    pruneRecordings: prepare(
-      `DELETE FROM recording WHERE rowid IN (
-         SELECT old.rowid FROM recording old WHERE old.ended_at_ms < ?
-           AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.recording_id = old.recording_id)
-           AND EXISTS (SELECT 1 FROM recording later WHERE later.device_id = old.device_id AND later.stream = old.stream AND later.rowid > old.rowid)
-         LIMIT 200)`,
-    ),
-    pruneCaptures: prepare(
-      `DELETE FROM capture WHERE (device_id, stream, capture_id) IN (
-         SELECT device_id, stream, capture_id FROM capture ORDER BY used_at_ms LIMIT max(0, (SELECT count(*) FROM capture) - ?))`,
-    ),
-    pruneSeen: prepare(
-      `DELETE FROM seen WHERE (device_id, metric, at_us) IN (
-         SELECT device_id, metric, at_us FROM seen ORDER BY at_us LIMIT max(0, (SELECT count(*) FROM seen) - ?))`,
-    ),
   };
 }

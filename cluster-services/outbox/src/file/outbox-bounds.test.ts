@@ -1,6 +1,6 @@
 import { derivedId } from '@vitalwire/contract';
 import { describe, expect, test } from 'vitest';
-import type { AppendStep } from './append.ts';
+import type { AppendStep } from '../append.ts';
 import { clock, gap, MB, newId, noisyChunk, nowMs, open, pass, range, readAll, start, startRecording } from './test-outbox-file.ts';
 
 describe('the byte bound', () => {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { type ClockState, decodeMessage, type Message } from '@vitalwire/contract';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AppendStep } from './append.ts';
+import type { AppendStep } from '../append.ts';
+import { testRecordingId, testStart } from '../test-steps.ts';
 import { OutboxFile } from './outbox-file.ts';
-import { testRecordingId, testStart } from './test-steps.ts';
 
 const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
 const root = tempDir('vw-full-');

@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { type ClockState, decodeMessage, type Message, newRecordingId } from '@vitalwire/contract';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { AppendStep } from './append.ts';
-import { OutboxFile, type OutboxFileOptions } from './outbox-file.ts';
+import type { AppendStep } from '../append.ts';
+import type { OutboxFileOptions } from './core.ts';
+import { OutboxFile } from './outbox-file.ts';
 
 export const MB = 1024 * 1024;
 export const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };

@@ -1,8 +1,8 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { OutboxError } from '../errors.ts';
 import { isInUse, isOutOfSpace } from './damage.ts';
-import { OutboxError } from './errors.ts';
 import { migrate, setPragmas } from './schema.ts';
 
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024; // larger files are checked as they are read: a whole check would hold up the start

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import { OutboxError } from './errors.ts';
+import { OutboxError } from '../errors.ts';
 
 // Append only: a migration that has been released is never changed. user_version counts those a file has been through.
 export const migrations: readonly string[] = [
