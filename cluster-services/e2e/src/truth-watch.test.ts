@@ -192,7 +192,12 @@ const cases: readonly { readonly told: RegExp | null; readonly when: string; rea
   {
     when: 'silence is not told',
     told: /NO DATA/,
-    act: (watch) => watch.takeState(wallOf({ eeg: patient.eeg && { ...patient.eeg, at: at(15_000) } }), NOW, NOW),
+    act: (watch) =>
+      watch.takeState(
+        wallOf({ eeg: patient.eeg && { ...patient.eeg, at: { ...at(15_000), receivedAtUs: at(15_000).measuredAtUs } } }),
+        NOW,
+        NOW,
+      ),
   },
   {
     when: 'somebody seizes who is not recorded any more',

@@ -209,7 +209,8 @@ export class TruthWatch {
   /** EEG that stopped without an end must be told, by the device's own alarm. */
   #noDataIsTold({ key, eeg, alarms }: PatientState, atMs: number): void {
     if (eeg === null || this.#endedMs.has(eeg.device)) return;
-    const silentMs = atMs - eeg.at.measuredAtUs / MS;
+    // What comes of a backlog is old, which its age says, but it comes.
+    const silentMs = atMs - Math.max(eeg.at.measuredAtUs, eeg.at.receivedAtUs) / MS;
     if (silentMs < EEG_SILENT_MS + TOLD_MS) return;
     if (!alarms.some(({ condition, device, endedUs }) => condition === 'no-data' && device === eeg.device && endedUs === null))
       this.#fault('state: NO DATA is missing', `${key}: no EEG for ${Math.round(silentMs)} ms`, atMs);

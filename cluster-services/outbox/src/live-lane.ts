@@ -21,6 +21,8 @@ export type LiveLaneOptions = {
 
 const BACKLOG_BYTES = 256 * 1024;
 const LINGER_MS = 30_000;
+/** It is wanted after an outage, when somebody waits to see what is now. */
+const RECONNECT = { baseMs: 500, maxMs: 5_000 } as const;
 
 /**
  * The second connection, for copies of what is happening now: the front door stops reading a socket whose commits wait, so they must
@@ -94,7 +96,7 @@ export class LiveLane implements Lifecycle {
   async #run(): Promise<void> {
     const { clock, log, clientId } = this.#options;
     const stop = this.#abort.signal;
-    const backoff = fullJitter({ clock });
+    const backoff = fullJitter({ ...RECONNECT, clock });
     while (!stop.aborted) {
       if (!this.#wanted || !this.#mayTry) {
         await new Promise<void>((resolve) => {

@@ -66,6 +66,8 @@ export type UplinkStatus = {
 };
 
 const TICK_MS = 500;
+/** A thousand gateways that come back at once are some 130 handshakes a second; no patient waits longer than this once the link is back. */
+const RECONNECT = { baseMs: 1_000, maxMs: 15_000 } as const;
 const READ_ROWS = 128;
 const READ_BYTES = 512 * 1024;
 const STARTS_EVERY_MS = 10_000;
@@ -284,7 +286,7 @@ export class Uplink implements Lifecycle {
   async #run(): Promise<void> {
     const { clock, log, url, random } = this.#options;
     const stop = this.#abort.signal;
-    const backoff = fullJitter({ clock, ...(random === undefined ? {} : { random }) });
+    const backoff = fullJitter({ ...RECONNECT, clock, ...(random === undefined ? {} : { random }) });
     while (!stop.aborted) {
       try {
         await this.#connectAndStay(backoff);

@@ -58,6 +58,8 @@ export type DurablePublisherOptions = BusOptions & {
 };
 
 const KEEPALIVE_S = 30;
+/** Services are few, and whoever watches sees nothing new until they are back: after a front door that was restarted again and again, too. */
+const RECONNECT = { baseMs: 250, maxMs: 2_000 } as const;
 const CONNECT_TIMEOUT_MS = 10_000;
 const FAREWELL_MS = 1_000;
 const LIVE_BACKLOG_BYTES = 256 * 1024;
@@ -410,7 +412,11 @@ class Link {
   async #run(): Promise<void> {
     const stop = this.#abort.signal;
     const { log, clientId, url } = this.#options;
-    const backoff = fullJitter({ clock: this.#clock, ...(this.#options.random === undefined ? {} : { random: this.#options.random }) });
+    const backoff = fullJitter({
+      ...RECONNECT,
+      clock: this.#clock,
+      ...(this.#options.random === undefined ? {} : { random: this.#options.random }),
+    });
     while (!stop.aborted) {
       try {
         await this.#connectAndStay(() => backoff.healthy());
