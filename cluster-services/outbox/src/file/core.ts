@@ -12,6 +12,7 @@ export type OutboxFileOptions = {
   readonly ringMs: number;
   readonly minFreeBytes: number; // of the disk; below it the outbox stops growing
   readonly nowMs: () => number;
+  readonly onStatement?: () => void; // before each statement: tests look at the file between two
 };
 
 /** What is known of the disk, and the bound that follows from it. */

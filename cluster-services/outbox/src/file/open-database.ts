@@ -15,8 +15,8 @@ export function makePlace(path: string): void {
 }
 
 /** Opens a file as it must be: pragmas read back, migrated, and checked unless it is too large to check now. Throws what SQLite says. */
-export function openDatabase(path: string): Database.Database {
-  const db = new Database(path, { timeout: 5_000 });
+export function openDatabase(path: string, onStatement?: () => void): Database.Database {
+  const db = new Database(path, { timeout: 5_000, ...(onStatement === undefined ? {} : { verbose: onStatement }) });
   try {
     setPragmas(db);
     migrate(db, path);

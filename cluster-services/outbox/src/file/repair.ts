@@ -29,7 +29,7 @@ export type Inherited = { readonly lastId: number; readonly generation: string |
 
 export function openCore(options: OutboxFileOptions, path = options.path): Core {
   makePlace(path);
-  const db = openDatabase(path);
+  const db = openDatabase(path, options.onStatement);
   const core: Core = {
     options,
     tally: new Tally(),
