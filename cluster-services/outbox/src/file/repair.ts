@@ -7,7 +7,7 @@ import { newDiskState, watchDisk } from './disk-watch.ts';
 import { closeQuietly, makePlace, openDatabase } from './open-database.ts';
 import { rankOf } from './rank.ts';
 import { declareLost, insertGap, insertRow } from './rows.ts';
-import { type Salvage, salvageInto } from './salvage.ts';
+import { type Salvage, salvageInto, setLastId } from './salvage.ts';
 import { type EvictedRow, type MessageRow, prepareStatements } from './statements.ts';
 import { Tally } from './tally.ts';
 import { inTransaction } from './transaction.ts';
@@ -65,8 +65,9 @@ export function replaceDamaged(options: OutboxFileOptions, cause: unknown, inher
     // No room, or worse. The damaged file stays for whoever can read more of it, and it will be told that something is missing.
     new DiskReserve(path).giveUp();
     saved = buildBeside(options, (core) => {
+      setLastId(core.db, inherited.lastId);
       core.sql.setMeta.run('unknown_loss', '1');
-      return { rows: 0, lost: [], lastId: 0, complete: false };
+      return { rows: 0, lost: [], complete: false };
     });
   }
   renameSync(`${path}.repairing`, `${path}.repaired`);
@@ -127,7 +128,7 @@ function salvage(core: Core, lastId: number): Salvage {
   const { sql, tally, options } = core;
   const { path } = options;
   const nowMs = options.nowMs();
-  const saved = salvageInto(path, core.db, nowMs, () => freeBytes(path) > SALVAGE_LEAVES_BYTES);
+  const saved = salvageInto(path, core.db, lastId, nowMs, () => freeBytes(path) > SALVAGE_LEAVES_BYTES);
   tally.recount(sql);
   inTransaction(core, () => {
     // Gap numbers that may have been used and cannot be read must not be used again with other content.
@@ -136,11 +137,6 @@ function salvage(core: Core, lastId: number): Salvage {
     for (const { recordingId, device, stream, fromSeq, toSeq } of saved.lost) {
       const times = { measuredAtUs: nowMs * 1000, fromUs: null, toUs: null };
       insertGap(core, { ...times, clock: core.clock, subject: recordingId, device, of: stream, fromSeq, toSeq, reason: 'outbox-damaged' });
-    }
-    const floor = Math.max(lastId, saved.lastId);
-    if (floor > tally.lastId) {
-      sql.forgetIds.run();
-      sql.setIds.run(floor);
     }
   });
   return saved;

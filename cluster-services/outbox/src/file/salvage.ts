@@ -8,7 +8,6 @@ import { rankOf } from './rank.ts';
 export type Salvage = {
   readonly rows: number;
   readonly lost: readonly LostRange[];
-  readonly lastId: number;
   /** False when even the small tables could not be read to their end. */
   readonly complete: boolean;
 };
@@ -32,18 +31,21 @@ const columns = 'id, recording_id, seq, device_id, stream, rank, bytes, measured
 /**
  * Copies whatever can be read and was not delivered yet from the damaged file, row by row. What was in it and cannot be read is
  * returned as ranges; where even that is unknown the ranges are too wide rather than too narrow, as a stored chunk beats a declared gap.
+ * `usedId`: the highest id that is known to have been used. Every new row gets a higher one than any of the damaged file: with one that
+ * counts as delivered it would never be sent.
  */
-export function salvageInto(damagedPath: string, into: Database.Database, nowMs: number, hasRoom: () => boolean): Salvage {
+export function salvageInto(damagedPath: string, into: Database.Database, usedId: number, nowMs: number, hasRoom: () => boolean): Salvage {
   let from: Database.Database;
   try {
     from = new Database(damagedPath);
     from.pragma('locking_mode = EXCLUSIVE');
     from.prepare('SELECT count(*) FROM sqlite_master').get();
   } catch {
-    return { rows: 0, lost: [], lastId: 0, complete: false };
+    setLastId(into, usedId);
+    return { rows: 0, lost: [], complete: false };
   }
   try {
-    return copyReadable(from, into, nowMs, hasRoom);
+    return copyReadable(from, into, usedId, nowMs, hasRoom);
   } finally {
     try {
       from.close();
@@ -53,18 +55,35 @@ export function salvageInto(damagedPath: string, into: Database.Database, nowMs:
   }
 }
 
-function copyReadable(from: Database.Database, into: Database.Database, nowMs: number, hasRoom: () => boolean): Salvage {
+function copyReadable(from: Database.Database, into: Database.Database, usedId: number, nowMs: number, hasRoom: () => boolean): Salvage {
   let complete = true;
   into.exec('BEGIN IMMEDIATE');
   for (const table of smallTables) complete = copyTable(from, into, table) && complete;
   const deliveredId = numberOr(0, () => (from.prepare('SELECT max(upto_id) AS n FROM delivery').get() as { n: number | null }).n);
-  const lastId = numberOr(0, () => (from.prepare("SELECT seq AS n FROM sqlite_sequence WHERE name = 'outbox'").get() as { n: number }).n);
+  const lastId = Math.max(usedId, deliveredId, lastIdOf(from));
+  setLastId(into, lastId);
   if (deliveredId > 0) into.prepare('INSERT INTO delivery (upto_id, acked_at_ms) VALUES (?, ?)').run(deliveredId, nowMs);
   const saved = copyRows(from, into, deliveredId, lastId, hasRoom);
   const lost = lostRanges(from, into, deliveredId, saved);
   remakeRecords(from, into, deliveredId, saved);
   into.exec('COMMIT');
-  return { rows: saved.size, lost, lastId, complete };
+  return { rows: saved.size, lost, complete };
+}
+
+/** The highest id of a damaged file, by whatever of it can still be read. */
+function lastIdOf(from: Database.Database): number {
+  const ways = [
+    "SELECT seq AS n FROM sqlite_sequence WHERE name = 'outbox'",
+    'SELECT max(id) AS n FROM outbox NOT INDEXED',
+    'SELECT max(id) AS n FROM outbox INDEXED BY outbox_by_rank WHERE rank IN (0, 1, 2, 3)',
+  ];
+  return Math.max(...ways.map((sql) => numberOr(0, () => (from.prepare(sql).get() as { n: number | null } | undefined)?.n ?? null)));
+}
+
+/** Ids of a file go on from here. */
+export function setLastId(into: Database.Database, lastId: number): void {
+  into.prepare("DELETE FROM sqlite_sequence WHERE name = 'outbox'").run();
+  into.prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)").run(lastId);
 }
 
 function copyTable(from: Database.Database, into: Database.Database, table: string): boolean {

@@ -174,7 +174,5 @@ function queueStatements(prepare: Prepare) {
     oldestPending: prepare('SELECT created_at_ms FROM outbox WHERE id > ? ORDER BY id LIMIT 1'),
     lastRow: prepare('SELECT created_at_ms FROM outbox ORDER BY id DESC LIMIT 1'),
     lastId: prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"),
-    forgetIds: prepare("DELETE FROM sqlite_sequence WHERE name = 'outbox'"),
-    setIds: prepare("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)"),
   };
 }
