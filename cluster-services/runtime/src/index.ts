@@ -1,16 +1,5 @@
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 export { type Backoff, type BackoffOptions, fullJitter } from './backoff.ts';
-export {
-  type BusOptions,
-  type ConnectOptions,
-  connectOnce,
-  DurablePublisher,
-  type DurablePublisherOptions,
-  disconnect,
-  Subscriber,
-  type SubscriberOptions,
-  untilClosed,
-} from './bus.ts';
 export { type Clock, pause, systemClock, type Timer } from './clock.ts';
 export {
   ConfigError,
@@ -49,6 +38,10 @@ export { type BytesAnswer, HttpClient, type HttpClientOptions, HttpError, httpEr
 export { makeKeptDir, type Owner, readKept, writeKept } from './kept-file.ts';
 export { type Lifecycle, type Running, runUntilSignal, startAll } from './lifecycle.ts';
 export { createLog, type Log, type LogOptions } from './log.ts';
+export { type ConnectOptions, connectOnce, disconnect, untilClosed } from './mqtt/connect.ts';
+export { DurablePublisher, type DurablePublisherOptions } from './mqtt/durable-publisher.ts';
+export type { BusOptions } from './mqtt/link.ts';
+export { Subscriber, type SubscriberOptions } from './mqtt/subscriber.ts';
 export {
   expiryProblem,
   FreshIdentity,

@@ -16,7 +16,6 @@ const later = {
   files: [
     'cluster-services/contract/src/codec.ts',
     'cluster-services/outbox/src/uplink.ts',
-    'cluster-services/runtime/src/bus.ts',
     'cluster-services/runtime/src/config.ts',
     'cluster-services/storage/src/service/storage.int.test.ts',
     'cluster-services/testkit/src/screen-world.ts',
@@ -43,7 +42,6 @@ const later = {
   catches: [
     'cluster-services/outbox/src/live-lane.ts',
     'cluster-services/outbox/src/uplink.ts',
-    'cluster-services/runtime/src/bus.ts',
     'cluster-services/runtime/src/kept-file.ts',
     'cluster-services/storage/src/service/database-handle.ts',
     'edge-agent/src/stream-session.ts',

@@ -2,8 +2,10 @@ import { createServer as createTcpServer } from 'node:net';
 import { FaultProxy, TestPki, until } from '@vitalwire/testkit';
 import { UniqueMessageIdProvider } from 'mqtt';
 import { describe, expect, test } from 'vitest';
-import { type BusOptions, connectOnce, Subscriber, type SubscriberOptions } from './bus.ts';
-import { systemClock } from './clock.ts';
+import { systemClock } from '../clock.ts';
+import { connectOnce } from './connect.ts';
+import type { BusOptions } from './link.ts';
+import { Subscriber, type SubscriberOptions } from './subscriber.ts';
 import { common, door, identity, logged, parts, pki, signal } from './test-bus.ts';
 
 describe('one connection', () => {

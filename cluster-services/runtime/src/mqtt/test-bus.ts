@@ -3,10 +3,10 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { freePort, TestPki } from '@vitalwire/testkit';
 import { Aedes, type PublishPacket } from 'aedes';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import type { BusOptions } from './bus.ts';
-import type { Lifecycle } from './lifecycle.ts';
-import { createLog } from './log.ts';
-import { type Identity, identityOf } from './pki.ts';
+import type { Lifecycle } from '../lifecycle.ts';
+import { createLog } from '../log.ts';
+import { type Identity, identityOf } from '../pki.ts';
+import type { BusOptions } from './link.ts';
 
 export const logged: string[] = [];
 const log = createLog({ name: 'test', destination: { write: (line) => void logged.push(line) } });

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { FaultProxy, TestPki, until, VirtualClock } from '@vitalwire/testkit';
 import { describe, expect, test } from 'vitest';
-import { DurablePublisher, type DurablePublisherOptions } from './bus.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { DurablePublisher, type DurablePublisherOptions } from './durable-publisher.ts';
 import { bytes, common, door, logged, parts, pki, signal } from './test-bus.ts';
 
 describe('a durable publisher', () => {
