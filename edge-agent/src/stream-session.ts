@@ -386,7 +386,7 @@ export class StreamSession {
       held = { ranges: [], resolve, reject };
       this.#held.push(held);
     });
-    committed.catch(() => {});
+    committed.catch(() => {}); // told to its own request
     if (this.#held.length >= MAX_HELD) void this.#flushHeld();
     else this.#timer ??= this.#options.clock.setTimer(WAIT_MS, () => void this.#flushHeld());
     if (held === null) throw new Error('unreachable');
@@ -411,6 +411,7 @@ export class StreamSession {
     const steps: AppendStep[] = [];
     const before = capture.cut;
     this.#cut(open.cutter.flush(this.#context(open)), open, capture, steps);
+    // A failure is told by the outbox, and the next request finds the capture where it is.
     if (steps.length > 0) this.#append([...steps, this.#captureStep(capture.id, before, capture.cut)]).catch(() => {});
   }
 
@@ -434,7 +435,7 @@ export class StreamSession {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.#turn.then(work);
-    this.#turn = mine.catch(() => {});
+    this.#turn = mine.catch(() => {}); // told to its own request; the next one's turn comes all the same
     return mine;
   }
 }

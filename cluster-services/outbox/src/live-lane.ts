@@ -6,6 +6,7 @@ import {
   fullJitter,
   type Lifecycle,
   type Log,
+  pause,
   untilClosed,
 } from '@vitalwire/runtime';
 import type { MqttClient } from 'mqtt';
@@ -112,7 +113,7 @@ export class LiveLane implements Lifecycle {
         this.#mayTry = false; // until it is known that the durable connection stands
         if (!stop.aborted) log.warn({ reason: error instanceof Error ? error.message : String(error), clientId }, 'no live connection');
       }
-      if (this.#wanted) await clock.sleep(backoff.nextMs(), stop).catch(() => {});
+      if (this.#wanted) await pause(clock, backoff.nextMs(), stop);
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type Identity,
   type Lifecycle,
   type Log,
+  pause,
   type Timer,
   untilClosed,
 } from '@vitalwire/runtime';
@@ -295,7 +296,7 @@ export class Uplink implements Lifecycle {
         if (!stop.aborted)
           this.#note(messageOf(error), () => log.warn({ reason: messageOf(error), url }, 'cannot connect to the front door'));
       }
-      await clock.sleep(backoff.nextMs(), stop).catch(() => {});
+      await pause(clock, backoff.nextMs(), stop);
     }
   }
 

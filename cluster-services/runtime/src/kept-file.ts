@@ -31,7 +31,7 @@ export async function writeKept(path: string, text: string, owner: Owner | null 
     await rename(temporary, path);
     await withFile(dirname(path), 'r', (directory) => directory.sync()); // or a power failure may bring the old name back
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
+    await rm(temporary, { force: true }).catch(() => {}); // what matters is why it could not be written
     const why = codeOf(cause) === 'ENOSPC' ? 'the disk is full; free some space' : codeOf(cause);
     throw new RuntimeError('KEPT_UNWRITABLE', `${path} (${why})`, { cause });
   }

@@ -90,7 +90,7 @@ export class DatabaseHandle<Tables> implements Lifecycle {
     this.#problem = why;
     this.#options.log.warn({ database: this.#options.name, why }, 'opening the database again');
     this.#options.onReopen?.();
-    await open.db.destroy().catch(() => {});
+    await open.db.destroy().catch(() => {}); // it is replaced because it is broken
     this.#opening = this.#keepTrying();
   }
 
@@ -99,7 +99,7 @@ export class DatabaseHandle<Tables> implements Lifecycle {
     try {
       await this.#options.prepare(database);
     } catch (cause) {
-      await database.db.destroy().catch(() => {});
+      await database.db.destroy().catch(() => {}); // why it cannot be used is what matters
       throw databaseError(cause, database.where);
     }
     if (this.#stopped.signal.aborted) {
