@@ -148,14 +148,13 @@ async function demoIn(io: Io, options: Options, directory: string, sources: read
     const manifest = readManifest(last.manifest ?? '');
     const drained = await drain(io, stack, web, manifest);
     latency.close();
-    const probe = await askProbe(stack.info.urls.probes['prediction'] ?? '');
     const { reports, counts, model } = await compare(web, manifest);
     const summary = summarise({
       reports,
       counts,
       latenciesMs: latency.valuesMs,
       latencyNote: LATENCY_NOTE,
-      backend: findText(probe?.detail, 'backend'),
+      backend: findText((await askProbe(stack.info.urls.probes['prediction'] ?? ''))?.detail, 'backend'),
       model,
       patients: options.patients,
       played: playedOf(manifest),

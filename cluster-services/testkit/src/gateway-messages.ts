@@ -1,5 +1,6 @@
 import {
   type Alarm,
+  type ClockState,
   derivedId,
   detectionKind,
   encodeMessage,
@@ -32,14 +33,8 @@ let made = 0;
 
 /** One well-formed message of every stream in which a gateway speaks of a device: what its certificate lets it send, for whomever. */
 export function gatewayMessages({ gateway, device, atUs }: { gateway: string; device: string; atUs: number }): GatewayMessage[] {
-  const newId = (): string => {
-    made += 1;
-    const random = new Uint8Array(6);
-    new DataView(random.buffer).setUint32(2, made);
-    return newRecordingId(gateway, Math.floor(atUs / 1000), random);
-  };
-  const recordingId = newId();
-  const subject = newId();
+  const recordingId = newId(gateway, atUs);
+  const subject = newId(gateway, atUs);
   const clock = { offsetUs: 0, uncertaintyUs: 100, source: 'front-door' } as const;
   const common = { recordingId, seq: 0, measuredAtUs: atUs, clock };
   const rate = { num: 200, den: 1 };
@@ -52,30 +47,6 @@ export function gatewayMessages({ gateway, device, atUs }: { gateway: string; de
     physicalMin: -3276.8,
     physicalMax: 3276.7,
     reference: '',
-  };
-  const alarm: Alarm = {
-    ...common,
-    stream: 'alarm',
-    recordingId: derivedId(subject, 'alarm'),
-    subject,
-    sender: gateway,
-    device,
-    alarmId: '0123456789abcdef',
-    condition: 'seizure',
-    priority: 'high',
-    state: 'active',
-    transition: 'raised',
-    onsetUs: atUs,
-    endedUs: null,
-    value: 1,
-    limit: 0.8,
-    channel: 0,
-    untilUs: null,
-    by: '',
-    mergedInto: null,
-    replay: null,
-    text: '*** SEIZURE',
-    fence: 0,
   };
   const drafts: MessageDraft[] = [
     {
@@ -109,7 +80,7 @@ export function gatewayMessages({ gateway, device, atUs }: { gateway: string; de
     },
     {
       ...common,
-      recordingId: newId(),
+      recordingId: newId(gateway, atUs),
       stream: 'heart-rate',
       firstSample: 0,
       kind: 'ecg',
@@ -117,12 +88,64 @@ export function gatewayMessages({ gateway, device, atUs }: { gateway: string; de
     },
     {
       ...common,
-      recordingId: newId(),
+      recordingId: newId(gateway, atUs),
       stream: 'event',
       firstSample: 0,
       events: [{ atUs, durationUs: null, type: 'note', text: 'x', source: 'test' }],
     },
-    { ...common, recordingId: newId(), stream: 'quality', firstSample: 0, items: [{ atUs, channel: 0, metric: 'impedance', value: 1 }] },
+    {
+      ...common,
+      recordingId: newId(gateway, atUs),
+      stream: 'quality',
+      firstSample: 0,
+      items: [{ atUs, channel: 0, metric: 'impedance', value: 1 }],
+    },
+    ...derivedDrafts(common, { gateway, device, atUs, recordingId, subject }),
+  ];
+  return drafts.map((draft) => ({
+    stream: draft.stream,
+    draft,
+    bytes: encodeMessage(draft),
+    topic: (live) => formatTopic(gateway, device, draft.stream, live),
+  }));
+}
+
+type Common = { readonly recordingId: string; readonly seq: number; readonly measuredAtUs: number; readonly clock: ClockState };
+type About = {
+  readonly gateway: string;
+  readonly device: string;
+  readonly atUs: number;
+  readonly recordingId: string;
+  readonly subject: string;
+};
+
+/** What is said about a recording or a device: a gap, a detection, an alarm. */
+function derivedDrafts(common: Common, { gateway, device, atUs, recordingId, subject }: About): MessageDraft[] {
+  const alarm: Alarm = {
+    ...common,
+    stream: 'alarm',
+    recordingId: derivedId(subject, 'alarm'),
+    subject,
+    sender: gateway,
+    device,
+    alarmId: '0123456789abcdef',
+    condition: 'seizure',
+    priority: 'high',
+    state: 'active',
+    transition: 'raised',
+    onsetUs: atUs,
+    endedUs: null,
+    value: 1,
+    limit: 0.8,
+    channel: 0,
+    untilUs: null,
+    by: '',
+    mergedInto: null,
+    replay: null,
+    text: '*** SEIZURE',
+    fence: 0,
+  };
+  return [
     {
       ...common,
       stream: 'gap',
@@ -157,10 +180,11 @@ export function gatewayMessages({ gateway, device, atUs }: { gateway: string; de
     },
     alarm,
   ];
-  return drafts.map((draft) => ({
-    stream: draft.stream,
-    draft,
-    bytes: encodeMessage(draft),
-    topic: (live) => formatTopic(gateway, device, draft.stream, live),
-  }));
+}
+
+function newId(gateway: string, atUs: number): string {
+  made += 1;
+  const random = new Uint8Array(6);
+  new DataView(random.buffer).setUint32(2, made);
+  return newRecordingId(gateway, Math.floor(atUs / 1000), random);
 }

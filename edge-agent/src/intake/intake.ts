@@ -112,6 +112,7 @@ export class Intake implements Lifecycle {
     this.#tlsText = await tlsText(tls);
     this.#budget.guard(api);
     this.#addRoutes(api);
+    this.#addOperatorRoutes(api);
     this.#api = api;
     this.#listening = await listen(api, host, port);
   }
@@ -183,6 +184,10 @@ export class Intake implements Lifecycle {
         (request) => this.#working(request, (device) => this.#takePhoneExport(request, device)),
       );
     });
+  }
+
+  /** What a person at the gateway asks and does; no device may. */
+  #addOperatorRoutes(api: Api): void {
     api.get('/v1/status', documented({ summary: 'How the agent is', response: { 200: AgentStatus } }), (request) => {
       onlyOperator(request);
       return this.#options.status();

@@ -24,7 +24,6 @@ const later = {
     'edge-agent/src/stream-session.ts',
   ],
   functions: [
-    'cli/src/commands/demo.ts',
     'cli/src/whole.int.test.ts',
     'cluster-services/alarms/src/alarms.ts',
     'cluster-services/alarms/src/reception.test.ts',
@@ -33,8 +32,6 @@ const later = {
     'cluster-services/outbox/src/outbox-worker.ts',
     'cluster-services/prediction/src/prediction.slow.test.ts',
     'cluster-services/testkit/src/gateway-messages.ts',
-    'cluster-services/web/src/page/app.tsx',
-    'edge-agent/src/intake/intake.ts',
     'tui/src/wall.int.test.ts',
   ],
   circles: [],

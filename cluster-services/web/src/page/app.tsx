@@ -21,8 +21,8 @@ import { percent, type Reading, readingOf } from './reading.ts';
 import { SweepCanvas } from './sweep-canvas.tsx';
 import { isSeizure, type WardStore } from './ward-store.ts';
 
-/** The page. It draws again when something arrived, and once a second for ages and the clock. */
-export function App({ store }: { store: WardStore }) {
+/** Draws again when something arrived, and twice a second for ages and the clock. */
+function useDrawn(store: WardStore): void {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   useEffect(() => {
     let pending = false;
@@ -41,7 +41,11 @@ export function App({ store }: { store: WardStore }) {
       clearInterval(sounder);
     };
   }, [store]);
+}
 
+/** The page. */
+export function App({ store }: { store: WardStore }) {
+  useDrawn(store);
   const nowUs = store.link.nowUs();
   const patients = store.patients();
   const selected = store.selected();
