@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { testOnly } from '../import-table.ts';
 import { filesUnder, packageFolders, parsedFile, root, sourceTree } from '../source-tree.ts';
 import { circles } from './circles.ts';
 import { knownWords, unknownDocuments, unknownNames } from './cited-names.ts';
@@ -72,6 +73,15 @@ test('every file, setting, flag and name that a document cites exists', () => {
   const packages = ['package.json', ...packageFolders().map((folder) => `${folder}/package.json`)];
   const texts = [...scripts.map((file) => readFileSync(file, 'utf8')), ...packages.map(textOf), ...sources.map(({ text }) => text)];
   expect(without(later.names, unknownNames(documents, { words: knownWords(texts), files: sources.map(({ path }) => path) }))).toEqual([]);
+});
+
+test('neither tests nor what they share is built and shipped', () => {
+  const shipped = packageFolders().filter((folder) => !testOnly.includes(folder.split('/').at(-1) ?? ''));
+  const without = shipped.filter((folder) => {
+    const { exclude } = JSON.parse(textOf(`${folder}/tsconfig.json`)) as { exclude?: string[] };
+    return !['src/**/*.test.ts', 'src/**/test-*.ts'].every((pattern) => exclude?.includes(pattern) === true);
+  });
+  expect(without).toEqual([]);
 });
 
 test('every document that a comment names exists', () => {
