@@ -190,6 +190,19 @@ test('a name that has no room keeps what tells it from its neighbours', () => {
   }
 });
 
+test('two patients of one name are told apart in their rows, also when only one of them changes', () => {
+  const model = wall([patient('p1', { label: 'Anna' }), patient('p2', { label: 'Anna' })]);
+  model.takeState({ whole: false, links, systemAlarms: [], patients: [patient('p2', { label: 'Anna', heart: 91 })] });
+  for (const width of [80, 120]) {
+    const rows = drawFrame(model, width, 24, nowUs, look);
+    for (const id of ['p1', 'p2'])
+      expect(
+        rows.filter((row) => row.includes('quiet') && row.includes(` ${id} `)),
+        `${width}`,
+      ).toHaveLength(1);
+  }
+});
+
 test.each([60, 72, 80, 88, 100])('at %i columns nothing runs into its neighbour, and what is cut says so', (width) => {
   const over = alarm({ state: 'latched', endedUs: nowUs, text: 'seizure pattern over, 26 s from first to last window' });
   const patients = Array.from({ length: 12 }, (_, index) => patient(String(index), { alarms: [over] }));

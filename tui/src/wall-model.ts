@@ -12,6 +12,7 @@ import {
   shownState,
   soundingOf,
   systemAlarmsOf,
+  toldApart,
 } from '@vitalwire/vitals';
 import type { Tone } from './spans.ts';
 
@@ -42,7 +43,8 @@ export class WallModel {
   #lostSinceUs: number | null = null;
   #notice: { readonly notice: Notice; readonly atMs: number } | null = null;
   #order: string[] = [];
-  readonly #patients = new Map<string, PatientState>();
+  readonly #received = new Map<string, PatientState>();
+  #patients: ReadonlyMap<string, PatientState> = new Map(); // as they are shown: those of one label told apart
   #selected: string | null = null;
   #chosenChannel: number | null = null;
   #trend: TrendPoint[] = [];
@@ -56,14 +58,15 @@ export class WallModel {
     this.links = change.links;
     this.#systemAlarms = change.systemAlarms;
     if (change.whole) {
-      this.#patients.clear();
+      this.#received.clear();
       this.#order = change.patients.map(({ key }) => key);
     }
     for (const patient of change.patients) {
-      if (!this.#patients.has(patient.key) && !this.#order.includes(patient.key)) this.#order.push(patient.key);
-      this.#patients.set(patient.key, patient);
+      if (!this.#received.has(patient.key) && !this.#order.includes(patient.key)) this.#order.push(patient.key);
+      this.#received.set(patient.key, patient);
       if (patient.key === this.#selected) this.#takeTrend(patient);
     }
+    this.#patients = new Map(toldApart([...this.#received.values()]).map((patient) => [patient.key, patient]));
     if (this.#selected === null || !this.#patients.has(this.#selected)) this.select(this.#firstWorthSeeing());
   }
 

@@ -19,5 +19,6 @@ export { reasonText, type ShownState, type StateWord, shownState, sourceMarks, s
 export * from './signal-chain.ts';
 export * from './spectrum.ts';
 export * from './sweep.ts';
+export { toldApart } from './told-apart.ts';
 export * from './units.ts';
 export * from './windows.ts';

@@ -10,6 +10,7 @@ import {
   shownState,
   soundingOf,
   systemAlarmsOf,
+  toldApart,
 } from '@vitalwire/vitals';
 import { AlarmSound } from './alarm-sound.ts';
 import { type LinkCondition, PageLink } from './live.ts';
@@ -34,7 +35,8 @@ export class WardStore {
   #systemAlarms: readonly AlarmInfo[] = [];
   #lostSinceUs: number | null = null;
   #noticeTimer = 0;
-  readonly #patients = new Map<string, PatientState>();
+  readonly #received = new Map<string, PatientState>();
+  #patients: ReadonlyMap<string, PatientState> = new Map(); // as they are shown: those of one label told apart
   #order: string[] = [];
   #onChange: () => void = () => {};
   readonly trace = new EegTrace(600);
@@ -159,13 +161,14 @@ export class WardStore {
     this.links = links;
     this.#systemAlarms = systemAlarms;
     if (whole) {
-      this.#patients.clear();
+      this.#received.clear();
       this.#order = patients.map(({ key }) => key);
     }
     for (const patient of patients) {
       if (!this.#order.includes(patient.key)) this.#order.push(patient.key);
-      this.#patients.set(patient.key, patient);
+      this.#received.set(patient.key, patient);
     }
+    this.#patients = new Map(toldApart([...this.#received.values()]).map((patient) => [patient.key, patient]));
     if (this.selected() === null) {
       const worst = this.patients();
       const first = worst.find(({ alarms, eeg }) => alarms.length > 0 || eeg !== null) ?? worst[0];
