@@ -1,5 +1,6 @@
 import { CborReader, CborWriter, fail } from './cbor.ts';
-import { attempt, channelScales, rate, replayMark } from './codec.ts';
+import { attempt } from './codec.ts';
+import { channelScales, rate, replayMark } from './codec-bodies.ts';
 import { type Decoded, refused } from './decoded.ts';
 import { sampleBlockKeys, WIRE_VERSION } from './keys.ts';
 import { limits } from './limits.ts';

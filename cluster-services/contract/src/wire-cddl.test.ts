@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { bodies } from './codec.ts';
+import { bodies } from './codec-bodies.ts';
 import { keys, sampleBlockKeys } from './keys.ts';
 import { limits } from './limits.ts';
 import {
