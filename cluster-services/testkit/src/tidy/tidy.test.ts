@@ -16,11 +16,8 @@ const sources = sourceTree();
 const later = {
   files: [
     'cluster-services/outbox/src/uplink.ts',
-    'cluster-services/runtime/src/config.ts',
     'cluster-services/storage/src/service/storage.int.test.ts',
-    'cluster-services/testkit/src/screen-world.ts',
     'cluster-services/web/src/ward.ts',
-    'edge-agent/src/intake/health-auto-export.ts',
     'edge-agent/src/stream-session.ts',
   ],
   functions: [
@@ -35,7 +32,6 @@ const later = {
     'tui/src/wall.int.test.ts',
   ],
   circles: [],
-  exports: [],
   catches: [],
   names: [],
 } as const satisfies Record<string, readonly string[]>;
