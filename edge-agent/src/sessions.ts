@@ -4,7 +4,8 @@ import type { Clock } from '@vitalwire/runtime';
 import { ReadingCutter } from './cutter.ts';
 import { heartRateMetric, type PhoneBatch } from './intake/health-auto-export.ts';
 import { eventForm, heartRateForm } from './intake/requests.ts';
-import { type StreamAnswer, type StreamRequest, StreamSession } from './stream-session.ts';
+import type { StreamAnswer, StreamRequest } from './stream-request.ts';
+import { StreamSession } from './stream-session.ts';
 
 export type SessionsOptions = {
   readonly gateway: string;

@@ -5,7 +5,8 @@ import { createLog, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, tempDir } from '@vitalwire/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EegCutter } from './cutter.ts';
-import { NoRepeat, SkippedSamples, type StreamRequest, StreamSession } from './stream-session.ts';
+import { NoRepeat, SkippedSamples, type StreamRequest } from './stream-request.ts';
+import { StreamSession } from './stream-session.ts';
 
 const rate = { num: 256, den: 1 };
 const clockState: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };

@@ -1,54 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type ChannelScale,
-  type ClockState,
-  type DataStream,
-  type EndReason,
-  newRecordingId,
-  type Rate,
-  type ReplayMark,
-} from '@vitalwire/contract';
-import {
-  type Appended,
-  type AppendStep,
-  type CaptureMatch,
-  type Hole,
-  type Outbox,
-  OutboxError,
-  type Predecessor,
-  type SeqRange,
-} from '@vitalwire/outbox';
+import { type ClockState, type DataStream, type EndReason, newRecordingId } from '@vitalwire/contract';
+import { type Appended, type AppendStep, type Hole, type Outbox, OutboxError, type Predecessor, type SeqRange } from '@vitalwire/outbox';
 import type { Clock, Timer } from '@vitalwire/runtime';
 import { WAIT_MS } from './chunker.ts';
-import { type ChunkStep, type CutContext, type Cutter, claimOf, countOf, type Readings, timeOf } from './cutter.ts';
+import { type ChunkStep, type CutContext, type Cutter, claimOf, countOf, timeOf } from './cutter.ts';
 import { gapBetween } from './device-gap.ts';
 
-/** What stays the same through a recording; a change begins a new one. */
-export type RecordingForm = {
-  readonly rate: Rate | null;
-  readonly channels: readonly ChannelScale[];
-  readonly montageHash: string;
-  readonly replay: ReplayMark | null;
-  readonly source: string;
-  readonly key: string; // differs when any of it, or the sample width or kind, differs
-};
-
-export type StreamRequest = {
-  readonly captureId: string;
-  readonly firstSample: number | 'next'; // 'next': a sender without an index of its own
-  readonly readings: Readings;
-  readonly form: RecordingForm;
-  readonly makeCutter: () => Cutter;
-  readonly end: boolean;
-  readonly extra?: readonly AppendStep[]; // committed together with the readings
-};
-
-export type StreamAnswer = {
-  readonly accepted: number;
-  readonly repeated: number;
-  readonly nextSample: number;
-  readonly recordings: readonly SeqRange[];
-};
+import { mergeRanges, NoRepeat, type RecordingForm, SkippedSamples, type StreamAnswer, type StreamRequest } from './stream-request.ts';
 
 export type SessionOptions = {
   readonly gateway: string;
@@ -83,30 +41,6 @@ const MAX_HELD = 1_024;
 const MAX_TOLD = 16;
 const OVERTAKE_MS = 60_000;
 const COMPARED_AT_ONCE = 16_384; // readings: others ask the outbox in between
-
-/** Samples that come after later ones of the same capture: they were passed over, and a recording cannot go back. */
-export class SkippedSamples extends Error {
-  override readonly name = 'SkippedSamples';
-
-  constructor(captureId: string, { from, to }: Hole) {
-    super(`samples ${from} to ${to - 1} of capture '${captureId}' were passed over before; the request has some of them`);
-  }
-}
-
-/** Readings at a place that the capture has passed, and that are not, or cannot be shown to be, the ones it has there. */
-export class NoRepeat extends Error {
-  override readonly name = 'NoRepeat';
-  readonly why: 'other' | 'unknown';
-
-  constructor(captureId: string, match: Exclude<CaptureMatch, { kind: 'same' }>) {
-    super(
-      match.kind === 'other'
-        ? `capture '${captureId}' has other readings at sample ${match.sample}: what is stored there was measured at ${timeText(match.storedAtUs)}, what came now at ${timeText(match.claimedAtUs)}`
-        : `sample ${match.sample} of capture '${captureId}' was taken before, and is no longer here to tell a repeat from another reading`,
-    );
-    this.why = match.kind;
-  }
-}
 
 /**
  * One stream of one device: knows where its capture stands, begins and ends recordings, and answers a request only when all its
@@ -438,23 +372,4 @@ export class StreamSession {
     this.#turn = mine.catch(() => {}); // told to its own request; the next one's turn comes all the same
     return mine;
   }
-}
-
-function timeText(us: number): string {
-  const ms = Math.floor(us / 1000);
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${us} µs`;
-}
-
-/** Ranges of the same recording as one. */
-export function mergeRanges(ranges: readonly SeqRange[]): SeqRange[] {
-  const merged = new Map<string, SeqRange>();
-  for (const range of ranges) {
-    const known = merged.get(range.recordingId);
-    merged.set(range.recordingId, {
-      recordingId: range.recordingId,
-      firstSeq: Math.min(known?.firstSeq ?? range.firstSeq, range.firstSeq),
-      lastSeq: Math.max(known?.lastSeq ?? range.lastSeq, range.lastSeq),
-    });
-  }
-  return [...merged.values()];
 }

@@ -33,7 +33,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { countOf } from '../cutter.ts';
 import type { Sessions } from '../sessions.ts';
-import { mergeRanges, NoRepeat, SkippedSamples, type StreamAnswer, type StreamRequest } from '../stream-session.ts';
+import { mergeRanges, NoRepeat, SkippedSamples, type StreamAnswer, type StreamRequest } from '../stream-request.ts';
 import type { LocalWatch } from '../watch/local-watch.ts';
 import { BodyBudget, tooBusy } from './body-budget.ts';
 import type { DateBounds } from './phone-point.ts';

@@ -14,7 +14,7 @@ import {
 import { ApiError } from '@vitalwire/runtime';
 import type { z } from 'zod';
 import { EegCutter, type NoReading, ReadingCutter } from '../cutter.ts';
-import type { RecordingForm, StreamRequest } from '../stream-session.ts';
+import type { RecordingForm, StreamRequest } from '../stream-request.ts';
 
 export type DeviceRequest = {
   readonly device: string;

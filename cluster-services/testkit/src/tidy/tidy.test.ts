@@ -18,7 +18,6 @@ const later = {
     'cluster-services/outbox/src/uplink.ts',
     'cluster-services/storage/src/service/storage.int.test.ts',
     'cluster-services/web/src/ward.ts',
-    'edge-agent/src/stream-session.ts',
   ],
   functions: [
     'cli/src/whole.int.test.ts',
