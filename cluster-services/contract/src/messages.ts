@@ -238,7 +238,7 @@ export type Alarm = Identified & {
   readonly subject: string; // the log: an id with the sender's tag, made once and kept over restarts
   readonly sender: string; // the service or gateway that decided
   readonly device: string; // or the gateway or service a technical alarm is about
-  readonly alarmId: string; // 16 hex digits of SHA-256 of device, condition and onset; '' = about no single alarm
+  readonly alarmId: string; // 16 hex digits of SHA-256 of device, condition, onset and take; '' = about no single alarm
   readonly condition: AlarmCondition | null;
   readonly priority: AlarmPriority;
   readonly state: AlarmState;

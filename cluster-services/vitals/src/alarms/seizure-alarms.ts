@@ -48,6 +48,7 @@ export class SeizureAlarms {
   /** A recording of the device ended at this data time, and none goes on at once: what went on in it was not seen to end. */
   recordingEnded(device: string, take: string, atUs: number, nowUs: number): void {
     for (const news of this.#tracks.ended(device, take, atUs)) this.#follow(news, null, nowUs);
+    for (const alarm of this.#writer.book.of(device, 'seizure')) this.#release(alarm, take, atUs, nowUs);
   }
 
   /** Nothing arrives from the device any more: an alarm goes on, and says since when nobody sees it. */
@@ -112,6 +113,21 @@ export class SeizureAlarms {
     this.#settle(first, [other], { stretch, finding: null, episodes }, nowUs);
   }
 
+  /**
+   * Nothing more comes of a recording that has ended, from its gateway's own engine either: what that wrote before stands before the end in the
+   * same queue. An alarm that only it, or the log of an earlier run, held on would go on for ever.
+   */
+  #release(alarm: AlarmInfo, take: string, atUs: number, nowUs: number): void {
+    if (alarm.endedUs !== null || alarm.onsetUs > atUs || !this.#isOn(alarm, take)) return;
+    const holders = this.#holdersOf(alarm.alarmId);
+    if ([...holders].some(isOwnModel)) return; // our own windows tell of its end
+    holders.clear();
+    const seenUs = (alarm.episodes ?? []).map(({ seenUntilUs }) => seenUntilUs);
+    const endUs = Math.max(alarm.onsetUs, ...(seenUs.length === 0 ? [atUs] : seenUs));
+    const episodes = closed(this.#episodesOf(alarm, [], []), null);
+    this.#settle(alarm, [], { stretch: { onsetUs: alarm.onsetUs, endUs }, finding: null, episodes }, nowUs);
+  }
+
   #follow({ track, episodes }: News, replay: DetectionInput['replay'], nowUs: number): void {
     for (const episode of episodes) this.#followEpisode(track, episode, replay, nowUs);
   }
@@ -159,7 +175,8 @@ export class SeizureAlarms {
 
   #raise({ device, model, take }: Track, episode: Episode, replay: DetectionInput['replay'], nowUs: number): void {
     const { onsetUs, endUs, holds, peak, channel } = episode;
-    const alarmId = alarmIdOf(device, 'seizure', onsetUs);
+    const ofReplay = replay === null || isOwnLine(take) ? {} : { take };
+    const alarmId = alarmIdOf(device, 'seizure', onsetUs, ofReplay.take);
     this.#lines.set(alarmId, take);
     if (holds) {
       this.#holdersOf(alarmId).add(ownModel(model));
@@ -182,7 +199,7 @@ export class SeizureAlarms {
       limit: peak >= this.#rule.on ? this.#rule.on : (this.#rule.lasting?.on ?? this.#rule.on),
       text: holds ? text : `found in data that came late: ${text}`,
       episodes,
-      ...(replay === null || take === '' ? {} : { take }),
+      ...ofReplay,
     });
   }
 

@@ -98,3 +98,39 @@ test('a log of an earlier release, which says no take, still joins what it joine
   one.feed(seizureFrom(0, 'first'));
   expect(one.onsetsS()).toEqual([5]);
 });
+
+test('two replays whose seizures begin at the same data time are two alarms, also once the first was seen to', () => {
+  const one = new Engine('alarms');
+  one.feed(seizureFrom(0, 'first'));
+  const [first] = one.engine.now().alarms;
+  expect(one.engine.acknowledge(first?.alarmId ?? '', 'nurse-1', 50 * second).ok).toBe(true);
+  one.feed(seizureFrom(0, 'second'));
+  expect(one.engine.now().alarms.map(({ take, state }) => [take, state])).toEqual([['second', 'latched']]);
+  one.feed(seizureFrom(0, 'third'));
+  expect(one.engine.now().alarms.map(({ take }) => take)).toEqual(['second', 'third']);
+  expect(new Set(one.log.filter(({ transition }) => transition === 'raised').map(({ alarmId }) => alarmId)).size).toBe(3);
+});
+
+test.each(['', 'first'])("an alarm that only a gateway held on is over with its recording (take '%s')", (take) => {
+  const gateway = new Engine('gateway-1');
+  gateway.feed(seizureFrom(0, take).slice(0, 20));
+  const cluster = new Engine('alarms');
+  // As an earlier release wrote it: without episodes and take, and never ended.
+  for (const { episodes: _, take: __, ...line } of gateway.log) cluster.engine.foreign(line, 30 * second);
+  expect(cluster.engine.now().alarms).toMatchObject([{ state: 'active', endedUs: null }]);
+  cluster.feed(seizureFrom(0, take).slice(0, 20));
+  cluster.engine.recordingEnded({ device: 'eeg-1', atUs: 24 * second, take }, 60 * second);
+  expect(cluster.engine.now().alarms).toMatchObject([{ state: 'latched', endedUs: 23 * second }]);
+});
+
+test('also where the cluster has judged nothing of it, and never one that begins later', () => {
+  const gateway = new Engine('gateway-1');
+  gateway.feed(seizureFrom(0, '').slice(0, 20));
+  const cluster = new Engine('alarms');
+  for (const line of gateway.log) cluster.engine.foreign(line, 30 * second);
+  cluster.engine.recordingEnded({ device: 'eeg-1', atUs: 2 * second }, 60 * second);
+  expect(cluster.engine.now().alarms).toMatchObject([{ state: 'active' }]);
+  cluster.engine.recordingEnded({ device: 'eeg-1', atUs: 24 * second }, 60 * second);
+  expect(cluster.engine.now().alarms).toMatchObject([{ state: 'latched' }]);
+  expect(cluster.engine.now().alarms[0]?.endedUs).toBeGreaterThan(5 * second);
+});
