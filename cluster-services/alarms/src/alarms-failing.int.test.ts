@@ -78,6 +78,23 @@ describe('when things fail', () => {
     await until(async () => (await noData()).length === 2, 'both are missed');
   });
 
+  test('a seizure of a replay has its mark also where storage came up a moment after this service', async () => {
+    const eeg = new Recording(world, 'eeg-1');
+    eeg.replay = { speed: 1, source: 'night.edf' };
+    await eeg.start();
+    await eeg.eeg();
+    await world.closeStorage();
+    const { http } = await world.service();
+    await eeg.eeg(); // of a recording that it does not know
+    await eeg.windows(lasting(10, 0.95));
+    await new Promise((resolve) => setTimeout(resolve, 3_300));
+    await world.openStorage();
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    await eeg.windows(lasting(1, 0.95)); // it goes on
+    await until(async () => (await now(http)).some(({ condition }) => condition === 'seizure'), 'the seizure is raised');
+    expect(await now(http)).toMatchObject([{ condition: 'seizure', replay: { speed: 1, source: 'night.edf' } }]);
+  });
+
   test('it starts without storage with what it wrote itself, goes on, and keeps its alarms when storage is back', async () => {
     const first = await world.service();
     const eeg = new Recording(world, 'eeg-1');

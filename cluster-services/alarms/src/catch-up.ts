@@ -1,6 +1,7 @@
 import { Detections, Latest, type LatestOfDevice, type RecordingInfo, RecordingWithLedger } from '@vitalwire/contract';
 import { type Clock, type HttpClient, HttpError, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
 import { detectionInputOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
+import { HOLD_MS } from './held-messages.ts';
 import { type KnownRecordings, takeOf } from './recordings.ts';
 import type { Wards } from './wards.ts';
 
@@ -22,7 +23,8 @@ const WINDOWS_PER_ASK = 1_000;
 const MAX_DUE = 4_096;
 /** A start record follows its recording within moments; only what is missing then is asked for. */
 const WAIT_MS = 1_500;
-const AGAIN_MS = 5_000;
+/** Asked several times while messages wait for the mark of their recording: an alarm that is raised without it looks like a patient's. */
+const AGAIN_MS = HOLD_MS / 6;
 
 type Due = { readonly recordingId: string; readonly detections: boolean };
 

@@ -1,5 +1,5 @@
 /** As long as storage may take to be asked for a start record; then an alarm without its mark is better than none. */
-const HOLD_MS = 4_000;
+export const HOLD_MS = 6_000;
 /** Messages of one recording, and recordings: beyond either nothing is held. */
 const MAX_MESSAGES = 32;
 const MAX_RECORDINGS = 1_024;

@@ -16,6 +16,7 @@ import {
   hashMontage,
   type MessageDraft,
   newRecordingId,
+  type ReplayMark,
 } from '@vitalwire/contract';
 import { createIngest, IngestConfig } from '@vitalwire/ingest';
 import { type Clock, createLog, DurablePublisher, HttpClient, Subscriber, systemClock } from '@vitalwire/runtime';
@@ -230,6 +231,7 @@ let recordings = 0;
 export class Recording {
   readonly id: string;
   readonly startUs: number;
+  replay: ReplayMark | null = null;
   readonly world: World;
   readonly device: string;
   readonly of: 'eeg' | 'heart-rate';
@@ -264,7 +266,7 @@ export class Recording {
       predecessor,
       captureId: `capture-${this.id}`,
       captureFirstSample: 0,
-      replay: null,
+      replay: this.replay,
       source: 'test',
     });
   }
