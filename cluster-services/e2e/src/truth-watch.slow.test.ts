@@ -1,3 +1,6 @@
+import { cpSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Bed } from './bed.ts';
@@ -39,10 +42,19 @@ test('30 minutes of the demo with random kills of every service: no screen ever 
   const faults = await looking.judge();
   const { counts, youngestMs } = looking.watch;
   await annotate(`${JSON.stringify(Object.fromEntries(happened))}; ${JSON.stringify(counts)}; a frame was at most ${youngestMs} ms late`);
+  if (faults.length > 0) await annotate(`what the services wrote meanwhile is kept in ${keepLogs(bed)}`);
   expect(faults).toEqual([]);
   for (const count of ['states', 'rows', 'lines', 'ledgers'] as const) expect(counts[count]).toBeGreaterThan(0);
   await bed.expectNothingMissing();
 });
+
+/** The bed goes with the test; without the logs of that moment nobody finds out why. */
+function keepLogs(bed: Bed): string {
+  const kept = mkdtempSync(join(tmpdir(), 'vitalwire-truth-'));
+  cpSync(bed.dirs.logs, join(kept, 'logs'), { recursive: true });
+  cpSync(bed.dirs.replays, join(kept, 'replays'), { recursive: true });
+  return kept;
+}
 
 /** Somebody sees to an alarm, as they would: whichever it is, and perhaps just as a service is away. */
 async function acknowledgeOne(bed: Bed, random: () => number): Promise<void> {

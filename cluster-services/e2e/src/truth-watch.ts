@@ -130,14 +130,20 @@ export class TruthWatch {
     for (const { device, heartRate, eeg } of latest) {
       const patient = patients.find(({ devices }) => devices.includes(device));
       const pairs = [
-        ['heart rate', heartRate?.measuredAtUs, patient?.heartRate?.device === device ? patient.heartRate.at.measuredAtUs : null],
-        ['EEG', eeg?.measuredAtUs, patient?.eeg?.device === device ? patient.eeg.at.measuredAtUs : null],
+        ['heart rate', heartRate, patient?.heartRate?.device === device ? patient.heartRate : null],
+        ['EEG', eeg, patient?.eeg?.device === device ? patient.eeg : null],
       ] as const;
-      for (const [what, storedUs, shownUs] of pairs) {
+      for (const [what, stored, shown] of pairs) {
+        const storedUs = stored?.measuredAtUs;
+        const shownUs = shown?.at.measuredAtUs ?? null;
         const key = `${device} ${what}`;
         if (patient === undefined || storedUs === undefined || (shownUs !== null && shownUs >= storedUs - MS)) this.#behindMs.delete(key);
         else if (atMs - (this.#behindMs.get(key) ?? atMs) > BACK_MS)
-          this.#fault(`state: the ${what} is not the newest`, `${device}: ${shownUs}, stored ${storedUs}`, atMs);
+          this.#fault(
+            `state: the ${what} is not the newest`,
+            `${device}: ${JSON.stringify(shown)}, stored ${JSON.stringify(stored)}`,
+            atMs,
+          );
         else if (!this.#behindMs.has(key)) this.#behindMs.set(key, atMs);
       }
     }
