@@ -46,7 +46,7 @@ const wrongArguments: Wrong[] = [
   { verb: ['up', '--nonsense'], code: 2, says: /unknown option '--nonsense'\n\(see 'vitalwire up --help'\)/ },
   { verb: ['up', '--data', ''], code: 2, says: /--data is empty: name a directory/ },
   { verb: ['up', '--database', `mysql://u:${SECRET}@127.0.0.1:99999/x`], code: 2, says: /--database: give sqlite:DIR or mysql:/ },
-  { verb: ['demo', '--patients', '-1'], code: 2, says: /whole number from 1 to 99/ },
+  { verb: ['demo', '--patients', '-1'], code: 2, says: /whole number from 1 to 500/ },
   { verb: ['demo', '--for', 'NaN'], code: 2, says: /Give a duration/ },
   { verb: ['demo', '--patients', '8', 'more'], code: 2, says: /too many arguments/ },
   { verb: ['replay', 'synth', '--speed', '1e9'], code: 2, says: /0\.1 to 1000/ },
