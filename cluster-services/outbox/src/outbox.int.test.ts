@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ClockState, decodeMessage, type EegChunk } from '@vitalwire/contract';
-import { createLog, systemClock } from '@vitalwire/runtime';
-import { removeTempDir, tempDir } from '@vitalwire/testkit';
+import { createLog, pause, systemClock } from '@vitalwire/runtime';
+import { removeTempDir, tempDir, VirtualClock } from '@vitalwire/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppendStep } from './append.ts';
 import { OutboxFile } from './file/outbox-file.ts';
@@ -50,6 +51,17 @@ test('a stop commits what waits, ends the recordings and takes nothing more', as
   expect(kinds).toEqual(['birth', 'start', 'eeg', 'end', 'death']);
 });
 
+test('an outbox that cannot be opened says so at its start, and does not come for the file later', async () => {
+  const path = join(dir, 'not-a-file', 'outbox.sqlite');
+  mkdirSync(path, { recursive: true });
+  const clock = new VirtualClock();
+  await expect(started('not-a-file', { clock })).rejects.toMatchObject({ code: 'OUTBOX_UNUSABLE' });
+  rmdirSync(path);
+  await clock.advance(60_000);
+  await pause(systemClock, 500); // as long as a thread would need to open it
+  expect(existsSync(path)).toBe(false);
+});
+
 test('whatever was answered before a kill -9 is there afterwards, and no sample twice', async () => {
   const path = join(dir, 'killed', 'outbox.sqlite');
   let answered = 0;
@@ -81,7 +93,7 @@ function runAndKill(path: string, afterMs: number): Promise<number> {
     import { randomBytes } from 'node:crypto';
     import { Outbox } from ${JSON.stringify(new URL('./outbox.ts', import.meta.url).href)};
     import { newRecordingId } from '@vitalwire/contract';
-    import { createLog, systemClock } from '@vitalwire/runtime';
+    import { createLog, pause, systemClock } from '@vitalwire/runtime';
     const clock = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };
     const outbox = new Outbox({ path: ${JSON.stringify(path)}, owner: 'gateway-1', version: '1', maxBytes: 1e9, ringMs: 1e9, minFreeBytes: 0, announce: true,
       log: createLog({ name: 't', level: 'fatal' }), clock: systemClock });

@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { type ClockState, type DataStream, newRecordingId } from '@vitalwire/contract';
-import { type Clock, type Lifecycle, type Log, sourceExecArgv, untilWorkerEnds, workerUrl } from '@vitalwire/runtime';
+import {
+  AskedWorker,
+  type Clock,
+  type Lifecycle,
+  type Log,
+  sourceExecArgv,
+  type Question as Unticketed,
+  workerUrl,
+} from '@vitalwire/runtime';
 import type { Appended, AppendStep, CaptureClaim, CaptureMatch, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
 import { OutboxError } from './errors.ts';
 import type { Replacement } from './file/repair.ts';
-import type { FromWorker, QuestionName, Questions, WorkerOptions } from './worker-protocol.ts';
+import type { FromWorker, Note, Question, QuestionName, Questions, WorkerOptions } from './worker-protocol.ts';
 
 export type OutboxOptions = {
   readonly path: string;
@@ -35,7 +43,7 @@ export type OutboxEvents = {
 };
 
 type Waiting = { steps: readonly AppendStep[]; bytes: number; resolve: (value: Appended) => void; reject: (error: Error) => void };
-type Asked = { resolve: (value: unknown) => void; reject: (error: Error) => void };
+type Said = Exclude<FromWorker, { readonly ticket: number }>;
 
 const GROUP_APPENDS = 256;
 const GROUP_BYTES = 4 * 1024 * 1024;
@@ -51,14 +59,16 @@ export class Outbox implements Lifecycle {
   readonly session: string;
   readonly #options: OutboxOptions;
   readonly #listeners = new Set<Partial<OutboxEvents>>();
-  readonly #asked = new Map<number, Asked>();
-  #worker: Worker | null = null;
+  readonly #thread: AskedWorker<Question | Note, FromWorker>;
+  readonly #firstOpened = Promise.withResolvers<void>();
+  #isOpen = false;
+  #hasOpened = false;
+  #notOpened: OutboxError | null = null;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #committing = false;
   #scheduled = false;
   #live = false;
-  #ticket = 0;
   #begun = false;
   #finished = false;
   #stopping = false;
@@ -69,6 +79,14 @@ export class Outbox implements Lifecycle {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.session = newRecordingId(options.owner, options.clock.nowMs(), randomBytes(6));
+    this.#thread = new AskedWorker({
+      clock: options.clock,
+      spawn: () => spawnWorker(options),
+      unanswered: (why, cause) => new OutboxError('OUTBOX_FAILED', why, { cause }),
+      onNote: (note) => this.#onNote(note),
+      onLost: (cause) => this.#onLost(cause),
+      respawnMs: () => RESPAWN_MS,
+    });
   }
 
   /** Chunks and records committed since the start. */
@@ -81,7 +99,7 @@ export class Outbox implements Lifecycle {
   }
 
   async start(): Promise<void> {
-    await this.#spawn();
+    await this.#open();
     await this.#begin();
   }
 
@@ -93,7 +111,7 @@ export class Outbox implements Lifecycle {
 
   /** Resolves once all steps are committed together. Rejects with an OutboxError and then none of them is. */
   append(steps: readonly AppendStep[]): Promise<Appended> {
-    if (this.#worker === null || this.#finished || this.#stopping) return Promise.reject(new OutboxError('OUTBOX_CLOSED'));
+    if (!this.#isOpen || this.#finished || this.#stopping) return Promise.reject(new OutboxError('OUTBOX_CLOSED'));
     if (!this.#begun) return Promise.reject(new OutboxError('DISK_FULL', 'the session could not begin yet'));
     const bytes = bytesOf(steps);
     const most = this.#options.queueBytes ?? QUEUE_BYTES;
@@ -112,7 +130,7 @@ export class Outbox implements Lifecycle {
 
   /** The cluster has committed everything up to this id. Written a little later: an ack that is lost costs a repeat. */
   ack(uptoId: number): void {
-    this.#worker?.postMessage({ op: 'ack', uptoId });
+    if (this.#isOpen) this.#thread.tell({ op: 'ack', uptoId });
   }
 
   /** True when the cluster's database is another one than before: everything kept counts as un-acknowledged again. */
@@ -154,7 +172,7 @@ export class Outbox implements Lifecycle {
   }
 
   setClock(clock: ClockState): void {
-    this.#worker?.postMessage({ op: 'clock', clock });
+    if (this.#isOpen) this.#thread.tell({ op: 'clock', clock });
   }
 
   /** Commits what waits, then ends all recordings and the session; nothing can be appended afterwards. */
@@ -168,19 +186,17 @@ export class Outbox implements Lifecycle {
   }
 
   async #close(): Promise<void> {
-    const worker = this.#worker;
-    if (worker !== null) {
+    if (this.#isOpen) {
       try {
         await this.finish();
       } catch (error) {
         this.#options.log.error({ err: error }, 'the recordings could not be ended; the next start will end them');
       }
-      this.#stopping = true;
-      await this.#ask('close', {}).catch(() => null);
-      await untilWorkerEnds(worker);
-      this.#worker = null;
     }
-    this.#failAll(new OutboxError('OUTBOX_CLOSED'));
+    this.#stopping = true;
+    await this.#thread.end({ op: 'close' }).catch(() => {}); // it has ended either way
+    this.#isOpen = false;
+    this.#failWaiting(new OutboxError('OUTBOX_CLOSED'));
   }
 
   async #begin(): Promise<void> {
@@ -259,45 +275,34 @@ export class Outbox implements Lifecycle {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  #ask<Name extends QuestionName>(op: Name, ask: Questions[Name]['ask']): Promise<Questions[Name]['answer']> {
-    const worker = this.#worker;
-    if (worker === null) return Promise.reject(new OutboxError('OUTBOX_CLOSED'));
-    const ticket = ++this.#ticket;
-    return new Promise((resolve, reject) => {
-      this.#asked.set(ticket, { resolve: (value) => resolve(value as Questions[Name]['answer']), reject });
-      worker.postMessage({ op, ticket, ...ask });
-    });
+  async #ask<Name extends QuestionName>(op: Name, ask: Questions[Name]['ask']): Promise<Questions[Name]['answer']> {
+    if (!this.#isOpen) throw new OutboxError('OUTBOX_CLOSED');
+    const answer = await this.#thread.ask({ op, ...ask } as Unticketed<Question>);
+    if (answer.kind === 'answer') return answer.value as Questions[Name]['answer'];
+    throw new OutboxError(answer.code, answer.detail);
   }
 
-  #spawn(): Promise<void> {
-    const { path, owner, maxBytes, ringMs, minFreeBytes } = this.#options;
-    const workerData: WorkerOptions = { path, owner, maxBytes, ringMs, minFreeBytes };
-    const worker = new Worker(workerUrl('./outbox-worker', import.meta.url), { workerData, execArgv: sourceExecArgv(import.meta.url) });
-    return new Promise((resolve, reject) => {
-      worker.on('message', (message: FromWorker) => {
-        if (message.kind === 'opened') {
-          this.#worker = worker;
-          if (message.replacement !== null) this.#onReplaced(message.replacement);
-          resolve();
-        } else if (message.kind === 'not-opened') reject(new OutboxError(message.code, message.detail));
-        else this.#onMessage(message);
-      });
-      worker.on('error', (error) => {
-        reject(error);
-        this.#onGone(worker, error);
-      });
-      worker.on('exit', () => this.#onGone(worker, new Error('the outbox worker ended')));
-    });
+  /** Resolves when the file is open. One that cannot be opened at the start is the caller's affair; later it is tried again and again. */
+  async #open(): Promise<void> {
+    this.#thread.start();
+    try {
+      await this.#firstOpened.promise;
+    } catch (error) {
+      await this.#thread.terminate();
+      throw error;
+    }
   }
 
-  #onMessage(message: FromWorker): void {
-    if (message.kind === 'answer' || message.kind === 'refusal') {
-      const asked = this.#asked.get(message.ticket);
-      this.#asked.delete(message.ticket);
-      if (message.kind === 'answer') asked?.resolve(message.value);
-      else asked?.reject(new OutboxError(message.code, message.detail));
-    } else if (message.kind === 'replaced') this.#onReplaced(message.replacement);
-    else if (message.kind === 'trouble') this.#options.log.error({ detail: message.detail }, 'the outbox is in trouble');
+  #onNote(note: Said): void {
+    if (note.kind === 'opened') {
+      this.#isOpen = true;
+      this.#hasOpened = true;
+      if (note.replacement !== null) this.#onReplaced(note.replacement);
+      this.#firstOpened.resolve();
+    } else if (note.kind === 'not-opened')
+      this.#notOpened = new OutboxError(note.code, note.detail); // and then the thread ends
+    else if (note.kind === 'replaced') this.#onReplaced(note.replacement);
+    else this.#options.log.error({ detail: note.detail }, 'the outbox is in trouble');
   }
 
   #onReplaced(replacement: Replacement): void {
@@ -309,25 +314,18 @@ export class Outbox implements Lifecycle {
   }
 
   /** The thread died. Whoever waits is told to try again, and a new thread opens the file: what was answered is in it. */
-  #onGone(worker: Worker, error: Error): void {
-    if (this.#worker !== worker) return;
-    this.#worker = null;
-    this.#failAll(new OutboxError('OUTBOX_FAILED', error.message, { cause: error }));
-    if (this.#stopping) return;
-    this.#options.log.error({ err: error }, 'the outbox worker died; starting another');
-    const again = (): void => {
-      if (this.#stopping) return;
-      this.#spawn().catch((cause: unknown) => {
-        this.#options.log.error({ err: cause }, 'the outbox cannot be opened again');
-        this.#options.clock.setTimer(RESPAWN_MS, again);
-      });
-    };
-    this.#options.clock.setTimer(RESPAWN_MS, again);
+  #onLost(error: Error): void {
+    const { log } = this.#options;
+    const cause = this.#notOpened ?? new OutboxError('OUTBOX_FAILED', error.message, { cause: error });
+    if (this.#isOpen) log.error({ err: error }, 'the outbox worker died; starting another');
+    else if (this.#hasOpened) log.error({ err: cause }, 'the outbox cannot be opened again');
+    this.#isOpen = false;
+    this.#notOpened = null;
+    this.#failWaiting(cause);
+    this.#firstOpened.reject(cause);
   }
 
-  #failAll(error: Error): void {
-    for (const asked of this.#asked.values()) asked.reject(error);
-    this.#asked.clear();
+  #failWaiting(error: Error): void {
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
     this.#waitingBytes = 0;
   }
@@ -335,6 +333,11 @@ export class Outbox implements Lifecycle {
   #tell<Name extends keyof OutboxEvents>(name: Name, ...args: Parameters<OutboxEvents[Name]>): void {
     for (const listener of this.#listeners) (listener[name] as ((...args: Parameters<OutboxEvents[Name]>) => void) | undefined)?.(...args);
   }
+}
+
+function spawnWorker({ path, owner, maxBytes, ringMs, minFreeBytes }: OutboxOptions): Worker {
+  const workerData: WorkerOptions = { path, owner, maxBytes, ringMs, minFreeBytes };
+  return new Worker(workerUrl('./outbox-worker', import.meta.url), { workerData, execArgv: sourceExecArgv(import.meta.url) });
 }
 
 /** Steps that put a message into the outbox; the others only note something. */

@@ -1,4 +1,5 @@
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
+export { AskedWorker, type AskedWorkerOptions, type AskOptions, type Question } from './asked-worker.ts';
 export { type Backoff, type BackoffOptions, fullJitter } from './backoff.ts';
 export { type Clock, pause, systemClock, type Timer } from './clock.ts';
 export {

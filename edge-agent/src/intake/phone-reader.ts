@@ -1,15 +1,14 @@
 import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { limits } from '@vitalwire/contract';
-import { ApiError, type Log, sourceExecArgv, workerUrl } from '@vitalwire/runtime';
+import { ApiError, AskedWorker, type Log, type Question, sourceExecArgv, systemClock, workerUrl } from '@vitalwire/runtime';
 import { tooBusy } from './body-budget.ts';
 import { expectedShape, type PhoneBatch, type PhoneOptions, type PhoneSummary } from './health-auto-export.ts';
 import type { FromPhone, PhoneProblem, ToPhone } from './phone-protocol.ts';
 import { invalid } from './requests.ts';
 
 type Answer = Extract<FromPhone, { ok: true }>;
-type Asked = { readonly resolve: (answer: Answer) => void; readonly reject: (error: Error) => void };
-type Question = ToPhone extends infer One ? (One extends ToPhone ? Omit<One, 'ticket' | 'exportId'> : never) : never;
+type Asked = Question<ToPhone> extends infer One ? (One extends object ? Omit<One, 'exportId'> : never) : never;
 
 const LARGE_BYTES = 4 * 1024 * 1024;
 
@@ -18,15 +17,17 @@ const LARGE_BYTES = 4 * 1024 * 1024;
  * before is committed: the phone waits meanwhile, and no body is ever held whole.
  */
 export class PhoneReader {
-  readonly #log: Log;
-  readonly #asked = new Map<number, Asked>();
-  #worker: Worker | null = null;
-  #ticket = 0;
+  readonly #thread: AskedWorker<ToPhone, FromPhone>;
   #exportId = 0;
   #large: Promise<unknown> = Promise.resolve();
 
   constructor(log: Log) {
-    this.#log = log;
+    this.#thread = new AskedWorker({
+      clock: systemClock, // no deadline: an export takes as long as its body
+      spawn: spawnReader,
+      unanswered: (_why, cause) => interrupted(cause),
+      onLost: (cause) => log.error({ err: cause }, 'the thread that reads phone exports died; the next export starts another'),
+    });
   }
 
   /**
@@ -43,7 +44,7 @@ export class PhoneReader {
   async #read(body: Readable, options: PhoneOptions, commit: (batch: PhoneBatch) => Promise<void>): Promise<PhoneSummary> {
     this.#exportId += 1;
     const exportId = this.#exportId;
-    const ask = (question: Question): Promise<Answer> => this.#ask({ ...question, exportId });
+    const ask = (question: Asked): Promise<Answer> => this.#ask({ ...question, exportId } as Question<ToPhone>);
     const commitAll = async (first: Answer): Promise<Answer> => {
       let answer = first;
       while (answer.batch !== null) {
@@ -73,55 +74,38 @@ export class PhoneReader {
       if (summary === null) throw new Error('an export was read and nothing is known about it');
       return summary;
     } finally {
-      ask({ op: 'drop' }).catch(() => {}); // the thread may be gone, and the export with it
+      this.#thread.tell({ op: 'drop', exportId });
     }
   }
 
-  async stop(): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = null;
-    await worker?.terminate();
+  stop(): Promise<void> {
+    return this.#thread.terminate();
   }
 
-  #ask(question: Question & { readonly exportId: number }): Promise<Answer> {
-    this.#worker ??= this.#spawn();
-    const worker = this.#worker;
-    this.#ticket += 1;
-    const ticket = this.#ticket;
-    return new Promise((resolve, reject) => {
-      this.#asked.set(ticket, { resolve, reject });
-      worker.postMessage({ ...question, ticket }, question.op === 'bytes' ? [question.bytes.buffer] : []);
-    });
+  async #ask(question: Question<ToPhone>): Promise<Answer> {
+    const answer = await this.#thread.ask(question, question.op === 'bytes' ? { transfer: [question.bytes.buffer] } : {});
+    if (answer.ok) return answer;
+    throw answerTo(answer.problem);
   }
+}
 
-  #spawn(): Worker {
-    const worker = new Worker(workerUrl('./phone-worker', import.meta.url), {
-      execArgv: sourceExecArgv(import.meta.url),
-      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 }, // the columns of points lie outside
-    });
-    worker.unref();
-    worker.on('message', (message: FromPhone) => {
-      const asked = this.#asked.get(message.ticket);
-      this.#asked.delete(message.ticket);
-      if (message.ok) asked?.resolve(message);
-      else asked?.reject(answerTo(message.problem));
-    });
-    worker.on('error', (error) =>
-      this.#log.error({ err: error }, 'the thread that reads phone exports died; the next export starts another'),
-    );
-    worker.on('exit', () => {
-      if (this.#worker === worker) this.#worker = null;
-      const error = new ApiError(
-        503,
-        'EXPORT_INTERRUPTED',
-        'the export could not be read to its end',
-        'send it again; what was stored is recognised',
-      );
-      for (const { reject } of this.#asked.values()) reject(error);
-      this.#asked.clear();
-    });
-    return worker;
-  }
+function spawnReader(): Worker {
+  const worker = new Worker(workerUrl('./phone-worker', import.meta.url), {
+    execArgv: sourceExecArgv(import.meta.url),
+    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 }, // the columns of points lie outside
+  });
+  worker.unref();
+  return worker;
+}
+
+function interrupted(cause: Error | null): ApiError {
+  return new ApiError(
+    503,
+    'EXPORT_INTERRUPTED',
+    'the export could not be read to its end',
+    'send it again; what was stored is recognised',
+    { cause },
+  );
 }
 
 /** The line was cut, or what came was not packed as it says. */

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { NoExport, PhoneExport, TooManyPoints } from './health-auto-export.ts';
 import { JsonProblem } from './json-scanner.ts';
-import type { FromPhone, PhoneProblem, ToPhone } from './phone-protocol.ts';
+import type { FromPhone, PhoneProblem, PhoneQuestion, ToPhone } from './phone-protocol.ts';
 
 // The thread that reads phone exports: tens of megabytes of text must not hold up the loop that talks to devices.
 
@@ -11,9 +11,12 @@ const port = parentPort;
 if (port === null) throw new Error('exports are read in a worker thread');
 const exports = new Map<number, PhoneExport>();
 
-port.on('message', (message: ToPhone) => port.postMessage({ ticket: message.ticket, ...answer(message) } satisfies FromPhone));
+port.on('message', (message: ToPhone) => {
+  if (message.op === 'drop') exports.delete(message.exportId);
+  else port.postMessage({ ticket: message.ticket, ...answer(message) } satisfies FromPhone);
+});
 
-function answer(message: ToPhone): { ok: true; batch: FromBatch; summary: FromSummary } | { ok: false; problem: PhoneProblem } {
+function answer(message: PhoneQuestion): { ok: true; batch: FromBatch; summary: FromSummary } | { ok: false; problem: PhoneProblem } {
   try {
     return { ok: true, ...run(message) };
   } catch (error) {
@@ -27,14 +30,13 @@ function answer(message: ToPhone): { ok: true; batch: FromBatch; summary: FromSu
 type FromBatch = Extract<FromPhone, { ok: true }>['batch'];
 type FromSummary = Extract<FromPhone, { ok: true }>['summary'];
 
-function run(message: ToPhone): { batch: FromBatch; summary: FromSummary } {
+function run(message: PhoneQuestion): { batch: FromBatch; summary: FromSummary } {
   if (message.op === 'open') {
     exports.set(message.exportId, new PhoneExport(message.options));
     return { batch: null, summary: null };
   }
   const one = exports.get(message.exportId);
-  if (message.op === 'drop') exports.delete(message.exportId);
-  if (one === undefined || message.op === 'drop') return { batch: null, summary: null };
+  if (one === undefined) return { batch: null, summary: null };
   if (message.op === 'bytes') {
     one.write(message.bytes);
     if ([...exports.values()].reduce((sum, { held }) => sum + held, 0) > MAX_HELD_POINTS) throw new TooBusy();

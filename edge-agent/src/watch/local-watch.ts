@@ -3,11 +3,13 @@ import { Worker } from 'node:worker_threads';
 import type { Alarm, ClockState, EdgeWatch } from '@vitalwire/contract';
 import type { AppendStep, Outbox } from '@vitalwire/outbox';
 import {
+  AskedWorker,
   type Backoff,
   type Clock,
   fullJitter,
   type Lifecycle,
   type Log,
+  type Question,
   RuntimeError,
   sourceExecArgv,
   type Timer,
@@ -17,7 +19,7 @@ import type { AlarmRecord, Asked } from '@vitalwire/vitals';
 import { EdgeError } from '../errors.ts';
 import { AlarmLog } from './alarm-log.ts';
 import { BaselineFile, type KeptBaselines } from './kept-baselines.ts';
-import type { FromWatch, Model, Reading, ToWatch, View } from './protocol.ts';
+import type { FromWatch, Model, Reading, ToWatch } from './protocol.ts';
 
 export type LocalWatchOptions = {
   readonly gateway: string;
@@ -28,6 +30,9 @@ export type LocalWatchOptions = {
   readonly clockState: () => ClockState;
   readonly log: Log;
 };
+
+type Answer = Extract<FromWatch, { readonly ticket: number }>;
+type Note = Exclude<FromWatch, Answer>;
 
 /** Starts that are remembered; beyond it the oldest goes, and its recording is not watched after the thread was started again. */
 const MAX_OPEN = 1_024;
@@ -46,13 +51,11 @@ export class LocalWatch implements Lifecycle {
   readonly #alarmLog: AlarmLog;
   readonly #baselineFile: BaselineFile;
   readonly #backoff: Backoff;
-  readonly #asked = new Map<number, (value: never) => void>();
-  #worker: Worker | null = null;
+  readonly #thread: AskedWorker<ToWatch, FromWatch>;
   #model: Model | null = null;
   #problem: string | null = null;
   #behind = 0;
   #skipped = 0;
-  #ticket = 0;
   readonly #open = new Map<string, Reading>(); // starts of open recordings: a thread that comes later has to know them
   #kept: readonly KeptBaselines[] = [];
   #unsent: Alarm[] = [];
@@ -63,6 +66,14 @@ export class LocalWatch implements Lifecycle {
   constructor(options: LocalWatchOptions) {
     this.#options = options;
     this.#backoff = fullJitter({ clock: options.clock });
+    this.#thread = new AskedWorker({
+      clock: options.clock,
+      spawn: () => new Worker(workerUrl('./watch-worker', import.meta.url), { execArgv: sourceExecArgv(import.meta.url) }),
+      unanswered: (why, cause) => new EdgeError('WATCH_DOWN', why, { cause }),
+      onNote: (note) => this.#onNote(note),
+      onLost: (cause) => this.#onLost(cause),
+      respawnMs: () => this.#backoff.nextMs(),
+    });
     this.#alarmLog = new AlarmLog({ ...options, path: options.logPath });
     this.#baselineFile = new BaselineFile(join(dirname(options.logPath), 'watch-baselines.json'), options.log);
   }
@@ -90,18 +101,16 @@ export class LocalWatch implements Lifecycle {
     this.#problem = null;
     this.#kept = await this.#baselineFile.load();
     this.#unsent = this.#alarmLog.unsent;
-    this.#spawn();
+    this.#thread.start();
     this.#sendSoon(0);
   }
 
   async stop(): Promise<void> {
-    if (this.#model !== null) await this.#ask((ticket) => ({ kind: 'look', ticket })).catch(() => undefined); // what came before is decided
+    if (this.#model !== null) await this.#ask({ kind: 'look' }).catch(() => undefined); // what came before is decided
     this.#stopping = true;
     this.#sendTimer?.cancel();
-    const worker = this.#worker;
-    this.#worker = null;
     this.#model = null;
-    await worker?.terminate();
+    await this.#thread.terminate();
     await this.#writing;
   }
 
@@ -116,12 +125,13 @@ export class LocalWatch implements Lifecycle {
     }
     this.#skipped = 0;
     this.#behind++;
-    this.#tell({ kind: 'readings', readings });
+    this.#thread.tell({ kind: 'readings', readings });
   }
 
   async look(): Promise<EdgeWatch> {
     const { gateway, clock, online } = this.#options;
-    const view = this.#model === null ? null : await this.#ask<View>((ticket) => ({ kind: 'look', ticket })).catch(() => null);
+    const answer = this.#model === null ? null : await this.#ask({ kind: 'look' }).catch(() => null);
+    const view = answer?.kind === 'looked' ? answer.view : null;
     return {
       nowUs: clock.nowUs(),
       gateway,
@@ -149,41 +159,33 @@ export class LocalWatch implements Lifecycle {
 
   async acknowledge(alarmId: string, by: string): Promise<Asked> {
     if (this.#model === null) throw new EdgeError('WATCH_DOWN', this.#problem ?? 'it is starting');
-    return this.#ask<Asked>((ticket) => ({ kind: 'acknowledge', ticket, alarmId, by }));
+    const answer = await this.#ask({ kind: 'acknowledge', alarmId, by });
+    if (answer.kind !== 'acknowledged') throw new EdgeError('WATCH_DOWN', 'the watch answered something else');
+    return answer.answer;
   }
 
-  #spawn(): void {
-    const { log, clock, gateway } = this.#options;
-    const worker = new Worker(workerUrl('./watch-worker', import.meta.url), { execArgv: sourceExecArgv(import.meta.url) });
-    this.#worker = worker;
-    this.#behind = 0;
-    let why = 'the thread ended';
-    worker.on('message', (message: FromWatch) => {
-      if (message.kind === 'ready') {
-        this.#model = message.model;
-        this.#problem = null;
-        this.#backoff.healthy();
-        this.#tell({ kind: 'begin', gateway, records: this.#alarmLog.records, kept: this.#kept });
-        this.#behind++;
-        this.#tell({ kind: 'readings', readings: [...this.#open.values()] });
-        log.info({ ...message.model }, 'this gateway detects and alarms by itself');
-      } else this.#receive(message);
-    });
-    worker.on('error', (error) => {
-      why = error.message;
-    });
-    worker.once('exit', () => {
-      if (this.#worker !== worker) return;
-      this.#worker = null;
-      this.#model = null;
-      this.#problem = `the detector of this gateway is not running (${why}); it is started again, alarms come from the cluster alone`;
-      for (const ticket of this.#asked.keys()) this.#asked.delete(ticket);
-      if (this.#stopping) return;
-      log.error({ why }, 'the local watch died; starting it again');
-      clock.setTimer(this.#backoff.nextMs(), () => {
-        if (!this.#stopping) this.#spawn();
-      });
-    });
+  #onNote(note: Note): void {
+    if (note.kind === 'ready') this.#onReady(note.model);
+    else if (note.kind === 'taken') this.#behind--;
+    else if (note.kind === 'records') this.#write(note.records);
+    else this.#keep(note.kept);
+  }
+
+  #onReady(model: Model): void {
+    const { log, gateway } = this.#options;
+    this.#model = model;
+    this.#problem = null;
+    this.#backoff.healthy();
+    this.#thread.tell({ kind: 'begin', gateway, records: this.#alarmLog.records, kept: this.#kept });
+    this.#behind = 1;
+    this.#thread.tell({ kind: 'readings', readings: [...this.#open.values()] });
+    log.info({ ...model }, 'this gateway detects and alarms by itself');
+  }
+
+  #onLost({ message: why }: Error): void {
+    this.#model = null;
+    this.#problem = `the detector of this gateway is not running (${why}); it is started again, alarms come from the cluster alone`;
+    this.#options.log.error({ why }, 'the local watch died; starting it again');
   }
 
   #remember(reading: Reading): void {
@@ -192,17 +194,6 @@ export class LocalWatch implements Lifecycle {
     for (const oldest of this.#open.keys()) {
       if (this.#open.size <= MAX_OPEN) break;
       this.#open.delete(oldest);
-    }
-  }
-
-  #receive(message: Exclude<FromWatch, { kind: 'ready' }>): void {
-    if (message.kind === 'taken') this.#behind--;
-    else if (message.kind === 'records') this.#write(message.records);
-    else if (message.kind === 'baselines') this.#keep(message.kept);
-    else {
-      const answer = this.#asked.get(message.ticket) as ((value: unknown) => void) | undefined;
-      this.#asked.delete(message.ticket);
-      answer?.(message.kind === 'looked' ? message.view : message.answer);
     }
   }
 
@@ -245,23 +236,8 @@ export class LocalWatch implements Lifecycle {
     });
   }
 
-  #ask<Value>(question: (ticket: number) => ToWatch): Promise<Value> {
-    const ticket = ++this.#ticket;
-    return new Promise((resolve, reject) => {
-      const timer = this.#options.clock.setTimer(ANSWER_MS, () => {
-        this.#asked.delete(ticket);
-        reject(new EdgeError('WATCH_DOWN', `no answer within ${ANSWER_MS / 1000} s`));
-      });
-      this.#asked.set(ticket, (value: Value) => {
-        timer.cancel();
-        resolve(value);
-      });
-      this.#tell(question(ticket));
-    });
-  }
-
-  #tell(message: ToWatch): void {
-    this.#worker?.postMessage(message);
+  #ask(question: Question<ToWatch>): Promise<Answer> {
+    return this.#thread.ask(question, { deadlineMs: ANSWER_MS });
   }
 }
 

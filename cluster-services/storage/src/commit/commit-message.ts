@@ -4,21 +4,21 @@ import type { ChunkRow, CommitOutcome, CommitRow, QuarantineRow } from './commit
 export type PackedRow = (Omit<ChunkRow, 'message'> | Omit<QuarantineRow, 'message'>) & { readonly offset: number; readonly length: number };
 
 export type WorkerRequest =
-  | { readonly type: 'open'; readonly id: number }
+  | { readonly type: 'open'; readonly ticket: number }
   | {
       readonly type: 'commit';
-      readonly id: number;
+      readonly ticket: number;
       readonly rows: readonly PackedRow[];
       readonly bytes: ArrayBuffer;
       readonly committedAtUs: number;
       readonly deadlineMs: number;
     }
-  | { readonly type: 'generation'; readonly id: number }
-  | { readonly type: 'close'; readonly id: number };
+  | { readonly type: 'generation'; readonly ticket: number }
+  | { readonly type: 'close'; readonly ticket: number };
 
 export type WorkerReply =
-  | { readonly id: number; readonly ok: true; readonly outcomes?: CommitOutcome[]; readonly generation?: string }
-  | { readonly id: number; readonly ok: false; readonly code: string; readonly detail: string };
+  | { readonly ticket: number; readonly ok: true; readonly outcomes?: CommitOutcome[]; readonly generation?: string }
+  | { readonly ticket: number; readonly ok: false; readonly code: string; readonly detail: string };
 
 /** Copies the messages of a batch into one buffer that can be transferred: a slice of a socket's buffer would be copied whole. */
 export function packRows(rows: readonly CommitRow[]): { packed: PackedRow[]; bytes: ArrayBuffer } {

@@ -19,21 +19,21 @@ port.on('message', (request: WorkerRequest) => {
 });
 
 function answer(request: WorkerRequest): WorkerReply {
-  const { id } = request;
+  const { ticket } = request;
   try {
     if (request.type === 'open') writer.open();
-    else if (request.type === 'generation') return { id, ok: true, generation: writer.generation() };
+    else if (request.type === 'generation') return { ticket, ok: true, generation: writer.generation() };
     else if (request.type === 'commit') {
       // The main thread has given up on a batch whose deadline is past: it must not be committed behind its back for nothing.
       const leftMs = request.deadlineMs - sharedMs();
-      if (leftMs <= 0) return { id, ok: false, code: 'UNAVAILABLE', detail: 'the deadline passed before the batch was begun' };
+      if (leftMs <= 0) return { ticket, ok: false, code: 'UNAVAILABLE', detail: 'the deadline passed before the batch was begun' };
       const rows = request.rows.map((row) => unpackRow(row, request.bytes));
-      return { id, ok: true, outcomes: writer.commit(rows, request.committedAtUs, Math.min(leftMs, LONGEST_LOCK_WAIT_MS)) };
+      return { ticket, ok: true, outcomes: writer.commit(rows, request.committedAtUs, Math.min(leftMs, LONGEST_LOCK_WAIT_MS)) };
     } else writer.close();
-    return { id, ok: true };
+    return { ticket, ok: true };
   } catch (error) {
-    if (StorageError.is(error)) return { id, ok: false, code: error.code, detail: detailOf(error) };
-    return { id, ok: false, code: 'UNAVAILABLE', detail: error instanceof Error ? error.message : String(error) };
+    if (StorageError.is(error)) return { ticket, ok: false, code: error.code, detail: detailOf(error) };
+    return { ticket, ok: false, code: 'UNAVAILABLE', detail: error instanceof Error ? error.message : String(error) };
   }
 }
 
