@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type ClockState, type DataStream, type EndReason, newRecordingId } from '@vitalwire/contract';
 import { type Appended, type AppendStep, type Hole, type Outbox, OutboxError, type Predecessor, type SeqRange } from '@vitalwire/outbox';
 import type { Clock, Timer } from '@vitalwire/runtime';
+import { RecentMap } from '@vitalwire/runtime';
 import { WAIT_MS } from './chunker.ts';
 import { type ChunkStep, type CutContext, type Cutter, claimOf, countOf, timeOf } from './cutter.ts';
 import { gapBetween } from './device-gap.ts';
@@ -59,7 +60,7 @@ export class StreamSession {
   readonly #underWay = new Set<Promise<unknown>>();
   #failed: { readonly captureId: string; readonly untilMs: number } | null = null;
   readonly #unended = new Map<string, AppendStep>(); // end records whose append failed
-  readonly #told = new Map<string, number>(); // how much of a capture devices know to be committed: a repair must not forget it
+  readonly #told = new RecentMap<string, number>(MAX_TOLD); // how much of a capture devices know to be committed: a repair must not forget it
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -351,12 +352,7 @@ export class StreamSession {
 
   #remember(captureId: string, cut: number): void {
     const known = this.#told.get(captureId) ?? 0;
-    this.#told.delete(captureId);
-    this.#told.set(captureId, Math.max(known, cut));
-    for (const id of this.#told.keys()) {
-      if (this.#told.size <= MAX_TOLD) break;
-      this.#told.delete(id);
-    }
+    this.#told.renew(captureId, Math.max(known, cut));
   }
 
   #context(open: Open): CutContext {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Alarm, type ClockState, decodeMessage, derivedId, encodeMessage, formatTopic, newRecordingId } from '@vitalwire/contract';
 import type { Outbox } from '@vitalwire/outbox';
 import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
+import { RecentMap } from '@vitalwire/runtime';
 import { type AlarmRecord, recordOf } from '@vitalwire/vitals';
 import { z } from 'zod';
 import { readSmallFile, writeSmallFile } from './small-file.ts';
@@ -46,7 +47,9 @@ export class AlarmLog implements Lifecycle {
   #nextSeq = 0;
   #earlier: readonly Alarm[] = [];
   readonly #waiting: Waiting[] = [];
-  readonly #newest = new Map<string, AlarmRecord>(); // by alarm: what comes into the log when there is room again; last = changed last
+  readonly #newest = new RecentMap<string, AlarmRecord>(MAX_WAITING, () => {
+    this.#liveOnly += 1;
+  }); // by alarm: what comes into the log when there is room again; last = changed last
   #overflowId = '';
   #lastAtUs = 0;
   #shownOnly = 0; // lines of the log that is never stored
@@ -118,11 +121,6 @@ export class AlarmLog implements Lifecycle {
     const key = record.alarmId === '' ? `${record.device} ${record.transition}` : record.alarmId;
     if (this.#newest.delete(key)) this.#liveOnly += 1;
     this.#newest.set(key, record);
-    for (const oldest of this.#newest.keys()) {
-      if (this.#newest.size <= MAX_WAITING) break;
-      this.#newest.delete(oldest);
-      this.#liveOnly += 1;
-    }
     // Its clock never goes back: towards another log screens go by it.
     const atUs = Math.max(record.atUs, this.#lastAtUs + 1);
     const alarm = this.#lineOf(record, this.#next(this.#overflowId, atUs));

@@ -1,4 +1,5 @@
 import type { HeartRateKind, Rate, ReplayMark } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/runtime';
 import type { WatchedStream } from '@vitalwire/vitals';
 
 /** What alarms need to know of a recording; null where nobody has said it yet. */
@@ -24,7 +25,7 @@ const MAX_RECORDINGS = 8_192;
 
 /** The recordings heard of lately. */
 export class KnownRecordings {
-  readonly #known = new Map<string, KnownRecording>(); // last = heard last
+  readonly #known = new RecentMap<string, KnownRecording>(MAX_RECORDINGS); // last = heard last
 
   get(recordingId: string): KnownRecording | null {
     return this.#known.get(recordingId) ?? null;
@@ -35,12 +36,7 @@ export class KnownRecordings {
     const before = this.#known.get(recordingId);
     const empty = { stream: null, rate: null, replay: null, captureId: null, labels: [], kind: null, isComplete: false, isEnded: false };
     const known = { ...empty, ...before, ...facts };
-    this.#known.delete(recordingId);
-    this.#known.set(recordingId, known);
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= MAX_RECORDINGS) break;
-      this.#known.delete(oldest);
-    }
+    this.#known.renew(recordingId, known);
     return known;
   }
 }

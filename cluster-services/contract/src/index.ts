@@ -33,6 +33,7 @@ export { label, labelLines, labelShort } from './label.ts';
 export { limits } from './limits.ts';
 export * from './messages.ts';
 export { readingsOf } from './readings.ts';
+export { RecentMap } from './recent-map.ts';
 export { decodeSampleBlock, encodeSampleBlock, type SampleBlock, sampleBlockMediaType } from './sample-block.ts';
 export { decodeChunkSamples, encodeChunkSamples, maxSamplesPerChannel, type PackedSamples } from './samples.ts';
 export {

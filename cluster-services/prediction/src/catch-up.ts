@@ -1,6 +1,6 @@
 import type { RecordingInfo } from '@vitalwire/contract';
 import { LOOKBACK_HOPS } from '@vitalwire/detector';
-import { type Clock, type Lifecycle, type Log, pause } from '@vitalwire/runtime';
+import { type Clock, type Lifecycle, type Log, pause, RecentMap } from '@vitalwire/runtime';
 import { type WindowShape, windowShapeFor } from '@vitalwire/vitals';
 import type { Detections, Subject } from './detections.ts';
 import type { Montages } from './montages.ts';
@@ -51,7 +51,7 @@ export class CatchUp implements Lifecycle {
   readonly #abort = new AbortController();
   readonly #due = new Map<string, number>(); // recording → when to look at it, monotonic ms
   readonly #following = new Set<string>(); // being read up to what is received
-  readonly #settled = new Map<string, number>(); // recording → chunks it had when everything was scored
+  readonly #settled = new RecentMap<string, number>(MAX_SETTLED); // recording → chunks it had when everything was scored
   #sweepDueMs = 0;
   #generation: string | null = null;
   #wake: (() => void) | null = null;
@@ -347,10 +347,6 @@ export class CatchUp implements Lifecycle {
 
   #settle(recordingId: string, storedChunks: number): void {
     this.#settled.set(recordingId, storedChunks);
-    for (const oldest of this.#settled.keys()) {
-      if (this.#settled.size <= MAX_SETTLED) break;
-      this.#settled.delete(oldest);
-    }
   }
 }
 

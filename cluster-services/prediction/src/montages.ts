@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type ChannelScale, hashMontage, Montage } from '@vitalwire/contract';
 import type { Log } from '@vitalwire/runtime';
+import { RecentMap } from '@vitalwire/runtime';
 import { z } from 'zod';
 
 /** How many montages are remembered; beyond it the one not used for longest is forgotten. */
@@ -16,7 +17,7 @@ const Stored = z.array(Montage.shape.channels);
 export class Montages {
   readonly #path: string | null;
   readonly #log: Pick<Log, 'warn'>;
-  readonly #known = new Map<string, readonly ChannelScale[]>(); // last in the map = used last
+  readonly #known = new RecentMap<string, readonly ChannelScale[]>(MAX_MONTAGES); // last in the map = used last
 
   /** `dataDir` '' keeps them in memory only. */
   constructor(dataDir: string, log: Pick<Log, 'warn'>) {
@@ -52,10 +53,6 @@ export class Montages {
     const hash = hashMontage(channels);
     const isNew = !this.#known.delete(hash);
     this.#known.set(hash, channels);
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= MAX_MONTAGES) break;
-      this.#known.delete(oldest);
-    }
     return isNew;
   }
 

@@ -1,3 +1,4 @@
+export { RecentMap } from '@vitalwire/contract';
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 export { AskedWorker, type AskedWorkerOptions, type AskOptions, type Question } from './asked-worker.ts';
 export { type Backoff, type BackoffOptions, fullJitter } from './backoff.ts';

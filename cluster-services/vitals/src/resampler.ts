@@ -1,4 +1,5 @@
 import type { Rate } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/contract';
 
 /** Samples at one rate, numbered as if they had always come: sample k of the output lies at k / rate seconds from the recording's sample 0. */
 export type Resampled = { readonly first: number; readonly samples: Float64Array };
@@ -173,16 +174,12 @@ type Weights = {
 const SLOTS = 512;
 /** Pairs of rates in use at once; with more the oldest are computed anew. */
 const MAX_WEIGHTS = 16;
-const weightsInUse = new Map<string, Weights>();
+const weightsInUse = new RecentMap<string, Weights>(MAX_WEIGHTS);
 
 function weightsFor(parts: number, scale: number, reach: number): Weights {
   const key = `${parts}/${scale}`;
   const known = weightsInUse.get(key);
   if (known !== undefined) return known;
-  for (const oldest of weightsInUse.keys()) {
-    if (weightsInUse.size < MAX_WEIGHTS) break;
-    weightsInUse.delete(oldest);
-  }
   const span = 2 * reach;
   const weights: Weights = {
     parts,

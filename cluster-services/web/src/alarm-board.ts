@@ -7,6 +7,7 @@ import {
   type AlarmsNow,
   derivedId,
 } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/runtime';
 import { categoryOf, compareAlarms } from '@vitalwire/vitals';
 import type { KeptBoard } from './kept-ward.ts';
 
@@ -32,7 +33,7 @@ type PauseTold = { pause: AlarmPause; saidAtUs: number };
 export class AlarmBoard {
   readonly #limits: BoardLimits;
   readonly #known = new Map<string, Known>(); // by device and alarm: nobody changes an alarm by naming it on a device of its own
-  readonly #pauses = new Map<string, PauseTold>(); // by device; `untilUs` 0 = ended
+  readonly #pauses: RecentMap<string, PauseTold>; // by device; `untilUs` 0 = ended
   readonly #late = new Map<string, { readonly line: Alarm; readonly condition: AlarmCondition; readonly heardAtMs: number }>();
   #serviceAsOfUs = Number.NEGATIVE_INFINITY; // by the service's clock: what it said before that is in its answer
   #changed = new Set<string>(); // devices
@@ -42,6 +43,7 @@ export class AlarmBoard {
 
   constructor(limits: BoardLimits = boardLimits) {
     this.#limits = limits;
+    this.#pauses = new RecentMap(limits.maxPauses);
   }
 
   /** Alarms not kept because of the limit. */
@@ -293,12 +295,7 @@ export class AlarmBoard {
 
   #setPause(told: PauseTold): void {
     const { device } = told.pause;
-    this.#pauses.delete(device); // the newest last
-    if (this.#pauses.size >= this.#limits.maxPauses) {
-      const oldest = this.#pauses.keys().next();
-      if (!oldest.done) this.#pauses.delete(oldest.value);
-    }
-    this.#pauses.set(device, told);
+    this.#pauses.renew(device, told);
     this.#touch(device);
   }
 }

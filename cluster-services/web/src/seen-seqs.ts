@@ -1,3 +1,5 @@
+import { RecentMap } from '@vitalwire/runtime';
+
 type Range = { from: number; to: number };
 
 export type SeenLimits = { readonly maxRecordings: number; readonly maxRangesPerRecording: number };
@@ -9,17 +11,18 @@ const seenLimits: SeenLimits = { maxRecordings: 4_096, maxRangesPerRecording: 64
  */
 export class SeenSeqs {
   readonly #limits: SeenLimits;
-  readonly #recordings = new Map<string, Range[]>();
+  readonly #recordings: RecentMap<string, Range[]>;
 
   constructor(limits: SeenLimits = seenLimits) {
     this.#limits = limits;
+    this.#recordings = new RecentMap(limits.maxRecordings);
   }
 
   /** True the first time a (recording, seq) is named, false after that. */
   isFirst(recordingId: string, seq: number): boolean {
     const ranges = this.#recordings.get(recordingId);
     if (ranges === undefined) {
-      this.#remember(recordingId, [{ from: seq, to: seq }]);
+      this.#recordings.set(recordingId, [{ from: seq, to: seq }]);
       return true;
     }
     // Newest last: nearly every chunk continues the last range.
@@ -45,13 +48,5 @@ export class SeenSeqs {
 
   has(recordingId: string, seq: number): boolean {
     return this.#recordings.get(recordingId)?.some((range) => range.from <= seq && seq <= range.to) ?? false;
-  }
-
-  #remember(recordingId: string, ranges: Range[]): void {
-    if (this.#recordings.size >= this.#limits.maxRecordings) {
-      const oldest = this.#recordings.keys().next();
-      if (!oldest.done) this.#recordings.delete(oldest.value);
-    }
-    this.#recordings.set(recordingId, ranges);
   }
 }

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { RecentMap } from '@vitalwire/contract';
 import { DatasetError } from '../dataset-error.ts';
 import type { EdfHeader } from './header.ts';
 
@@ -15,7 +16,7 @@ export class RecordFile {
   readonly #handle: FileHandle;
   readonly #header: EdfHeader;
   readonly #perBlock: number; // whole records; 0: a record is too large for a block
-  readonly #blocks = new Map<number, Promise<Uint8Array>>();
+  readonly #blocks = new RecentMap<number, Promise<Uint8Array>>(KEPT_BLOCKS);
 
   constructor(name: string, handle: FileHandle, header: EdfHeader, records: number) {
     this.records = records;
@@ -37,8 +38,7 @@ export class RecordFile {
   #block(number: number): Promise<Uint8Array> {
     const kept = this.#blocks.get(number);
     if (kept !== undefined) {
-      this.#blocks.delete(number); // the last used one goes last
-      this.#blocks.set(number, kept);
+      this.#blocks.renew(number, kept);
       return kept;
     }
     const { headerBytes, recordBytes } = this.#header;
@@ -47,10 +47,6 @@ export class RecordFile {
     const read = this.#readAt(headerBytes + first * recordBytes, records * recordBytes);
     this.#blocks.set(number, read);
     read.catch(() => this.#blocks.delete(number));
-    for (const oldest of this.#blocks.keys()) {
-      if (this.#blocks.size <= KEPT_BLOCKS) break;
-      this.#blocks.delete(oldest);
-    }
     return read;
   }
 

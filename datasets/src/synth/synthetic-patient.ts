@@ -1,4 +1,5 @@
 import type { ChannelScale, SampleBits } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/contract';
 import type { SignalGroup, SignalSource, SourceAnnotation, SourceHeartRate } from '../signal-source.ts';
 import { wantedChannels } from '../wanted-channels.ts';
 import { BlockMaker } from './block-maker.ts';
@@ -23,16 +24,11 @@ export function openSyntheticPatient(options: SynthOptions = {}): SignalSource &
   const group = groupOf(checked);
   const blocks = new BlockMaker(checked, schedule, group.channels);
   const durationUs = Math.round((checked.samples * checked.rate.den * 1e6) / checked.rate.num);
-  const kept = new Map<number, ReturnType<BlockMaker['block']>>();
+  const kept = new RecentMap<number, ReturnType<BlockMaker['block']>>(BLOCKS_KEPT);
 
   const blockAt = (index: number) => {
     const known = kept.get(index) ?? blocks.block(index);
-    kept.delete(index);
-    kept.set(index, known);
-    for (const oldest of kept.keys()) {
-      if (kept.size <= BLOCKS_KEPT) break;
-      kept.delete(oldest);
-    }
+    kept.renew(index, known);
     return known;
   };
 

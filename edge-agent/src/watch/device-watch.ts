@@ -1,4 +1,5 @@
 import { defaultHeartRateLimits, type EdgeWatch, isClockWrong, type Rate } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/runtime';
 import type { AlarmEngine, AlarmRecord, DetectionInput } from '@vitalwire/vitals';
 import type { KeptBaselines } from './kept-baselines.ts';
 import type { Reading, View, WatchedStart } from './protocol.ts';
@@ -40,7 +41,7 @@ type Judged = {
 export class DeviceWatch {
   readonly #detector: Detector;
   readonly #engine: AlarmEngine;
-  readonly #devices = new Map<string, Device>(); // last in the map = heard last
+  readonly #devices = new RecentMap<string, Device>(MAX_DEVICES); // last in the map = heard last
   readonly #recordings = new Map<string, string>(); // open recording → its device
 
   readonly #kept: ReadonlyMap<string, KeptBaselines>; // by device, of an earlier run
@@ -201,12 +202,7 @@ export class DeviceWatch {
       eeg: null,
       seen: { device: id, replay: null, eeg: null, detection: null, heartRate: null },
     };
-    this.#devices.delete(id);
-    this.#devices.set(id, device);
-    for (const oldest of this.#devices.keys()) {
-      if (this.#devices.size <= MAX_DEVICES) break;
-      this.#devices.delete(oldest);
-    }
+    this.#devices.renew(id, device);
     return device;
   }
 }

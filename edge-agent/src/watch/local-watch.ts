@@ -10,6 +10,7 @@ import {
   type Lifecycle,
   type Log,
   type Question,
+  RecentMap,
   RuntimeError,
   sourceExecArgv,
   type Timer,
@@ -56,7 +57,7 @@ export class LocalWatch implements Lifecycle {
   #problem: string | null = null;
   #behind = 0;
   #skipped = 0;
-  readonly #open = new Map<string, Reading>(); // starts of open recordings: a thread that comes later has to know them
+  readonly #open = new RecentMap<string, Reading>(MAX_OPEN); // starts of open recordings: a thread that comes later has to know them
   #kept: readonly KeptBaselines[] = [];
   #unsent: Alarm[] = [];
   #writing: Promise<unknown> = Promise.resolve();
@@ -191,10 +192,6 @@ export class LocalWatch implements Lifecycle {
   #remember(reading: Reading): void {
     if (reading.kind === 'start') this.#open.set(reading.start.subject, reading);
     else if (reading.kind === 'end') this.#open.delete(reading.recordingId);
-    for (const oldest of this.#open.keys()) {
-      if (this.#open.size <= MAX_OPEN) break;
-      this.#open.delete(oldest);
-    }
   }
 
   #keep(kept: readonly KeptBaselines[]): void {

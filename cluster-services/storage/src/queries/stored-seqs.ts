@@ -1,4 +1,4 @@
-import { decodeMessage, readingsOf, uuidToBytes } from '@vitalwire/contract';
+import { decodeMessage, RecentMap, readingsOf, uuidToBytes } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ChunkTable, ReadingsTables } from '../schema/tables.ts';
 import { Fresh } from './fresh.ts';
@@ -29,7 +29,7 @@ const NOTHING: StoredSeqs = { ranges: [], chunks: 0, samples: 0, lastCommittedAt
  */
 export class StoredSeqsReader {
   readonly #db: Kysely<ReadingsTables>;
-  readonly #kept = new Map<string, StoredSeqs>();
+  readonly #kept = new RecentMap<string, StoredSeqs>(MAX_KEPT);
   readonly #readings = new Map<string, Fresh<StoredSeqs>>();
 
   constructor(db: Kysely<ReadingsTables>) {
@@ -86,10 +86,7 @@ export class StoredSeqsReader {
       }
     }
     const seen: StoredSeqs = { ranges, chunks: countOf(ranges), samples, lastCommittedAtUs, runs };
-    this.#kept.delete(recordingId);
-    this.#kept.set(recordingId, seen);
-    const oldest = this.#kept.keys().next();
-    if (this.#kept.size > MAX_KEPT && !oldest.done) this.#kept.delete(oldest.value);
+    this.#kept.renew(recordingId, seen);
     return seen;
   }
 

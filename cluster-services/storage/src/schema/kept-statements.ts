@@ -1,3 +1,4 @@
+import { RecentMap } from '@vitalwire/runtime';
 import type Sqlite from 'better-sqlite3';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 
@@ -12,17 +13,12 @@ const harmless = /^\s*(begin|commit|rollback|savepoint|release)\b/i;
  * the same statement. Whatever may change the schema makes all of them new.
  */
 export function keepingStatements(sqlite: Sqlite.Database): SqliteDatabase {
-  const statements = new Map<string, Sqlite.Statement>(); // last = used last
+  const statements = new RecentMap<string, Sqlite.Statement>(MAX_KEPT); // last = used last
   const keep = (sql: string): Sqlite.Statement => {
     const known = statements.get(sql);
     if (known?.busy === true) return sqlite.prepare(sql); // its rows are being read one by one
     const statement = known ?? sqlite.prepare(sql);
-    statements.delete(sql);
-    statements.set(sql, statement);
-    for (const oldest of statements.keys()) {
-      if (statements.size <= MAX_KEPT) break;
-      statements.delete(oldest);
-    }
+    statements.renew(sql, statement);
     return statement;
   };
   return {

@@ -1,4 +1,5 @@
 import type { AlarmCondition, AlarmInfo, AlarmPause } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/contract';
 import { type AlarmRecord, categoryOf } from './record.ts';
 import { alarmLimits } from './rules.ts';
 
@@ -15,7 +16,7 @@ export class AlarmBook {
   readonly #alarms = new Map<string, AlarmInfo>(); // by alarmId
   readonly #byDevice = new Map<string, Set<string>>(); // ids; last = changed last
   readonly #pauses = new Map<string, AlarmPause>();
-  readonly #merged = new Map<string, string>();
+  readonly #merged = new RecentMap<string, string>(alarmLimits.aliases);
   readonly #limits = new Map<string, string>();
 
   apply(record: AlarmRecord): void {
@@ -92,10 +93,6 @@ export class AlarmBook {
     const target = this.#alarms.get(into);
     if (alarmId !== into) {
       this.#merged.set(alarmId, into);
-      for (const oldest of this.#merged.keys()) {
-        if (this.#merged.size <= alarmLimits.aliases) break;
-        this.#merged.delete(oldest);
-      }
       if (gone !== undefined) this.#drop(gone);
     }
     if (target === undefined) return;

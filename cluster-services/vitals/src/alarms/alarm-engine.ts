@@ -1,4 +1,5 @@
 import type { AlarmCondition, AlarmInfo, AlarmPause, AlarmPriority } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/contract';
 import type { BookState } from './alarm-book.ts';
 import { isPaused } from './audible.ts';
 import { ClockWatch, type Measured } from './clock-watch.ts';
@@ -42,9 +43,9 @@ export class AlarmEngine {
   readonly #writer: RecordWriter;
   readonly #seizures: SeizureAlarms;
   readonly #conditions: ConditionAlarms;
-  readonly #signals = new Map<string, OfTake<SignalWatch>>();
-  readonly #focal = new Map<string, FocalWatch>();
-  readonly #heartRates = new Map<string, OfTake<HeartRateWatch>>();
+  readonly #signals = new RecentMap<string, OfTake<SignalWatch>>(alarmLimits.timelines);
+  readonly #focal = new RecentMap<string, FocalWatch>(alarmLimits.timelines);
+  readonly #heartRates = new RecentMap<string, OfTake<HeartRateWatch>>(alarmLimits.timelines);
   readonly #clocks = new ClockWatch();
   readonly #takes = new EegTakes();
 
@@ -211,7 +212,7 @@ export class AlarmEngine {
 
   #focalOf(device: string): FocalWatch {
     const watch = this.#focal.get(device) ?? new FocalWatch();
-    keepNewest(this.#focal, device, watch);
+    this.#focal.renew(device, watch);
     return watch;
   }
 
@@ -253,21 +254,12 @@ type OfTake<Watch> = { readonly take: string; readonly watch: Watch };
 
 /** The watch of a device; at the limit the one used for longest without a word starts anew when it is heard again. */
 function watchOf<Watch>(
-  watches: Map<string, OfTake<Watch>>,
+  watches: RecentMap<string, OfTake<Watch>>,
   { device, take = '' }: { readonly device: string; readonly take?: string },
   make: () => Watch,
 ): Watch {
   const before = watches.get(device);
   const now = before !== undefined && before.take === take ? before : { take, watch: make() };
-  keepNewest(watches, device, now);
+  watches.renew(device, now);
   return now.watch;
-}
-
-function keepNewest<Value>(all: Map<string, Value>, device: string, value: Value): void {
-  all.delete(device);
-  all.set(device, value);
-  for (const oldest of all.keys()) {
-    if (all.size <= alarmLimits.timelines) break;
-    all.delete(oldest);
-  }
 }

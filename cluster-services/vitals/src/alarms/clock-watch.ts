@@ -1,4 +1,4 @@
-import { aheadUs, type ClockState, isClockWrong, limits, type ReplayMark } from '@vitalwire/contract';
+import { aheadUs, type ClockState, isClockWrong, limits, RecentMap, type ReplayMark } from '@vitalwire/contract';
 import { HISTORY_US, LateClock } from './late-clock.ts';
 import { alarmLimits } from './rules.ts';
 import type { Statement } from './statement.ts';
@@ -37,7 +37,7 @@ type Anchor = {
  * with those around it; where a device's clock is steadily behind, by as much. Data time stays as it is within the bound, and in replays.
  */
 export class ClockWatch {
-  readonly #anchors = new Map<string, Anchor>(); // by device and stream; last = wrong last
+  readonly #anchors = new RecentMap<string, Anchor>(alarmLimits.timelines); // by device and stream; last = wrong last
   readonly #late = new LateClock();
 
   /** By how much to shift, and what is to be said of the clock. What is history was measured too long ago to be judged as what holds now. */
@@ -68,10 +68,6 @@ export class ClockWatch {
     this.#anchors.delete(key);
     const sinceUs = anchor?.sinceUs ?? nowUs;
     this.#anchors.set(key, { shiftUs, sinceUs, wrongAtUs: nowUs, newAtUs: isSame && !isNew ? anchor.newAtUs : nowUs });
-    for (const oldest of this.#anchors.keys()) {
-      if (this.#anchors.size <= alarmLimits.timelines) break;
-      this.#anchors.delete(oldest);
-    }
     const isLasting = Math.abs(nowUs - sinceUs) >= lastingUs[stream];
     return { shiftUs, isHistory: false, statements: !isLasting ? [] : [wrong(stream, aheadUs(atUs, clock, nowUs), nowUs)] };
   }

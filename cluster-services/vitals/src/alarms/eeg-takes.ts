@@ -1,4 +1,4 @@
-import { limits } from '@vitalwire/contract';
+import { limits, RecentMap } from '@vitalwire/contract';
 import { alarmLimits } from './rules.ts';
 import type { DetectionInput } from './signal-watch.ts';
 
@@ -17,7 +17,7 @@ type Stretch = { readonly recording: string; readonly originUs: number; readonly
  * others from the future. They begin a time line of their own then, and so does what follows. A backlog stays where its recording is.
  */
 export class EegTakes {
-  readonly #stretches = new Map<string, Stretch[]>(); // by device; last = heard last. Of a device the newest stretch last
+  readonly #stretches = new RecentMap<string, Stretch[]>(alarmLimits.timelines); // by device; last = heard last. Of a device the newest stretch last
   #made = 0;
 
   of(input: DetectionInput, nowUs: number): string {
@@ -35,12 +35,7 @@ export class EegTakes {
     const waits = !isStored && newestUs > nowUs + limits.maxClockAheadUs && toUs < newestUs - limits.maxClockAheadUs;
     if (waits) this.#made += 1;
     const stretch = { recording, originUs, take: waits ? `${CLOCK_SET}${this.#made}` : current, newestUs: toUs };
-    this.#stretches.delete(device);
-    this.#stretches.set(device, [...stretches, stretch].slice(-alarmLimits.timelinesPerDevice));
-    for (const oldest of this.#stretches.keys()) {
-      if (this.#stretches.size <= alarmLimits.timelines) break;
-      this.#stretches.delete(oldest);
-    }
+    this.#stretches.renew(device, [...stretches, stretch].slice(-alarmLimits.timelinesPerDevice));
     return stretch.take;
   }
 

@@ -1,3 +1,4 @@
+import { RecentMap } from '@vitalwire/contract';
 import { alarmLimits } from './rules.ts';
 
 /** A reading that is older than this when it comes is history: it has no limit alarm. Replays have a time of their own. */
@@ -22,7 +23,7 @@ type Late = {
  * stays the same for a minute, what arrives is measured now, by a clock that is behind: its limits must be judged, by when it arrives.
  */
 export class LateClock {
-  readonly #late = new Map<string, Late>(); // by device and stream; last = late last
+  readonly #late = new RecentMap<string, Late>(alarmLimits.timelines); // by device and stream; last = late last
 
   /** `lagUs`: how long ago a reading was measured, by what it says. By how much its clock is behind; null = it is not known to be. */
   take(key: string, lagUs: number, nowUs: number): number | null {
@@ -31,10 +32,6 @@ export class LateClock {
     if (lagUs <= HISTORY_US) return null;
     const late = this.#after(before, lagUs, nowUs);
     this.#late.set(key, late);
-    for (const oldest of this.#late.keys()) {
-      if (this.#late.size <= alarmLimits.timelines) break;
-      this.#late.delete(oldest);
-    }
     return nowUs - late.sinceUs >= STEADY_US ? late.lagUs : null;
   }
 

@@ -1,3 +1,4 @@
+import { RecentMap } from '@vitalwire/contract';
 import { alarmLimits, type SeizureRule } from './rules.ts';
 import { type Episode, SeizureTimeline } from './seizure-timeline.ts';
 import type { DetectionInput } from './signal-watch.ts';
@@ -17,9 +18,9 @@ export type News = { readonly track: Track; readonly episodes: readonly Episode[
 /** The timelines of all devices, one per model and take, and which of their episodes are news. */
 export class SeizureTracks {
   readonly #rule: SeizureRule;
-  readonly #tracks = new Map<string, Track[]>(); // by device, last = heard last; of a device the one heard last first
+  readonly #tracks = new RecentMap<string, Track[]>(alarmLimits.timelines); // by device, last = heard last; of a device the one heard last first
   #newest = ''; // the device heard last
-  readonly #ends = new Map<string, readonly Ending[]>(); // by device: an end may be heard before the windows of its recording
+  readonly #ends = new RecentMap<string, readonly Ending[]>(alarmLimits.timelines); // by device: an end may be heard before the windows of its recording
 
   constructor(rule: SeizureRule) {
     this.#rule = rule;
@@ -40,12 +41,7 @@ export class SeizureTracks {
   /** A recording of the device ended at this data time. */
   ended(device: string, take: string, atUs: number): readonly News[] {
     const ends = [...(this.#ends.get(device) ?? []), { take, atUs }].slice(-alarmLimits.recordingEnds);
-    this.#ends.delete(device);
-    this.#ends.set(device, ends);
-    for (const oldest of this.#ends.keys()) {
-      if (this.#ends.size <= alarmLimits.timelines) break;
-      this.#ends.delete(oldest);
-    }
+    this.#ends.renew(device, ends);
     return newsOf(this.of(device).filter((track) => track.take === take && track.timeline.ended(atUs)));
   }
 
@@ -80,13 +76,8 @@ export class SeizureTracks {
     const known = before.find((one) => one.model === model && one.take === take);
     if (known !== undefined && known === before[0] && this.#newest === device) return known;
     const track = known ?? this.#newTrack(device, model, take);
-    this.#tracks.delete(device);
-    this.#tracks.set(device, [track, ...before.filter((one) => one !== track)].slice(0, alarmLimits.timelinesPerDevice));
+    this.#tracks.renew(device, [track, ...before.filter((one) => one !== track)].slice(0, alarmLimits.timelinesPerDevice));
     this.#newest = device;
-    for (const oldest of this.#tracks.keys()) {
-      if (this.#tracks.size <= alarmLimits.timelines) break;
-      this.#tracks.delete(oldest);
-    }
     return track;
   }
 

@@ -208,3 +208,12 @@ test('a device that is judged every 16 s is not one without a detector', () => {
     expect(held(watch, second * s)).toEqual(['prediction detection-thinned medium']);
   }
 });
+
+test('with more gateways than can be watched, one that is heard is not forgotten for being known longest', () => {
+  const watch = new SilenceWatch(0);
+  for (let index = 0; index < 8_192; index += 1) watch.gateway(`gw-${index}`, true, 1, '', 0);
+  watch.gateway('gw-0', false, 2, 'power lost', 1 * s);
+  watch.gateway('one-more', true, 1, '', 1 * s);
+  expect(held(watch, 2 * s)).toEqual(['gw-0 gateway-offline medium']);
+  expect(watch.unwatched).toBe(1);
+});

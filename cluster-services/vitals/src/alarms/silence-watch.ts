@@ -1,4 +1,5 @@
 import type { AlarmPriority } from '@vitalwire/contract';
+import { RecentMap } from '@vitalwire/contract';
 import type { Statement } from './statement.ts';
 
 export type WatchedStream = 'eeg' | 'heart-rate';
@@ -44,8 +45,8 @@ type Gateway = { heardMs: number; isOnline: boolean; lastUs: number; why: string
  * silent. Repeats and copies are no sign of life: a reading counts if its recording has come further.
  */
 export class SilenceWatch {
-  readonly #streams = new Map<string, Heard>(); // last = heard last
-  readonly #gateways = new Map<string, Gateway>();
+  readonly #streams = new RecentMap<string, Heard>(MAX_WATCHED, () => this.#unwatch()); // last = heard last
+  readonly #gateways = new RecentMap<string, Gateway>(MAX_WATCHED, () => this.#unwatch()); // last = heard last
   readonly #startedMs: number;
   #durableMs: number | null = null;
   #liveMs = Number.NEGATIVE_INFINITY;
@@ -79,10 +80,6 @@ export class SilenceWatch {
     const before = heard.ends.get(recordingId);
     if (before !== undefined && place <= before) return;
     heard.ends.set(recordingId, place);
-    for (const oldest of heard.ends.keys()) {
-      if (heard.ends.size <= MAX_RECORDINGS_PER_STREAM) break;
-      heard.ends.delete(oldest);
-    }
     // A recording that begins as another ends is no pause: EEG in pieces too short to be judged still is EEG that nobody judges.
     if (nowMs - heard.heardMs > silenceLimits.flowMs) heard.flowsSinceMs = nowMs;
     heard.heardMs = nowMs;
@@ -134,12 +131,7 @@ export class SilenceWatch {
   }
 
   gateway(gateway: string, isOnline: boolean, atUs: number, why: string, nowMs: number): void {
-    this.#gateways.set(gateway, { heardMs: nowMs, isOnline, lastUs: atUs, why });
-    for (const oldest of this.#gateways.keys()) {
-      if (this.#gateways.size <= MAX_WATCHED) break;
-      this.#gateways.delete(oldest);
-      this.#unwatched += 1;
-    }
+    this.#gateways.renew(gateway, { heardMs: nowMs, isOnline, lastUs: atUs, why });
   }
 
   /** Whether whoever watches is connected to the front door: while it is not, its own ears are what is missing. */
@@ -263,6 +255,10 @@ export class SilenceWatch {
       yield over('storage', 'storage-behind', 'commits', 'readings are committed again', null);
   }
 
+  #unwatch(): void {
+    this.#unwatched += 1;
+  }
+
   #heard(device: string, stream: WatchedStream, nowMs: number): Heard {
     const key = `${device}\n${stream}`;
     const heard = this.#streams.get(key) ?? {
@@ -273,18 +269,12 @@ export class SilenceWatch {
       lastDataUs: 0,
       isOff: false,
       isExpected: false,
-      ends: new Map<string, number>(),
+      ends: new RecentMap<string, number>(MAX_RECORDINGS_PER_STREAM),
       flowsSinceMs: nowMs,
       detectedMs: null,
       everyMs: 1000,
     };
-    this.#streams.delete(key);
-    this.#streams.set(key, heard);
-    for (const oldest of this.#streams.keys()) {
-      if (this.#streams.size <= MAX_WATCHED) break;
-      this.#streams.delete(oldest);
-      this.#unwatched += 1;
-    }
+    this.#streams.renew(key, heard);
     return heard;
   }
 }
