@@ -1,15 +1,4 @@
-import {
-  type Clock,
-  connectOnce,
-  disconnect,
-  type FreshIdentity,
-  fullJitter,
-  type Lifecycle,
-  type Log,
-  pause,
-  untilClosed,
-} from '@vitalwire/runtime';
-import type { MqttClient } from 'mqtt';
+import { type Clock, type FreshIdentity, type Lifecycle, Link, type Log } from '@vitalwire/runtime';
 
 export type LiveLaneOptions = {
   readonly url: string;
@@ -31,22 +20,37 @@ const RECONNECT = { baseMs: 500, maxMs: 5_000 } as const;
  */
 export class LiveLane implements Lifecycle {
   readonly #options: LiveLaneOptions;
-  readonly #abort = new AbortController();
-  #client: MqttClient | null = null;
+  readonly #link: Link;
   #wanted = false;
   #unwantedSinceMs = 0;
   #mayTry = false;
   #wake: (() => void) | null = null;
-  #running: Promise<void> | null = null;
+  #isStopping = false;
   #dropped = 0;
   #sent = 0;
 
   constructor(options: LiveLaneOptions) {
+    const { log, clientId } = options;
     this.#options = options;
+    this.#link = new Link(
+      { ...options, reconnect: RECONNECT },
+      {
+        ready: () => this.#untilNeeded(),
+        up: () => options.onConnected(),
+        down: () => {},
+        lost: () => {
+          if (this.#wanted) log.warn({ clientId }, 'the live connection was lost');
+        },
+        failed: (error) => {
+          this.#mayTry = false; // until it is known that the durable connection stands
+          log.warn({ reason: error instanceof Error ? error.message : String(error), clientId }, 'no live connection');
+        },
+      },
+    );
   }
 
   get connected(): boolean {
-    return this.#client !== null;
+    return this.#link.client !== null;
   }
 
   get sent(): number {
@@ -57,14 +61,14 @@ export class LiveLane implements Lifecycle {
     return this.#dropped;
   }
 
-  async start(): Promise<void> {
-    this.#running ??= this.#run();
+  start(): Promise<void> {
+    return this.#link.start();
   }
 
   async stop(): Promise<void> {
-    this.#abort.abort(new DOMException('stopped', 'AbortError'));
+    this.#isStopping = true;
     this.#wake?.();
-    await this.#running;
+    await this.#link.stop();
   }
 
   /** Whether the lane is needed. It is given up a while after it was last wanted, not at once. */
@@ -72,8 +76,7 @@ export class LiveLane implements Lifecycle {
     if (this.#wanted && !on) this.#unwantedSinceMs = this.#options.clock.monotonicMs();
     this.#wanted = on;
     if (on) this.#wake?.();
-    else if (this.#client !== null && this.#options.clock.monotonicMs() - this.#unwantedSinceMs > LINGER_MS)
-      disconnect(this.#client, this.#options.clock);
+    else if (this.#options.clock.monotonicMs() - this.#unwantedSinceMs > LINGER_MS) this.#link.leave();
   }
 
   /** The durable connection stands, so trying makes sense: without it two would knock for each gateway. */
@@ -84,7 +87,7 @@ export class LiveLane implements Lifecycle {
 
   /** Sends at QoS 0 if that is possible right now, else drops it. False if it was dropped. */
   publish(topic: string, payload: Uint8Array): boolean {
-    const client = this.#client;
+    const client = this.#link.client;
     if (client === null || client.stream.writableLength > BACKLOG_BYTES) {
       this.#dropped += 1;
       return false;
@@ -94,46 +97,11 @@ export class LiveLane implements Lifecycle {
     return true;
   }
 
-  async #run(): Promise<void> {
-    const { clock, log, clientId } = this.#options;
-    const stop = this.#abort.signal;
-    const backoff = fullJitter({ ...RECONNECT, clock });
-    while (!stop.aborted) {
-      if (!this.#wanted || !this.#mayTry) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        this.#wake = null;
-        continue;
-      }
-      try {
-        await this.#connectAndStay(() => backoff.healthy());
-        if (!stop.aborted && this.#wanted) log.warn({ clientId }, 'the live connection was lost');
-      } catch (error) {
-        this.#mayTry = false; // until it is known that the durable connection stands
-        if (!stop.aborted) log.warn({ reason: error instanceof Error ? error.message : String(error), clientId }, 'no live connection');
-      }
-      if (this.#wanted) await pause(clock, backoff.nextMs(), stop);
-    }
-  }
-
-  async #connectAndStay(onHealthy: () => void): Promise<void> {
-    const { clock, url, clientId } = this.#options;
-    const stop = this.#abort.signal;
-    const client = await connectOnce({ url, clientId, identity: await this.#options.identity.read(), signal: stop });
-    const closed = untilClosed(client);
-    const onStop = (): void => disconnect(client, clock);
-    stop.addEventListener('abort', onStop, { once: true });
-    try {
-      if (stop.aborted) return;
-      this.#client = client;
-      onHealthy();
-      this.#options.onConnected();
-      await closed;
-    } finally {
-      stop.removeEventListener('abort', onStop);
-      this.#client = null;
-      client.end(true);
-    }
+  async #untilNeeded(): Promise<void> {
+    while (!this.#isStopping && !(this.#wanted && this.#mayTry))
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    this.#wake = null;
   }
 }

@@ -1,17 +1,13 @@
 import { type ClockState, commandTopic, decodeHello, encodeLiveStatus, formatTopic, type LiveStatus, limits } from '@vitalwire/contract';
 import {
-  type Backoff,
   type Clock,
-  connectOnce,
-  disconnect,
+  type ConnectOptions,
   FreshIdentity,
-  fullJitter,
   type Identity,
   type Lifecycle,
+  Link,
   type Log,
-  pause,
   type Timer,
-  untilClosed,
 } from '@vitalwire/runtime';
 import type { MqttClient } from 'mqtt';
 import type { OutboxRow, OutboxState } from './append.ts';
@@ -88,11 +84,10 @@ export class Uplink implements Lifecycle {
   readonly #offset = new ClockOffset();
   readonly #switch = new LaneSwitch();
   readonly #lane: LiveLane;
-  readonly #abort = new AbortController();
+  readonly #link: Link;
   readonly #rateIn = new Rate();
   readonly #rateOut = new Rate();
   readonly #growth = new Rate();
-  #client: MqttClient | null = null;
   readonly #identity: FreshIdentity;
   #epoch = 0; // raised when what is on the way no longer counts: new connection, new generation, repaired outbox
   #buffer: OutboxRow[] = [];
@@ -110,7 +105,8 @@ export class Uplink implements Lifecycle {
   #lastStartsMs = Number.NEGATIVE_INFINITY;
   #hasBegunLive = false; // on this live connection, since the lane was last switched on
   #liveEpoch = 0;
-  #running: Promise<void> | null = null;
+  #isStarted = false;
+  #isStopping = false;
   #stopped: Promise<void> | null = null;
   #state: OutboxState | null = null;
   #acknowledged = 0;
@@ -123,12 +119,31 @@ export class Uplink implements Lifecycle {
   #answeredAtMs: number; // an acknowledgement, or nothing to acknowledge
 
   constructor(options: UplinkOptions) {
+    const { log, url } = options;
     this.#options = options;
     this.#disconnectedAtMs = options.clock.monotonicMs();
     this.#answeredAtMs = this.#disconnectedAtMs;
     this.#topicOwner = options.owner;
     this.#identity = new FreshIdentity(options.identity, options.log);
     this.#window = new SendWindow(options.windowPackets ?? limits.windowPackets, options.windowBytes ?? limits.windowBytes);
+    this.#link = new Link(
+      {
+        ...options,
+        clientId: options.clientId ?? options.owner,
+        identity: this.#identity,
+        reconnect: RECONNECT,
+        will: () => this.#will(),
+      },
+      {
+        up: (client) => this.#onUp(client),
+        down: () => this.#onDown(),
+        lost: () => this.#note('the connection was lost', () => log.warn({ url }, 'the connection to the front door was lost')),
+        failed: (error) => {
+          const reason = messageOf(error);
+          this.#note(reason, () => log.warn({ reason, url }, 'cannot connect to the front door'));
+        },
+      },
+    );
     this.#lane = new LiveLane({
       url: options.url,
       clientId: `${options.clientId ?? options.owner}-live`,
@@ -147,13 +162,17 @@ export class Uplink implements Lifecycle {
     return this.#client !== null;
   }
 
+  get #client(): MqttClient | null {
+    return this.#link.client;
+  }
+
   /** What is known about this machine's clock, to be put into every message. */
   get clock(): ClockState {
     return this.#offset.state(this.#options.clock.nowUs(), this.#options.clock.monotonicMs());
   }
 
   async start(): Promise<void> {
-    if (this.#running !== null) return;
+    if (this.#isStarted) return;
     const state = await this.#options.outbox.state();
     this.#generation = state.generation;
     this.#restart(state.deliveredId);
@@ -168,7 +187,8 @@ export class Uplink implements Lifecycle {
       replaced: () => void this.#afterRepair(),
     });
     await this.#lane.start();
-    this.#running = this.#run();
+    await this.#link.start();
+    this.#isStarted = true;
     this.#tick();
   }
 
@@ -264,14 +284,14 @@ export class Uplink implements Lifecycle {
   }
 
   async #close(): Promise<void> {
-    if (this.#running === null) return;
+    if (!this.#isStarted) return;
     await this.#deliverRest().catch((error: unknown) =>
       this.#options.log.error({ err: error }, 'the last chunks could not be sent; they are sent at the next start'),
     );
     this.#sendStatus(false);
     this.#tickTimer?.cancel();
-    this.#abort.abort(new DOMException('stopped', 'AbortError'));
-    await Promise.all([this.#running, this.#lane.stop()]);
+    this.#isStopping = true;
+    await Promise.all([this.#link.stop(), this.#lane.stop()]);
   }
 
   /** While it makes sense: connected, or still at the very first attempt. */
@@ -284,56 +304,28 @@ export class Uplink implements Lifecycle {
     }
   }
 
-  async #run(): Promise<void> {
-    const { clock, log, url, random } = this.#options;
-    const stop = this.#abort.signal;
-    const backoff = fullJitter({ ...RECONNECT, clock, ...(random === undefined ? {} : { random }) });
-    while (!stop.aborted) {
-      try {
-        await this.#connectAndStay(backoff);
-        if (!stop.aborted) this.#note('the connection was lost', () => log.warn({ url }, 'the connection to the front door was lost'));
-      } catch (error) {
-        if (!stop.aborted)
-          this.#note(messageOf(error), () => log.warn({ reason: messageOf(error), url }, 'cannot connect to the front door'));
-      }
-      await pause(clock, backoff.nextMs(), stop);
-    }
+  #onUp(client: MqttClient): void {
+    this.#connects += 1;
+    this.#lastProblem = null;
+    this.#disconnectedAtMs = null;
+    this.#restart(this.#deliveredId);
+    client.on('message', (topic, payload) => this.#onMessage(topic, payload));
+    this.#askHello(client);
+    this.#sendStatus(true);
+    this.#lane.mayTry();
+    this.#pump();
   }
 
-  async #connectAndStay(backoff: Backoff): Promise<void> {
-    const { clock, url, owner, announce = true } = this.#options;
-    const stop = this.#abort.signal;
-    const identity = await this.#identity.read();
-    const will = announce
-      ? { topic: this.#statusTopic(), payload: Buffer.from(encodeLiveStatus(this.liveStatus(false))), qos: 0 as const, retain: false }
-      : undefined;
-    const client = await connectOnce({ url, clientId: this.#options.clientId ?? owner, identity, signal: stop, will });
-    const closed = untilClosed(client);
-    const onStop = (): void => disconnect(client, clock);
-    stop.addEventListener('abort', onStop, { once: true });
-    try {
-      if (stop.aborted) return;
-      this.#client = client;
-      this.#connects += 1;
-      this.#lastProblem = null;
-      this.#disconnectedAtMs = null;
-      backoff.healthy();
-      this.#restart(this.#deliveredId);
-      client.on('message', (topic, payload) => this.#onMessage(topic, payload));
-      this.#askHello(client);
-      this.#sendStatus(true);
-      this.#lane.mayTry();
-      this.#pump();
-      await closed;
-    } finally {
-      stop.removeEventListener('abort', onStop);
-      this.#client = null;
-      this.#disconnectedAtMs ??= clock.monotonicMs();
-      this.#ackTimer?.cancel();
-      this.#ackTimer = null;
-      this.#restart(this.#deliveredId);
-      client.end(true);
-    }
+  #onDown(): void {
+    this.#disconnectedAtMs ??= this.#options.clock.monotonicMs();
+    this.#ackTimer?.cancel();
+    this.#ackTimer = null;
+    this.#restart(this.#deliveredId);
+  }
+
+  #will(): ConnectOptions['will'] {
+    if (this.#options.announce === false) return undefined;
+    return { topic: this.#statusTopic(), payload: Buffer.from(encodeLiveStatus(this.liveStatus(false))), qos: 0, retain: false };
   }
 
   /** Forgets what is on the way and goes on behind this id. */
@@ -487,7 +479,7 @@ export class Uplink implements Lifecycle {
       this.#measure()
         .catch((error: unknown) => this.#options.log.error({ err: error }, 'the outbox did not answer'))
         .finally(() => {
-          if (!this.#abort.signal.aborted) this.#tick();
+          if (!this.#isStopping) this.#tick();
         });
     });
   }
@@ -529,7 +521,7 @@ export class Uplink implements Lifecycle {
       for (const row of rows) this.#sendLive(row);
       this.#hasBegunLive = true;
     } catch (error) {
-      if (!this.#abort.signal.aborted) log.error({ err: error }, 'the live lane could not begin; it is tried again');
+      if (!this.#isStopping) log.error({ err: error }, 'the live lane could not begin; it is tried again');
     }
   }
 

@@ -42,7 +42,7 @@ export { type Lifecycle, type Running, runUntilSignal, startAll } from './lifecy
 export { createLog, type Log, type LogOptions } from './log.ts';
 export { type ConnectOptions, connectOnce, disconnect, untilClosed } from './mqtt/connect.ts';
 export { DurablePublisher, type DurablePublisherOptions } from './mqtt/durable-publisher.ts';
-export type { BusOptions } from './mqtt/link.ts';
+export { type BusOptions, Link, type LinkEvents, type LinkOptions } from './mqtt/link.ts';
 export { Subscriber, type SubscriberOptions } from './mqtt/subscriber.ts';
 export {
   expiryProblem,
