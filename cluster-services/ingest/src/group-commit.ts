@@ -1,4 +1,4 @@
-import { type Clock, fullJitter, isCodedError, type Log } from '@vitalwire/runtime';
+import { type Clock, fullJitter, isCodedError, type Log, within } from '@vitalwire/runtime';
 import type { ChunkStore, CommitOutcome, CommitRow } from '@vitalwire/storage/commit';
 import { IngestError } from './errors.ts';
 
@@ -122,7 +122,7 @@ export class GroupCommit {
     let outcomes: CommitOutcome[];
     try {
       const rows = batch.map((waiting) => waiting.row);
-      outcomes = await within(clock, leftMs + OVERRUN_MS, store.commit(rows, leftMs));
+      outcomes = await within(clock, leftMs + OVERRUN_MS, store.commit(rows, leftMs), () => new IngestError('COMMIT_OVERDUE'));
       if (outcomes.length !== batch.length) throw new Error(`the store answered ${outcomes.length} outcomes for ${batch.length} rows`);
     } catch (error) {
       onCommit?.({ rows: batch.length, ms: clock.monotonicMs() - beganMs, isCommitted: false });
@@ -148,16 +148,4 @@ export class GroupCommit {
 /** True for errors that lie with a row, not with the database: the same row would meet them again, another would not. */
 export function isRowFault(error: unknown): boolean {
   return isCodedError(error) && (error.code === 'BAD_ROW' || error.code === 'REFUSED');
-}
-
-async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
-  let timer: { cancel(): void } | null = null;
-  const overdue = new Promise<never>((_resolve, reject) => {
-    timer = clock.setTimer(ms, () => reject(new IngestError('COMMIT_OVERDUE')));
-  });
-  try {
-    return await Promise.race([promise, overdue]);
-  } finally {
-    (timer as { cancel(): void } | null)?.cancel();
-  }
 }

@@ -13,6 +13,7 @@ export {
   type Setting,
   secret,
 } from './config.ts';
+export { within } from './deadline.ts';
 export {
   type CodedError,
   type CodedErrorClass,

@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type Clock, systemClock } from './clock.ts';
+import { within } from './deadline.ts';
 import { cannotListen } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Log } from './log.ts';
@@ -94,16 +95,11 @@ export class Probes implements Lifecycle {
   }
 
   async #ask(run: () => Health | Promise<Health>): Promise<Health> {
-    const late = Promise.withResolvers<Health>();
-    const timer = this.#clock.setTimer(CHECK_TIMEOUT_MS, () =>
-      late.resolve({ ok: false, detail: `no answer within ${CHECK_TIMEOUT_MS} ms` }),
-    );
     try {
-      return await Promise.race([run(), late.promise]);
+      const answer = Promise.resolve(run());
+      return await within(this.#clock, CHECK_TIMEOUT_MS, answer, () => new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`));
     } catch (error) {
       return { ok: false, detail: error instanceof Error ? error.message : String(error) };
-    } finally {
-      timer.cancel();
     }
   }
 }

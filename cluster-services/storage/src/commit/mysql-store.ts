@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { bytesToUuid } from '@vitalwire/contract';
-import type { Clock, Log } from '@vitalwire/runtime';
+import { type Clock, type Log, within } from '@vitalwire/runtime';
 import { createConnection, type Connection as RawConnection } from 'mysql2';
 import type { Connection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { StorageError } from '../errors.ts';
@@ -105,19 +105,14 @@ export class MysqlStore implements ChunkStore {
     const late = (): StorageError => new StorageError('UNAVAILABLE', `no answer from ${this.#where()} within ${deadlineMs} ms`);
     const run = async (): Promise<T> => {
       if (leftMs() <= 0) throw late();
-      let timer: { cancel(): void } | null = null;
-      const expired = new Promise<never>((_resolve, reject) => {
-        timer = this.#clock.setTimer(leftMs(), () => {
-          for (const raw of [this.#raw, this.#connecting]) if (raw !== null) this.#drop(raw);
-          reject(late());
-        });
-      });
+      const onLate = (): StorageError => {
+        for (const raw of [this.#raw, this.#connecting]) if (raw !== null) this.#drop(raw);
+        return late();
+      };
       try {
-        return await Promise.race([work({ leftMs }), expired]);
+        return await within(this.#clock, leftMs(), work({ leftMs }), onLate);
       } catch (cause) {
         throw mysqlError(cause, this.#where()).error;
-      } finally {
-        (timer as { cancel(): void } | null)?.cancel();
       }
     };
     const result = this.#turn.then(run, run);
