@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { type Alarm, type ClockState, decodeMessage, derivedId, encodeMessage, formatTopic, newRecordingId } from '@vitalwire/contract';
 import type { Outbox } from '@vitalwire/outbox';
 import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
-import { RecentMap } from '@vitalwire/runtime';
+import { KeptJson, RecentMap } from '@vitalwire/runtime';
 import { type AlarmRecord, recordOf } from '@vitalwire/vitals';
 import { z } from 'zod';
-import { readSmallFile, writeSmallFile } from './small-file.ts';
 
 export type AlarmLogOptions = {
   readonly sender: string;
@@ -80,19 +79,19 @@ export class AlarmLog implements Lifecycle {
   /** The outbox has been started before. */
   async start(): Promise<void> {
     const { sender, dataDir, outbox, clock, log } = this.#options;
-    const path = join(dataDir, 'alarm-log.json');
+    const file = new KeptJson({ path: join(dataDir, 'alarm-log.json'), schema: LogFile, what: 'which alarm log is continued', log });
     const rows = await outbox.recent(0, MAX_EARLIER);
     this.#earlier = rows.flatMap(({ message }) => {
       const decoded = decodeMessage(message);
       return decoded.ok && decoded.value.stream === 'alarm' ? [decoded.value] : [];
     });
-    const logId = readSmallFile(path, LogFile, log)?.logId ?? '';
+    const logId = (await file.load())?.logId ?? '';
     const last = this.#earlier.findLast(({ subject }) => subject === logId);
     // A log whose end is not known is not continued: a number given twice would be a line lost.
     this.#logId = last === undefined ? newRecordingId(sender, clock.nowMs(), randomBytes(6)) : logId;
     this.#nextSeq = last === undefined ? 0 : last.seq + 1;
     this.#overflowId = newRecordingId(sender, clock.nowMs(), randomBytes(6));
-    if (last === undefined) writeSmallFile(path, { logId: this.#logId }, log);
+    if (last === undefined) await file.save({ logId: this.#logId });
   }
 
   async stop(): Promise<void> {

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { AllLimits, DeviceOwners, defaultHeartRateLimits, type HeartRateLimits, Registry } from '@vitalwire/contract';
-import type { Clock, HttpClient, Lifecycle, Log, Timer } from '@vitalwire/runtime';
+import { type Clock, type HttpClient, KeptJson, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
 import { z } from 'zod';
-import { readSmallFile, writeSmallFile } from './small-file.ts';
 
 export type LimitsKeeperOptions = {
   readonly http: Pick<HttpClient, 'getJson'>;
@@ -34,7 +33,7 @@ type Known = z.infer<typeof Known>;
 export class LimitsKeeper implements Lifecycle {
   readonly owners = new DeviceOwners();
   readonly #options: LimitsKeeperOptions;
-  readonly #path: string;
+  readonly #file: KeptJson<Known>;
   #known: Known = { assignments: [], limits: [] };
   #timer: Timer | null = null;
   #looking: Promise<void> = Promise.resolve();
@@ -46,7 +45,7 @@ export class LimitsKeeper implements Lifecycle {
 
   constructor(options: LimitsKeeperOptions) {
     this.#options = options;
-    this.#path = join(options.dataDir, 'limits.json');
+    this.#file = new KeptJson({ path: join(options.dataDir, 'limits.json'), schema: Known, what: "patients' limits", log: options.log });
   }
 
   /** Whether the last look failed: then these are the limits last known. */
@@ -55,7 +54,7 @@ export class LimitsKeeper implements Lifecycle {
   }
 
   async start(): Promise<void> {
-    this.#known = readSmallFile(this.#path, Known, this.#options.log) ?? this.#known;
+    this.#known = (await this.#file.load()) ?? this.#known;
     this.#takeOwners();
     this.#look();
   }
@@ -64,6 +63,7 @@ export class LimitsKeeper implements Lifecycle {
     this.#stopped = true;
     this.#timer?.cancel();
     await this.#looking;
+    await this.#file.saved();
   }
 
   limitsOf(device: string): HeartRateLimits {
@@ -111,7 +111,7 @@ export class LimitsKeeper implements Lifecycle {
         this.#text = text;
         this.#known = known;
         this.#takeOwners();
-        writeSmallFile(this.#path, this.#known, log);
+        void this.#file.save(known);
       }
     } catch (error) {
       if (!this.#isStale) log.warn({ err: error }, "patients' limits cannot be read; the last known ones hold");

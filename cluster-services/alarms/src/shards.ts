@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { Leases, limits, shardOf } from '@vitalwire/contract';
-import type { Clock, HttpClient, Lifecycle, Log, Timer } from '@vitalwire/runtime';
+import { type Clock, type HttpClient, KeptJson, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
 import { z } from 'zod';
-import { readSmallFile, writeSmallFile } from './small-file.ts';
 
 export type ShardsOptions = {
   readonly http: Pick<HttpClient, 'postJson'>;
@@ -19,6 +18,7 @@ export type ShardsOptions = {
 };
 
 const Known = z.array(z.object({ shard: z.number(), fence: z.number() }));
+type Known = z.infer<typeof Known>;
 
 /**
  * Which shards this worker decides about. Leases come from storage; while it does not answer, the worker goes on with what it has, for alarms
@@ -27,7 +27,7 @@ const Known = z.array(z.object({ shard: z.number(), fence: z.number() }));
  */
 export class Shards implements Lifecycle {
   readonly #options: ShardsOptions;
-  readonly #path: string;
+  readonly #file: KeptJson<Known>;
   readonly #fences = new Map<number, number>();
   #timer: Timer | null = null;
   #stopped = false;
@@ -36,7 +36,8 @@ export class Shards implements Lifecycle {
 
   constructor(options: ShardsOptions) {
     this.#options = options;
-    this.#path = join(options.dataDir, 'leases.json');
+    const path = options.dataDir === '' ? null : join(options.dataDir, 'leases.json');
+    this.#file = new KeptJson({ path, schema: Known, what: 'the shards of the last run', log: options.log });
   }
 
   get held(): ReadonlySet<number> {
@@ -66,6 +67,7 @@ export class Shards implements Lifecycle {
     this.#stopped = true;
     this.#timer?.cancel();
     await this.#renewing;
+    await this.#file.saved();
     // What it does not need any more is free for another worker at once.
     if (this.#problem === null) await this.#ask(0).catch(() => {});
   }
@@ -78,7 +80,7 @@ export class Shards implements Lifecycle {
 
   async #renew(): Promise<void> {
     if (this.#stopped) return;
-    const { log, want, dataDir } = this.#options;
+    const { log, want } = this.#options;
     let leases: Leases;
     try {
       leases = await this.#ask(want);
@@ -98,17 +100,12 @@ export class Shards implements Lifecycle {
     for (const shard of gained) this.#fences.set(shard, next.get(shard) ?? 0);
     if (gained.length > 0) await this.#options.onGained(gained);
     log.info({ shards: this.#fences.size, gained: gained.length, lost: lost.length }, 'shards of this worker');
-    if (dataDir !== '')
-      writeSmallFile(
-        this.#path,
-        [...this.#fences].map(([shard, fence]) => ({ shard, fence })),
-        log,
-      );
+    void this.#file.save([...this.#fences].map(([shard, fence]) => ({ shard, fence })));
   }
 
   async #takeLastKnown(): Promise<void> {
     const { log, want } = this.#options;
-    const known = readSmallFile(this.#path, Known, log);
+    const known = await this.#file.load();
     const all = [...Array(limits.shards).keys()].slice(0, want).map((shard) => ({ shard, fence: 0 }));
     const shards = known === null || known.length === 0 ? all : known;
     log.warn({ shards: shards.length }, 'storage does not answer: deciding for the shards of the last run, or for all');

@@ -18,12 +18,13 @@ beforeEach(() => {
 });
 afterEach(() => removeTempDir(dir));
 
-test('a montage is found again by the hash its chunks carry, also in the next run', () => {
+test('a montage is found again by the hash its chunks carry, also in the next run', async () => {
   const first = new Montages(dir, log);
-  first.load();
+  await first.load();
   first.add(montage('Fz'));
+  await first.saved();
   const second = new Montages(dir, log);
-  second.load();
+  await second.load();
   expect(second.get(hashMontage(montage('Fz')))).toEqual(montage('Fz'));
   expect(second.get(hashMontage(montage('Cz')))).toBeUndefined();
   expect(readdirSync(dir)).toEqual(['montages.json']);
@@ -41,19 +42,21 @@ test('the one unused for longest goes when there are too many', () => {
   expect(montages.get(hashMontage(montage('0')))).toBeUndefined();
 });
 
-test.each(['', '{', '[[{"label":1}]]'])('a damaged file (%j) costs a warning, not the start', (text) => {
+test.each(['', '{', '[[{"label":1}]]'])('a damaged file (%j) costs a warning, not the start', async (text) => {
   writeFileSync(join(dir, 'montages.json'), text);
   const montages = new Montages(dir, log);
-  montages.load();
+  await montages.load();
   expect(warnings).toHaveLength(1);
   montages.add(montage('Fz'));
+  await montages.saved();
   expect(montages.size).toBe(1);
 });
 
-test('a disk that cannot be written costs a warning, not the scoring', () => {
+test('a disk that cannot be written costs a warning, not the scoring', async () => {
   writeFileSync(join(dir, 'file'), '');
   const montages = new Montages(join(dir, 'file'), log);
   montages.add(montage('Fz'));
+  await montages.saved();
   expect(montages.size).toBe(1);
   expect(warnings).toHaveLength(1);
 });

@@ -1,7 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { DeviceOwners, Registry } from '@vitalwire/contract';
-import type { Clock, HttpClient, Lifecycle, Log, Timer } from '@vitalwire/runtime';
+import { type Clock, type HttpClient, KeptJson, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
 import { z } from 'zod';
 
 export type OwnersKeeperOptions = {
@@ -21,7 +20,7 @@ type Kept = z.infer<typeof Kept>;
 export class OwnersKeeper implements Lifecycle {
   readonly owners = new DeviceOwners();
   readonly #options: OwnersKeeperOptions;
-  readonly #path: string | null;
+  readonly #file: KeptJson<Kept>;
   #text = '';
   #timer: Timer | null = null;
   #looking: Promise<void> = Promise.resolve();
@@ -29,11 +28,12 @@ export class OwnersKeeper implements Lifecycle {
 
   constructor(options: OwnersKeeperOptions) {
     this.#options = options;
-    this.#path = options.dataDir === '' ? null : join(options.dataDir, 'owners.json');
+    const path = options.dataDir === '' ? null : join(options.dataDir, 'owners.json');
+    this.#file = new KeptJson({ path, schema: Kept, what: 'the owners of devices', log: options.log });
   }
 
   async start(): Promise<void> {
-    const kept = this.#load();
+    const kept = await this.#file.load();
     if (kept !== null) this.owners.take(kept);
     this.#look(); // nobody waits for it: a dead database must not hold up the start
   }
@@ -42,6 +42,7 @@ export class OwnersKeeper implements Lifecycle {
     this.#stopped = true;
     this.#timer?.cancel();
     await this.#looking;
+    await this.#file.saved();
   }
 
   #look(): void {
@@ -57,33 +58,10 @@ export class OwnersKeeper implements Lifecycle {
       const kept: Kept = { devices: devices.map((device) => ({ ...device, label: null })), owners };
       this.owners.take(kept);
       const text = JSON.stringify(kept);
-      if (text !== this.#text) this.#save(text);
+      if (text !== this.#text) void this.#file.save(kept);
       this.#text = text;
     } catch (error) {
       log.debug({ err: error }, 'the registry was not answered; the owners last known hold'); // catching up says so aloud
-    }
-  }
-
-  #load(): Kept | null {
-    if (this.#path === null) return null;
-    try {
-      return Kept.parse(JSON.parse(readFileSync(this.#path, 'utf8')));
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT'))
-        this.#options.log.warn({ err: error, path: this.#path }, 'the owners of devices cannot be read; they come back with the registry');
-      return null;
-    }
-  }
-
-  // Replaced as a whole. A full disk must not stop scoring.
-  #save(text: string): void {
-    if (this.#path === null) return;
-    try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      writeFileSync(`${this.#path}.new`, text, { mode: 0o600 });
-      renameSync(`${this.#path}.new`, this.#path);
-    } catch (error) {
-      this.#options.log.warn({ err: error, path: this.#path }, 'the owners of devices could not be remembered on disk');
     }
   }
 }

@@ -46,7 +46,7 @@ export function createPrediction(config: PredictionConfig, context: PredictionCo
   let model: ModelFacts | null = null;
   return {
     async start(signal) {
-      montages.load();
+      await montages.load();
       await pool.start(signal);
       model = pool.facts;
       running = await startAll(follow(parts, model, config.sweepS * 1000), signal);
@@ -54,6 +54,7 @@ export function createPrediction(config: PredictionConfig, context: PredictionCo
     },
     async stop() {
       await running?.stop();
+      await montages.saved();
       await pool.stop();
       await http.close();
       model = null;

@@ -39,6 +39,7 @@ export {
 } from './http.ts';
 export { type BytesAnswer, HttpClient, type HttpClientOptions, HttpError, httpErrors, type RequestOptions } from './http-client.ts';
 export { makeKeptDir, type Owner, readKept, writeKept } from './kept-file.ts';
+export { KeptJson, type KeptJsonOptions } from './kept-json.ts';
 export { type Lifecycle, type Running, runUntilSignal, startAll } from './lifecycle.ts';
 export { createLog, type Log, type LogOptions } from './log.ts';
 export { type ConnectOptions, connectOnce, disconnect, untilClosed } from './mqtt/connect.ts';

@@ -1,9 +1,9 @@
 import { type Problem, Registry } from '@vitalwire/contract';
-import type { Clock, Lifecycle, Log, Timer } from '@vitalwire/runtime';
+import type { Clock, KeptJson, Lifecycle, Log, Timer } from '@vitalwire/runtime';
 import type { Montages } from './montages.ts';
 import { wardRegistry } from './registry.ts';
 import type { ServiceLink } from './service-link.ts';
-import type { Snapshot, SnapshotFile } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Ward } from './ward.ts';
 
 const POLL_MS = 2_000;
@@ -11,7 +11,7 @@ const SAVE_DELAY_MS = 500;
 
 export type RegistryKeeperOptions = {
   storage: ServiceLink;
-  snapshot: SnapshotFile<Snapshot>;
+  snapshot: KeptJson<Snapshot>;
   ward: Ward;
   montages: Montages;
   clock: Clock;

@@ -1,13 +1,12 @@
-import type { Clock, Lifecycle, Timer } from '@vitalwire/runtime';
+import type { Clock, KeptJson, Lifecycle, Timer } from '@vitalwire/runtime';
 import type { KeptWard } from './kept-ward.ts';
-import type { SnapshotFile } from './snapshot.ts';
 import type { Ward } from './ward.ts';
 
 const SAVE_MS = 1_000;
 /** Saving takes at most this share of the time, so that a large ward is saved more seldom. */
 const SAVE_SHARE = 0.02;
 
-export type WardKeeperOptions = { readonly file: SnapshotFile<KeptWard>; readonly ward: Ward; readonly clock: Clock };
+export type WardKeeperOptions = { readonly file: KeptJson<KeptWard>; readonly ward: Ward; readonly clock: Clock };
 
 /** Keeps what screens show on the local disk, so that it stands there again after a restart, also while no other service answers. */
 export class WardKeeper implements Lifecycle {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { bonnDigest, unpackBonn } from '../bonn/archive.ts';
 import { DatasetError } from '../dataset-error.ts';
+import { writeWhole } from '../whole-file.ts';
 import type { FileContents } from './entry.ts';
 import { makeDirectory } from './make-directory.ts';
 import { isSafePath } from './safe-path.ts';
@@ -52,9 +53,7 @@ export async function readLock(directory: string): Promise<DatasetLock | null> {
 }
 
 export async function writeLock(directory: string, lock: DatasetLock): Promise<void> {
-  const file = join(directory, lockName);
-  await writeFile(`${file}.new`, `${JSON.stringify(lock, null, 1)}\n`);
-  await rename(`${file}.new`, file);
+  await writeWhole(join(directory, lockName), (file) => file.writeFile(`${JSON.stringify(lock, null, 1)}\n`));
 }
 
 /** What a file's content is held against. */
