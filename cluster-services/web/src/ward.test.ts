@@ -193,21 +193,7 @@ test('what was shown before a restart is shown after it, with its own times, and
 test('what is stored fills what was not heard, marked, and nothing of it replaces what is later', () => {
   const ward = new Ward();
   const around = { gateway: 'g1', clockOffsetUs: -10 * second, replay: bonn, recordingId: R1 };
-  const windows: DetectionInfo[] = [5, 6, 7].map((window) => ({
-    window,
-    channel: 0,
-    modelHash: 'm',
-    modelVersion: 'v1',
-    firstSample: 0,
-    samples: 178,
-    probability: 0.1,
-    verdict: 'quiet',
-    reason: null,
-    baseline: 'own',
-    channelProbabilities: [],
-    measuredAtUs: nowUs + window,
-    committedAtUs: nowUs,
-  }));
+  const windows = [5, 6, 7].map(storedWindow);
   const [newest] = windows.slice(-1);
   const stored: LatestOfDevice = {
     device: 'd1',
@@ -227,6 +213,41 @@ test('what is stored fills what was not heard, marked, and nothing of it replace
   takeStored(ward, stored, windows);
   expect(only(ward).heartRate?.bpm).toBe(80);
 });
+
+test.each(['eeg', 'heartRate', 'detection'] as const)('a stored %s is marked of its own, whatever else is stored of its device', (kept) => {
+  const ward = new Ward();
+  const around = { gateway: 'g1', clockOffsetUs: 0, replay: bonn, recordingId: R1, measuredAtUs: nowUs, committedAtUs: nowUs };
+  const judged = storedWindow(7);
+  const all: LatestOfDevice = {
+    device: 'd1',
+    patient: null,
+    eeg: { ...around, rate: { num: 256, den: 1 }, channels: 2, montageHash: '0'.repeat(16) },
+    heartRate: { ...around, bpm: 72, kind: 'phone' },
+    detection: { ...judged, ...around, endUs: nowUs },
+  };
+  takeStored(ward, { ...all, eeg: null, heartRate: null, detection: null, [kept]: all[kept] }, [judged]);
+  expect(only(ward)[kept]).not.toBeNull();
+  expect(only(ward)).toMatchObject({ replay: bonn });
+  expect(only(ward)).not.toHaveProperty('replayKnown');
+});
+
+function storedWindow(window: number): DetectionInfo {
+  return {
+    window,
+    channel: 0,
+    modelHash: 'm',
+    modelVersion: 'v1',
+    firstSample: 0,
+    samples: 178,
+    probability: 0.1,
+    verdict: 'quiet',
+    reason: null,
+    baseline: 'own',
+    channelProbabilities: [],
+    measuredAtUs: nowUs + window,
+    committedAtUs: nowUs,
+  };
+}
 
 function alarm(seq: number, device: string, condition: AlarmCondition): Alarm {
   return {
