@@ -1,4 +1,4 @@
-import type { ChannelScale, HeartRateKind, Rate, SampleBits } from '@vitalwire/contract';
+import type { ChannelScale, NumericKind, Rate, SampleBits } from '@vitalwire/contract';
 
 /**
  * What every reader and the synthetic patients look like to the rest of the house: integers with their scale, groups of equal rate, times
@@ -43,7 +43,7 @@ export type SourceAnnotation = {
   readonly channels: readonly string[]; // labels it speaks of; empty = all
 };
 
-export type SourceHeartRate = { readonly atUs: number; readonly bpm: number; readonly kind: HeartRateKind };
+export type SourceHeartRate = { readonly atUs: number; readonly bpm: number; readonly kind: NumericKind };
 
 /** Something found and read around. `at` is a byte offset or a line number, as `unit` says. */
 export type SourceProblem = {

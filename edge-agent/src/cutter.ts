@@ -1,26 +1,24 @@
 import {
   type ClockState,
   type EventReading,
-  type HeartRateKind,
-  type HeartRateReading,
   limits,
+  type NumericKind,
+  type NumericReading,
+  type NumericStream,
   type Rate,
   type SampleBits,
 } from '@vitalwire/contract';
-import type { AppendStep, CaptureClaim } from '@vitalwire/outbox';
+import type { AppendStep, CaptureClaim, NoReading } from '@vitalwire/outbox';
 import { addStretch, type ChunkRules, chunkRules, partOf, type Stretch, tailOf, timeOfSample } from './chunker.ts';
 
 export type ChunkStep = Extract<AppendStep, { step: 'chunk' }>;
 /** What a chunk step needs to know besides its readings. */
 export type CutContext = { readonly recordingId: string; readonly clock: ClockState };
 
-/** A place in the count of a device at which it sent no heart rate: a code for lost contact, or nothing. */
-export type NoReading = { readonly atUs: number; readonly bpm: null };
-
 /** The readings of one request, in whatever form their stream has; `from` skips those that are known already. */
 export type Readings =
   | { readonly stream: 'eeg'; readonly stretch: Omit<Stretch, 'firstSample'>; readonly channels: number; readonly rate: Rate }
-  | { readonly stream: 'heart-rate'; readonly kind: HeartRateKind; readonly readings: readonly (HeartRateReading | NoReading)[] }
+  | { readonly stream: NumericStream; readonly kind: NumericKind; readonly readings: readonly (NumericReading | NoReading)[] }
   | { readonly stream: 'event'; readonly events: readonly EventReading[] };
 
 /** Turns the readings of one recording into chunks. Between requests it may hold back an open chunk. */
@@ -36,13 +34,13 @@ export interface Cutter {
 
 export function countOf(readings: Readings): number {
   if (readings.stream === 'eeg') return readings.stretch.samplesPerChannel;
-  return readings.stream === 'heart-rate' ? readings.readings.length : readings.events.length;
+  return readings.stream === 'event' ? readings.events.length : readings.readings.length;
 }
 
 /** Readings `from` to `to` of a request as what the outbox compares with what it has. */
 export function claimOf(readings: Readings, from: number, to: number): CaptureClaim['readings'] {
-  if (readings.stream === 'heart-rate') return { stream: 'heart-rate', readings: readings.readings.slice(from, to) };
   if (readings.stream === 'event') return { stream: 'event', events: readings.events.slice(from, to) };
+  if (readings.stream !== 'eeg') return { stream: readings.stream, readings: readings.readings.slice(from, to) };
   const { channels, rate } = readings;
   const { firstSample: _, ...part } = partOf({ ...readings.stretch, firstSample: 0 }, from, to - from, { channels, rate });
   return { stream: 'eeg', rate, channels, ...part };
@@ -51,7 +49,7 @@ export function claimOf(readings: Readings, from: number, to: number): CaptureCl
 /** When the reading at `index` was measured. */
 export function timeOf(readings: Readings, index: number): number {
   if (readings.stream === 'eeg') return timeOfSample(readings.stretch.measuredAtUs, index, readings.rate);
-  return (readings.stream === 'heart-rate' ? readings.readings : readings.events)[index]?.atUs ?? 0;
+  return (readings.stream === 'event' ? readings.events : readings.readings)[index]?.atUs ?? 0;
 }
 
 export type EegFormat = { readonly channels: number; readonly sampleBits: SampleBits; readonly rate: Rate; readonly montageHash: string };
@@ -123,11 +121,11 @@ export class ReadingCutter implements Cutter {
 
   add(readings: Readings, firstSample: number, skip: number, { recordingId, clock }: CutContext): ChunkStep[] {
     if (readings.stream === 'eeg') throw new TypeError('EEG samples in a recording of readings');
-    if (readings.stream === 'heart-rate')
+    if (readings.stream !== 'event')
       return parts(readings.readings, skip, limits.maxReadingsPerChunk, isReading).map(({ items, offset }) => ({
         step: 'chunk',
         chunk: {
-          stream: 'heart-rate',
+          stream: readings.stream,
           recordingId,
           measuredAtUs: items[0]?.atUs ?? 0,
           clock,
@@ -153,8 +151,8 @@ export class ReadingCutter implements Cutter {
   reset(): void {}
 }
 
-function isReading(one: HeartRateReading | NoReading): one is HeartRateReading {
-  return one.bpm !== null;
+function isReading(one: NumericReading | NoReading): one is NumericReading {
+  return one.value !== null;
 }
 
 /** Stretches of items that are some, each with its place behind `skip`. */

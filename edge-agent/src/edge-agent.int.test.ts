@@ -177,7 +177,7 @@ describe('heart rate and events', () => {
     expect(await post('/v1/events', { ...events, events: [{ ...event, text: 'S002' }] })).toMatchObject({ status: 409 });
     expect(await post('/v1/events', events)).toMatchObject({ status: 200, body: { repeated: 2 } });
     await agent.stop();
-    expect(heartRates()).toEqual(readings.map((reading) => ({ ...reading, minBpm: null, maxBpm: null })));
+    expect(heartRates()).toEqual(readings.map(({ atUs, bpm }) => ({ atUs, value: bpm, least: null, most: null })));
     expect(broker.messages.find(({ stream }) => stream === 'event')).toMatchObject({
       events: [event, { atUs: startUs, durationUs: null, type: 'segment', text: '', source: '' }],
     });

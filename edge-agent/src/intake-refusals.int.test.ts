@@ -37,7 +37,7 @@ describe('what is no heart rate', () => {
     const next = { ...body, firstSample: 9, readings: [{ atUs: startUs + 9e6, bpm: 63 }] };
     expect(await post('/v1/heart-rate', next)).toMatchObject({ status: 201, body: { nextSample: 10 } });
     await agent.stop();
-    expect(heartRates().map(({ bpm, minBpm, maxBpm }) => [bpm, minBpm, maxBpm])).toEqual([
+    expect(heartRates().map(({ value, least, most }) => [value, least, most])).toEqual([
       [60, null, 90],
       [61, null, 90],
       [62, null, 90],

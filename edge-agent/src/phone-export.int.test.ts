@@ -37,7 +37,7 @@ describe('the phone export', () => {
       ((await post('/v1/intake/health-auto-export', body(max), 'phone-1')).body as IntakeAnswer).accepted;
     expect([await send(63), await send(63), await send(70), await send(70)]).toEqual([1, 0, 1, 0]);
     await agent.stop();
-    expect(heartRates().map(({ maxBpm }) => maxBpm)).toEqual([63, 70]);
+    expect(heartRates().map(({ most }) => most)).toEqual([63, 70]);
     expect(new Set(heartRates().map(({ atUs }) => atUs)).size).toBe(1);
   });
 
@@ -67,7 +67,7 @@ describe('the phone export', () => {
     await agent.stop();
     expect(
       heartRates()
-        .map(({ bpm }) => bpm)
+        .map(({ value }) => value)
         .toSorted(),
     ).toEqual([60, 75]);
     expect(starts().map(({ source }) => source)).toEqual([

@@ -80,7 +80,7 @@ export class Sessions {
       readings: {
         stream: 'heart-rate',
         kind: 'phone',
-        readings: taken.map(({ atUs, bpm, minBpm, maxBpm }) => ({ atUs, bpm, minBpm, maxBpm })),
+        readings: taken.map(({ atUs, value, least, most }) => ({ atUs, value, least, most })),
       },
       form: heartRateForm('phone', null, capture),
       makeCutter: () => new ReadingCutter(),

@@ -4,8 +4,8 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import {
   decodeMessage,
   type EegChunk,
-  type HeartRateChunk,
   type Message,
+  type NumericChunk,
   parseTopic,
   type RecordingEnd,
   type RecordingStart,
@@ -136,7 +136,7 @@ export function eegChunks(): EegChunk[] {
   return broker.messages.filter((one): one is EegChunk => one.stream === 'eeg');
 }
 
-export function heartRates(): HeartRateChunk['readings'][number][] {
+export function heartRates(): NumericChunk['readings'][number][] {
   return broker.messages.flatMap((one) => (one.stream === 'heart-rate' ? one.readings : []));
 }
 

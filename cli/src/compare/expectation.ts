@@ -1,4 +1,4 @@
-import type { EegChunk, EventChunk, HeartRateChunk, Samples } from '@vitalwire/contract';
+import type { EegChunk, EventChunk, NumericChunk, Samples } from '@vitalwire/contract';
 import { eventsInWindow } from '../replay/event-feed.ts';
 import { driftToleranceUs } from '../replay/faults/patient-faults.ts';
 import type { Feed } from '../replay/feed.ts';
@@ -19,7 +19,7 @@ import {
 import type { StoredRange } from './coverage.ts';
 
 /** A chunk that holds readings of a replay. */
-export type ReadingChunk = EegChunk | HeartRateChunk | EventChunk;
+export type ReadingChunk = EegChunk | NumericChunk | EventChunk;
 
 export type Unlike = { readonly position: number; readonly found: string; readonly expected: string };
 
@@ -90,7 +90,7 @@ function expectation(patient: VirtualPatient, take: Take, leg: Leg, capture: Cap
         const expected = (await feed.read(position, position + chunk.readings.length)).map(({ atUs, bpm }) => ({ atUs: at(atUs), bpm }));
         return expected.flatMap((one, offset) => {
           const found = chunk.readings[offset];
-          const isSame = found?.bpm === one.bpm && found.atUs === one.atUs;
+          const isSame = found?.value === one.bpm && found.atUs === one.atUs;
           return isSame ? [] : [{ position: position + offset, found: JSON.stringify(found), expected: JSON.stringify(one) }];
         });
       },

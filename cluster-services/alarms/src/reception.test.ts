@@ -136,7 +136,7 @@ function sending(
     ...receiver,
     begin: () => send(start),
     heartRate: (bpm: number, atUs: number) => {
-      const readings = [{ atUs, bpm, minBpm: null, maxBpm: null }];
+      const readings = [{ atUs, value: bpm, least: null, most: null }];
       send({ stream: 'heart-rate', recordingId, seq, measuredAtUs: atUs, clock: common.clock, firstSample: seq, kind: 'ecg', readings });
       seq += 1;
     },
@@ -212,7 +212,7 @@ test('heart rates of a replay that was joined on the way are not called a wrong 
   const recordingId = newRecordingId('gateway-1', clock.nowMs(), new Uint8Array(6));
   for (let seq = 0; seq < 5; seq += 1) {
     const atUs = clock.nowUs() + 3_600_000_000;
-    const readings = [{ atUs, bpm: 70, minBpm: null, maxBpm: null }];
+    const readings = [{ atUs, value: 70, least: null, most: null }];
     const ids = {
       recordingId,
       seq,

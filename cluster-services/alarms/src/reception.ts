@@ -7,11 +7,11 @@ import {
   decodeLiveStatus,
   decodeMessage,
   type EegChunk,
-  type HeartRateChunk,
   isClockWrong,
   isServiceId,
   limits,
   type Message,
+  type NumericChunk,
   parseTopic,
   type RecordingEnd,
   type RecordingStart,
@@ -49,7 +49,7 @@ type Reached = { readonly endUs: number; readonly place: number /* readings of t
 export class Reception {
   readonly #options: ReceptionOptions;
   readonly #heldWindows = new HeldMessages<Detection>();
-  readonly #heldRates = new HeldMessages<HeartRateChunk>();
+  readonly #heldRates = new HeldMessages<NumericChunk>();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -138,7 +138,7 @@ export class Reception {
     if (known.isComplete) wards.clock({ device, stream: 'eeg', atUs: endUs, clock: chunk.clock, replay: known.replay });
   }
 
-  #heartRate(chunk: HeartRateChunk, topic: Topic): void {
+  #heartRate(chunk: NumericChunk, topic: Topic): void {
     const { device } = topic;
     const { clock } = this.#options;
     const known = this.#learn(chunk.recordingId, { device, stream: 'heart-rate', kind: chunk.kind });
@@ -150,11 +150,11 @@ export class Reception {
     for (const one of [...this.#heldRates.release(chunk.recordingId, known.isComplete), chunk]) this.#rates(one, device, known);
   }
 
-  #rates(chunk: HeartRateChunk, device: string, known: KnownRecording): void {
+  #rates(chunk: NumericChunk, device: string, known: KnownRecording): void {
     const { wards } = this.#options;
     // Joined on the way, and storage says nothing: it may be a replay, whose clock nobody judges.
     const judged: ClockState = known.isComplete ? chunk.clock : { ...chunk.clock, source: 'replay' };
-    for (const { atUs, bpm } of chunk.readings)
+    for (const { atUs, value: bpm } of chunk.readings)
       wards.heartRate(device, { atUs, bpm, replay: known.replay, take: takeOf(known), clock: judged });
   }
 

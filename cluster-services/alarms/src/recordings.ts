@@ -1,4 +1,4 @@
-import type { HeartRateKind, Rate, ReplayMark } from '@vitalwire/contract';
+import type { NumericKind, Rate, ReplayMark } from '@vitalwire/contract';
 import { RecentMap } from '@vitalwire/runtime';
 import type { WatchedStream } from '@vitalwire/vitals';
 
@@ -10,7 +10,7 @@ export type KnownRecording = {
   readonly replay: ReplayMark | null;
   readonly labels: readonly string[]; // of its channels, once its start record is known
   readonly captureId: string | null;
-  readonly kind: HeartRateKind | null;
+  readonly kind: NumericKind | null;
   readonly isComplete: boolean; // its start record is known, so the replay mark is
   readonly isEnded: boolean;
 };

@@ -12,9 +12,9 @@ import {
   encodeLiveStatus,
   encodeMessage,
   formatTopic,
-  type HeartRateKind,
   hashMontage,
   type MessageDraft,
+  type NumericKind,
   newRecordingId,
   type ReplayMark,
 } from '@vitalwire/contract';
@@ -291,9 +291,9 @@ export class Recording {
     await this.world.send('gateway', this.device, chunk, live);
   }
 
-  async heartRate(bpm: number, kind: HeartRateKind = 'ecg', atUs = this.startUs + this.#seq * 1_000_000): Promise<void> {
+  async heartRate(bpm: number, kind: NumericKind = 'ecg', atUs = this.startUs + this.#seq * 1_000_000): Promise<void> {
     const seq = this.#seq++;
-    const readings = [{ atUs, bpm, minBpm: null, maxBpm: null }];
+    const readings = [{ atUs, value: bpm, least: null, most: null }];
     const ids = { recordingId: this.id, seq, measuredAtUs: atUs, clock: clockState, firstSample: seq };
     await this.world.send('gateway', this.device, { stream: 'heart-rate', ...ids, kind, readings });
   }

@@ -1,4 +1,13 @@
-import { commandTopic, isServiceId, parseTopic, type ServiceId, type Stream, streams, type Topic } from '@vitalwire/contract';
+import {
+  commandTopic,
+  isServiceId,
+  numericStreams,
+  parseTopic,
+  type ServiceId,
+  type Stream,
+  streams,
+  type Topic,
+} from '@vitalwire/contract';
 import type { PeerIdentity } from '@vitalwire/runtime';
 import type { Lane } from './packet-gate.ts';
 
@@ -28,7 +37,7 @@ const serviceRights: Readonly<Record<ServiceId, ServiceRow>> = {
   ingest: { reads: [], writes: [] },
   storage: { reads: [], writes: [] },
   prediction: { reads: ['recording', 'eeg'], writes: ['detection'] },
-  alarms: { reads: ['recording', 'eeg', 'heart-rate', 'status', 'detection', 'alarm'], writes: ['alarm'] },
+  alarms: { reads: ['recording', 'eeg', ...numericStreams, 'status', 'detection', 'alarm'], writes: ['alarm'] },
   web: { reads: streams, writes: [] },
 };
 

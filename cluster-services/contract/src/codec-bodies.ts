@@ -4,7 +4,6 @@ import { limits } from './limits.ts';
 import {
   type Alarm,
   type AlarmEpisode,
-  alarmConditions,
   alarmPriorities,
   alarmStates,
   alarmTransitions,
@@ -12,6 +11,7 @@ import {
   type ChannelScale,
   type ClockState,
   clockSources,
+  conditionNumbers,
   type Detection,
   type EegChunk,
   type EventChunk,
@@ -20,11 +20,10 @@ import {
   episodeEnds,
   type Gap,
   gapReasons,
-  type HeartRateChunk,
-  type HeartRateReading,
   type Hello,
-  heartRateKinds,
   type LiveStatus,
+  type NumericChunk,
+  type NumericReading,
   type QualityChunk,
   type QualityReading,
   type Rate,
@@ -36,7 +35,8 @@ import {
   statusKinds,
   verdicts,
 } from './messages.ts';
-import { dataStreams, streams } from './topics.ts';
+import { numericKinds } from './numerics.ts';
+import { dataStreamNumbers, streamNumbers } from './topics.ts';
 import {
   block,
   boolean,
@@ -49,6 +49,7 @@ import {
   nullable,
   number,
   oneOf,
+  oneOfNumbered,
   oneOfNumbers,
   optional,
   rowOf,
@@ -97,13 +98,13 @@ export const eegBody = fieldsOf<EegBody>(keys, {
   block: block(limits.maxBlockBytes),
 });
 
-export const heartRateBody = fieldsOf<Body<HeartRateChunk>>(keys, {
+export const numericBody = fieldsOf<Body<NumericChunk>>(keys, {
   ...measured,
   firstSample: position,
-  kind: oneOf(heartRateKinds),
+  kind: oneOf(numericKinds),
   readings: someOf(
     listOf(
-      rowOf<HeartRateReading>({ atUs: int, bpm: number, minBpm: nullable(number), maxBpm: nullable(number) }),
+      rowOf<NumericReading>({ atUs: int, value: number, least: nullable(number), most: nullable(number) }),
       limits.maxReadingsPerChunk,
     ),
   ),
@@ -145,7 +146,7 @@ export const startBody = fieldsOf<Body<RecordingStart>>(
     subject: uuid,
     gateway: id,
     device: id,
-    of: oneOf(dataStreams),
+    of: oneOfNumbered(dataStreamNumbers),
     rate: nullable(rate),
     channels: channelScales,
     montageHash: hex(8),
@@ -173,7 +174,7 @@ export const gapBody = fieldsOf<Body<Gap>>(keys, {
   ...measured,
   subject: uuid,
   device: id,
-  of: oneOf(streams),
+  of: oneOfNumbered(streamNumbers),
   fromSeq: nullable(position),
   toSeq: nullable(position),
   fromUs: nullable(int),
@@ -239,7 +240,7 @@ export const alarmBody = fieldsOf<Body<Alarm>>(keys, {
   sender: id,
   device: id,
   alarmId: text(limits.maxNameBytes),
-  condition: nullable(oneOf(alarmConditions)),
+  condition: nullable(oneOfNumbered(conditionNumbers)),
   priority: oneOf(alarmPriorities),
   state: oneOf(alarmStates),
   transition: oneOf(alarmTransitions),
@@ -291,7 +292,7 @@ export const helloBody = fieldsOf<Hello>(
 /** Every body by its name in `wire.cddl`, so that a test can compare the two. */
 export const bodies = {
   'eeg-chunk': eegBody,
-  'heart-rate-chunk': heartRateBody,
+  'numeric-chunk': numericBody,
   'event-chunk': eventBody,
   'quality-chunk': qualityBody,
   'recording-start': startBody,

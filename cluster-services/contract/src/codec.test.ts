@@ -86,7 +86,7 @@ describe('every message', () => {
     expect(start.length).toBeLessThanOrEqual(limits.maxMessageBytes);
     const seq = Number.MAX_SAFE_INTEGER;
     const name = 'x'.repeat(limits.maxNameBytes);
-    const reading = { atUs: -seq, bpm: 0.1, minBpm: 0.1, maxBpm: 0.1 };
+    const reading = { atUs: -seq, value: 0.1, least: 0.1, most: 0.1 };
     const event = { atUs: -seq, durationUs: seq, type: name, text: 'x'.repeat(limits.maxTextBytes), source: name };
     const item = { atUs: -seq, channel: 255, metric: name, value: 0.1 };
     const chunks = [

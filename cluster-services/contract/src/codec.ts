@@ -13,18 +13,20 @@ import type {
   EegDraft,
   EventChunk,
   Gap,
-  HeartRateChunk,
   Hello,
   LiveStatus,
   Message,
   MessageDraft,
+  NumericChunk,
   QualityChunk,
   RecordingEnd,
   RecordingStart,
   Status,
 } from './messages.ts';
+import { isNumeric } from './numerics.ts';
+import { isNumericChunk } from './readings.ts';
 import { decodeChunkSamples, encodeChunkSamples } from './samples.ts';
-import { type Stream, streams } from './topics.ts';
+import { type Stream, streamNumbers } from './topics.ts';
 import { countFields, type MapFields, MapReader, uuid, writeFields } from './wire.ts';
 
 // Every body, described once for both directions. The order of fields on the wire is that of their keys.
@@ -38,15 +40,16 @@ import {
   endBody,
   eventBody,
   gapBody,
-  heartRateBody,
   helloBody,
   liveStatusBody,
+  numericBody,
   qualityBody,
   startBody,
   statusBody,
 } from './codec-bodies.ts';
 
-const LIVE_STATUS = streams.length; // its number on the wire, behind those of the durable streams
+const LIVE_STATUS = 9; // its number on the wire, beside those of the durable streams
+const namesByNumber = new Map(Object.entries(streamNumbers).map(([name, number]) => [number, name as Stream]));
 const FIELDS_IN_FRONT = 4; // version, recordingId, seq, stream
 const writer = new CborWriter(64 * 1024); // encoding is synchronous: one serves all
 
@@ -54,11 +57,10 @@ const writer = new CborWriter(64 * 1024); // encoding is synchronous: one serves
 export function encodeMessage(message: MessageDraft): Uint8Array<ArrayBuffer> {
   const wrong = contradiction(message);
   if (wrong !== null) throw new RangeError(`${message.stream} ${message.recordingId}/${message.seq}: ${wrong}`);
+  if (isNumericChunk(message)) return finish(message, numericBody, message);
   switch (message.stream) {
     case 'eeg':
       return finish(message, eegBody, eegBodyOf(message));
-    case 'heart-rate':
-      return finish(message, heartRateBody, message);
     case 'event':
       return finish(message, eventBody, message);
     case 'quality':
@@ -81,7 +83,7 @@ export function decodeMessage(bytes: Uint8Array): Decoded<Message> {
   if (bytes.byteLength > limits.maxMessageBytes) return refused('oversize', `${bytes.byteLength} bytes, at most ${limits.maxMessageBytes}`);
   return attempt(() => {
     const { recordingId, seq, stream, map, from } = open(bytes);
-    const name = streams[stream];
+    const name = namesByNumber.get(stream);
     if (name === undefined) return fail('unknown-stream', String(stream));
     const message =
       name === 'eeg' ? readEeg(map, { stream: name, recordingId, seq }) : readBody(map, from, { stream: name, recordingId, seq });
@@ -184,7 +186,7 @@ function finish<T extends object>(
   writer.int(keys.seq);
   writer.int(identity.seq);
   writer.int(keys.stream);
-  writer.int(identity.stream === 'live-status' ? LIVE_STATUS : streams.indexOf(identity.stream));
+  writer.int(identity.stream === 'live-status' ? LIVE_STATUS : streamNumbers[identity.stream]);
   writeFields(writer, fields, body);
   const bytes = writer.result();
   if (bytes.length > limits.maxMessageBytes)
@@ -221,9 +223,9 @@ function readEeg(map: MapReader, identity: Identity<'eeg'>): EegChunk {
 }
 
 function readBody(map: MapReader, from: CborReader, identity: Identity<Exclude<Stream, 'eeg'>>): Message {
-  switch (identity.stream) {
-    case 'heart-rate':
-      return map.fields(heartRateBody, identity) as HeartRateChunk;
+  const { stream } = identity;
+  if (isNumeric(stream)) return map.fields(numericBody, identity) as NumericChunk;
+  switch (stream) {
     case 'event':
       return map.fields(eventBody, identity) as EventChunk;
     case 'quality':

@@ -68,8 +68,8 @@ const messages: Record<string, Message> = {
     firstSample: 0,
     kind: 'optical',
     readings: [
-      { atUs: measuredAtUs, bpm: 71.5, minBpm: 63, maxBpm: 80 },
-      { atUs: measuredAtUs + 60_000_000, bpm: 70, minBpm: null, maxBpm: null },
+      { atUs: measuredAtUs, value: 71.5, least: 63, most: 80 },
+      { atUs: measuredAtUs + 60_000_000, value: 70, least: null, most: null },
     ],
   },
   event: {

@@ -2,6 +2,7 @@ import type { DecodeReason } from './decoded.ts';
 import { refused } from './decoded.ts';
 import { derivedId, detectionKind, isOwnedBy } from './ids.ts';
 import type { LiveStatus, Message } from './messages.ts';
+import { isNumericChunk } from './readings.ts';
 import type { Topic } from './topics.ts';
 
 /** Whoever the certificate names. Services send about recordings of others; a gateway only about its own. */
@@ -17,9 +18,9 @@ const FINE: IdentityCheck = { ok: true };
  */
 export function checkIdentity(message: Message | LiveStatus, sender: Sender | string): IdentityCheck {
   const { kind, id } = typeof sender === 'string' ? ({ kind: 'gateway', id: sender } as const) : sender;
+  if (isNumericChunk(message)) return ownedBy(message.recordingId, id);
   switch (message.stream) {
     case 'eeg':
-    case 'heart-rate':
     case 'event':
     case 'quality':
       return ownedBy(message.recordingId, id);

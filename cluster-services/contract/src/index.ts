@@ -32,7 +32,8 @@ export { WIRE_VERSION } from './keys.ts';
 export { label, labelLines, labelShort } from './label.ts';
 export { limits } from './limits.ts';
 export * from './messages.ts';
-export { readingsOf } from './readings.ts';
+export * from './numerics.ts';
+export { type DataMessage, isDataMessage, isNumericChunk, readingsOf } from './readings.ts';
 export { RecentMap } from './recent-map.ts';
 export { decodeSampleBlock, encodeSampleBlock, type SampleBlock, sampleBlockMediaType } from './sample-block.ts';
 export { decodeChunkSamples, encodeChunkSamples, maxSamplesPerChannel, type PackedSamples } from './samples.ts';
@@ -41,9 +42,11 @@ export {
   type DataStream,
   dataStreams,
   formatTopic,
+  isDataStream,
   parseTopic,
   type Stream,
   shardOf,
+  streamNumbers,
   streams,
   type Topic,
   topicFits,

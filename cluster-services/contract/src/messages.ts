@@ -1,3 +1,4 @@
+import { type NumericCondition, type NumericKind, type NumericStream, numericFacts, numericSides, numericStreams } from './numerics.ts';
 import type { DataStream, Stream } from './topics.ts';
 
 export const clockSources = ['none', 'front-door', 'ntp', 'replay'] as const;
@@ -44,19 +45,18 @@ export type EegChunk = Identified & {
   readonly samples: Samples; // digital values, channel after channel; Int16Array for 16 bits, Int32Array for 24
 };
 
-export const heartRateKinds = ['ecg', 'optical', 'phone'] as const;
-export type HeartRateKind = (typeof heartRateKinds)[number];
-export type HeartRateReading = {
+/** One number of a patient, in the unit of its row of `numerics`; where it stands for a while: its least and most in it. */
+export type NumericReading = {
   readonly atUs: number;
-  readonly bpm: number;
-  readonly minBpm: number | null;
-  readonly maxBpm: number | null;
+  readonly value: number;
+  readonly least: number | null;
+  readonly most: number | null;
 };
-export type HeartRateChunk = Identified & {
-  readonly stream: 'heart-rate';
+export type NumericChunk = Identified & {
+  readonly stream: NumericStream;
   readonly firstSample: number;
-  readonly kind: HeartRateKind;
-  readonly readings: readonly HeartRateReading[];
+  readonly kind: NumericKind;
+  readonly readings: readonly NumericReading[];
 };
 
 /** Type 'seizure' is known truth from a replay; also 'replay-loop', 'segment', 'annotation' and what devices call theirs. */
@@ -166,26 +166,40 @@ export type Detection = Identified & {
   readonly everyS?: number;
 };
 
-export const alarmConditions = [
-  'seizure',
-  'heart-rate-high',
-  'heart-rate-low',
-  'heart-rate-extreme-high',
-  'heart-rate-extreme-low',
-  'lead-off',
-  'poor-signal',
-  'no-data',
-  'gateway-offline',
-  'storage-behind',
-  'model-unavailable',
-  'alarm-path',
-  'device-conflict', // a second gateway sends as this device
-  'clock-wrong',
-  'focal-seizure',
-  'detection-thinned',
-] as const;
-/** What an alarm is about. Seizures and the heart rate's are physiological, the others technical: those never latch. */
-export type AlarmCondition = (typeof alarmConditions)[number];
+// The numbers of conditions on the wire: 64 to 255 are those of numeric vitals, four for each number of a stream.
+const ownConditions = {
+  seizure: 0,
+  'heart-rate-high': 1,
+  'heart-rate-low': 2,
+  'heart-rate-extreme-high': 3,
+  'heart-rate-extreme-low': 4,
+  'lead-off': 5,
+  'poor-signal': 6,
+  'no-data': 7,
+  'gateway-offline': 8,
+  'storage-behind': 9,
+  'model-unavailable': 10,
+  'alarm-path': 11,
+  'device-conflict': 12, // a second gateway sends as this device
+  'clock-wrong': 13,
+  'focal-seizure': 14,
+  'detection-thinned': 15,
+} as const;
+/** What an alarm is about. Seizures and limits of numeric vitals are physiological, the others technical: those never latch. */
+export type AlarmCondition = keyof typeof ownConditions | NumericCondition;
+
+const firstNumericStream = 10;
+export const conditionNumbers: Readonly<Record<AlarmCondition, number>> = {
+  ...(Object.fromEntries(
+    numericStreams.flatMap((stream) =>
+      numericSides.map((side, index) => [`${stream}-${side}`, 64 + 4 * (numericFacts(stream).number - firstNumericStream) + index]),
+    ),
+  ) as Record<NumericCondition, number>),
+  ...ownConditions, // the heart rate's are older than the rule
+};
+export const alarmConditions: readonly AlarmCondition[] = (Object.keys(conditionNumbers) as AlarmCondition[]).sort(
+  (a, b) => conditionNumbers[a] - conditionNumbers[b],
+);
 
 export const alarmPriorities = ['low', 'medium', 'high'] as const;
 export type AlarmPriority = (typeof alarmPriorities)[number];
@@ -245,7 +259,7 @@ export type Alarm = Identified & {
   readonly transition: AlarmTransition;
   readonly onsetUs: number | null; // data time at which the condition began to hold
   readonly endedUs: number | null; // data time at which it ceased; null = it holds
-  readonly value: number | null; // what was measured: bpm, probability, seconds of silence
+  readonly value: number | null; // what was measured: of a vital, a probability, seconds of silence
   readonly limit: number | null; // what it was held against, in the same unit
   readonly channel: number | null;
   readonly untilUs: number | null; // wall clock: end of a pause
@@ -261,7 +275,7 @@ export type Alarm = Identified & {
 /** Everything that is committed, told apart by `stream` and, for recordings, `kind`. */
 export type Message =
   | EegChunk
-  | HeartRateChunk
+  | NumericChunk
   | EventChunk
   | QualityChunk
   | RecordingStart

@@ -15,12 +15,12 @@ import {
   episodeEnds,
   gapReasons,
   type Hello,
-  heartRateKinds,
   type LiveStatus,
   type Message,
   type SampleBits,
   verdicts,
 } from './messages.ts';
+import { numericKinds, numericStreams } from './numerics.ts';
 import type { SampleBlock } from './sample-block.ts';
 import { encodeChunkSamples } from './samples.ts';
 import { dataStreams, streams } from './topics.ts';
@@ -93,11 +93,11 @@ export const episodes: fc.Arbitrary<AlarmEpisode[]> = fc.array(
 );
 export const others: fc.Arbitrary<Message> = fc.oneof(
   fc.record({
-    stream: fc.constant('heart-rate' as const),
+    stream: fc.constantFrom(...numericStreams),
     ...identified,
     firstSample: count,
-    kind: fc.constantFrom(...heartRateKinds),
-    readings: fc.array(fc.record({ atUs: whole, bpm: number, minBpm: nullable(number), maxBpm: nullable(number) }), {
+    kind: fc.constantFrom(...numericKinds),
+    readings: fc.array(fc.record({ atUs: whole, value: number, least: nullable(number), most: nullable(number) }), {
       minLength: 1,
       maxLength: 9,
     }),

@@ -52,13 +52,13 @@ test.each([
 
 test('two ids too long for one topic are seen before anything is accepted', () => {
   const long = 'x'.repeat(63);
-  expect(topicFits(long, long)).toBe(false);
+  expect(topicFits(long, long, 'heart-rate')).toBe(false);
   expect(() => formatTopic(long, long, 'heart-rate', true)).toThrow(RangeError);
-  expect(topicFits('gateway-1', long)).toBe(true);
-  expect(topicFits('x'.repeat(40), 'x'.repeat(63))).toBe(true);
+  expect(topicFits('gateway-1', long, 'heart-rate')).toBe(true);
+  expect(topicFits('x'.repeat(40), 'x'.repeat(63), 'heart-rate')).toBe(true);
   expect(formatTopic('x'.repeat(40), 'x'.repeat(63), 'heart-rate', true).length).toBeLessThanOrEqual(limits.maxTopicBytes);
-  expect(topicFits('x'.repeat(41), 'x'.repeat(63))).toBe(false);
-  expect(topicFits('gateway/1', 'x')).toBe(false);
+  expect(topicFits('x'.repeat(41), 'x'.repeat(63), 'heart-rate')).toBe(false);
+  expect(topicFits('gateway/1', 'x', 'heart-rate')).toBe(false);
 });
 
 test('a command topic is for one id', () => {

@@ -1,14 +1,37 @@
 import { type Decoded, refused } from './decoded.ts';
 import { isId } from './ids.ts';
 import { limits } from './limits.ts';
+import { type NumericStream, numericFacts, numericStreams } from './numerics.ts';
 
-/** The streams that travel as durable messages, in the order of their numbers on the wire. */
-export const streams = ['recording', 'eeg', 'heart-rate', 'event', 'quality', 'gap', 'status', 'detection', 'alarm'] as const;
-export type Stream = (typeof streams)[number];
+// 2 and 10 to 57 are the numbers of numeric vitals, 9 is a gateway's live status.
+const ownNumbers = { recording: 0, eeg: 1, event: 3, quality: 4, gap: 5, status: 6, detection: 7, alarm: 8 } as const;
+export type Stream = keyof typeof ownNumbers | NumericStream;
 
 /** The streams that a recording can be of. */
-export const dataStreams = ['eeg', 'heart-rate', 'event', 'quality'] as const;
-export type DataStream = (typeof dataStreams)[number];
+export type DataStream = 'eeg' | 'event' | 'quality' | NumericStream;
+
+/** The number of each stream, on the wire and, one higher, in tables. */
+export const streamNumbers: Readonly<Record<Stream, number>> = {
+  ...ownNumbers,
+  ...(Object.fromEntries(numericStreams.map((stream) => [stream, numericFacts(stream).number])) as Record<NumericStream, number>),
+};
+
+/** The streams that travel as durable messages, in the order of their numbers. */
+export const streams: readonly Stream[] = (Object.keys(streamNumbers) as Stream[]).sort((a, b) => streamNumbers[a] - streamNumbers[b]);
+
+/** The numbers by which a start record says what is recorded. Its first four are counted without the stream of start records. */
+export const dataStreamNumbers: Readonly<Record<DataStream, number>> = Object.fromEntries(
+  (['eeg', 'event', 'quality', ...numericStreams] as const).map((stream) => {
+    const number = streamNumbers[stream];
+    return [stream, number <= ownNumbers.quality ? number - 1 : number];
+  }),
+) as Record<DataStream, number>;
+
+export const dataStreams: readonly DataStream[] = streams.filter((stream) => isDataStream(stream));
+
+export function isDataStream(stream: Stream): stream is DataStream {
+  return Object.hasOwn(dataStreamNumbers, stream);
+}
 
 export type Topic = {
   readonly shard: number;
@@ -27,9 +50,10 @@ export function shardOf(device: string): number {
   return (hash >>> 0) % limits.shards;
 }
 
-/** Whether every topic of this pair fits; two ids of full length do not. An intake asks before it accepts a device. */
-export function topicFits(gateway: string, device: string): boolean {
-  return isId(gateway) && isId(device) && 'vw/1/00///heart-rate/live'.length + gateway.length + device.length <= limits.maxTopicBytes;
+/** Whether every topic of this pair and stream fits; two ids of full length do not. An intake asks before it accepts a device. */
+export function topicFits(gateway: string, device: string, stream: Stream): boolean {
+  const longest = Math.max(stream.length, ...Object.keys(ownNumbers).map(({ length }) => length)); // starts, gaps and alarms of it travel too
+  return isId(gateway) && isId(device) && 'vw/1/00////live'.length + longest + gateway.length + device.length <= limits.maxTopicBytes;
 }
 
 /** `vw/1/<shard>/<gateway>/<device>/<stream>`, with `/live` behind it on the live lane. Throws when the ids are no ids. */

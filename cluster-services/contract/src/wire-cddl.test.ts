@@ -4,20 +4,20 @@ import { bodies } from './codec-bodies.ts';
 import { keys, sampleBlockKeys } from './keys.ts';
 import { limits } from './limits.ts';
 import {
-  alarmConditions,
   alarmPriorities,
   alarmStates,
   alarmTransitions,
   baselines,
   clockSources,
+  conditionNumbers,
   endReasons,
   episodeEnds,
   gapReasons,
-  heartRateKinds,
   statusKinds,
   verdicts,
 } from './messages.ts';
-import { dataStreams, streams } from './topics.ts';
+import { conditionOf, numericFacts, numericKinds, numericSides, numericStreams } from './numerics.ts';
+import { dataStreamNumbers, streamNumbers } from './topics.ts';
 
 const text = readFileSync(new URL('../wire.cddl', import.meta.url), 'utf8');
 const maps = new Map([...text.matchAll(/^([a-z-]+) = \{\n([^}]*)\}/gm)].map(([, name, body]) => [name, entriesOf(body ?? '')]));
@@ -58,16 +58,13 @@ test('no map of the CDDL is unknown to the code, and no key has two names', () =
 });
 
 test.each([
-  ['stream', streams],
-  ['data-stream', dataStreams],
   ['clock-source', clockSources],
-  ['heart-rate-kind', heartRateKinds],
+  ['numeric-kind', numericKinds],
   ['end-reason', endReasons],
   ['gap-reason', gapReasons],
   ['status-kind', statusKinds],
   ['verdict', verdicts],
   ['baseline', baselines],
-  ['alarm-condition', alarmConditions],
   ['episode-end', episodeEnds],
   ['alarm-priority', alarmPriorities],
   ['alarm-state', alarmStates],
@@ -76,13 +73,38 @@ test.each([
   expect(text).toContain(`\n${name} = ${names.map((_, index) => index).join(' / ')} ; ${names.join(', ')}\n`);
 });
 
+test.each([
+  ['stream', streamNumbers],
+  ['data-stream', dataStreamNumbers],
+  ['numeric-stream', Object.fromEntries(numericStreams.map((stream) => [stream, numericFacts(stream).number]))],
+] as const)('the CDDL gives the names of %s the numbers of the code', (name, numbers) => {
+  const rows = Object.entries<number>(numbers).sort(([, a], [, b]) => a - b);
+  expect(text).toContain(`\n${name} = ${rows.map(([, number]) => number).join(' / ')} ; ${rows.map(([one]) => one).join(', ')}\n`);
+});
+
+test('the CDDL numbers what alarms are about as the code does', () => {
+  const rows = Object.entries(conditionNumbers).sort(([, a], [, b]) => a - b);
+  const own = rows.filter(([, number]) => number < 64);
+  const numbers = own.map(([, number]) => number).join(' / ');
+  expect(text).toContain(`\nalarm-condition = ${numbers} / numeric-condition ; ${own.map(([name]) => name).join(', ')}\n`);
+  expect(text).toContain(
+    '\nnumeric-condition = 64..255 ; 64 + 4 * (numeric-stream - 10), + 0 high, + 1 low, + 2 extreme-high, + 3 extreme-low',
+  );
+  for (const stream of numericStreams.filter((one) => one !== 'heart-rate'))
+    for (const [index, side] of numericSides.entries())
+      expect(conditionNumbers[conditionOf(stream, side)]).toBe(64 + 4 * (numericFacts(stream).number - 10) + index);
+  expect(Math.max(...Object.values(conditionNumbers))).toBeLessThanOrEqual(255);
+  expect(new Set(Object.values(conditionNumbers)).size).toBe(rows.length);
+  expect(new Set(Object.values(streamNumbers)).size).toBe(Object.keys(streamNumbers).length);
+});
+
 test('each message has the number of its stream', () => {
   const numbers = Object.fromEntries([...maps].map(([name, entries]) => [name, entries.find((entry) => entry.key === keys.stream)?.type]));
   expect(numbers).toMatchObject({
     'recording-start': '0',
     'recording-end': '0',
     'eeg-chunk': '1',
-    'heart-rate-chunk': '2',
+    'numeric-chunk': 'numeric-stream',
     'event-chunk': '3',
   });
   expect(numbers).toMatchObject({ 'quality-chunk': '4', gap: '5', status: '6', detection: '7', alarm: '8', 'live-status': '9' });

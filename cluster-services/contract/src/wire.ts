@@ -94,6 +94,19 @@ export function oneOf<const T extends string>(names: readonly T[]): Wire<T> {
   };
 }
 
+/** One of a few names, as the number it has here. */
+export function oneOfNumbered<T extends string>(numbers: Readonly<Record<T, number>>): Wire<T> {
+  const names = new Map((Object.keys(numbers) as T[]).map((name) => [numbers[name], name]));
+  return {
+    write(to, value) {
+      const number = numbers[value];
+      if (number === undefined) throw new RangeError(`'${value}' is none of ${Object.keys(numbers).join(', ')}`);
+      to.int(number);
+    },
+    read: (from) => names.get(from.uint(0xff)) ?? fail('bad-field', `none of ${Object.keys(numbers).join(', ')}`),
+  };
+}
+
 /** One of a few integers, as itself. */
 export function oneOfNumbers<const T extends number>(values: readonly T[]): Wire<T> {
   return {

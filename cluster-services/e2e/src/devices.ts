@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { HeartRateKind } from '@vitalwire/contract';
+import type { NumericKind } from '@vitalwire/contract';
 import { HttpClient } from '@vitalwire/runtime';
 import { until } from '@vitalwire/testkit';
 import type { Bed } from './bed.ts';
@@ -52,7 +52,7 @@ export function eegRequest(endUs: number, seconds: number, captureId = 'c'): obj
 }
 
 /** Heart rates a second apart, the last of them at a moment. */
-export function heartRateRequest(endUs: number, kind: HeartRateKind, bpms: readonly number[], captureId = 'c'): object {
+export function heartRateRequest(endUs: number, kind: NumericKind, bpms: readonly number[], captureId = 'c'): object {
   const readings = bpms.map((bpm, index) => ({ atUs: endUs - (bpms.length - 1 - index) * SECOND, bpm }));
   return { captureId, firstSample: 0, kind, readings };
 }

@@ -1,4 +1,4 @@
-import type { Message } from '@vitalwire/contract';
+import { isNumericChunk, type Message } from '@vitalwire/contract';
 
 /** A reading counts as present when it arrives at most this long after it was measured: what is older is history being caught up. */
 const PRESENT_MS = 5_000;
@@ -44,11 +44,10 @@ export class Presence {
 
 /** When the last thing in a message was measured; null for what is no reading. */
 function endOf(message: Message): number | null {
+  if (isNumericChunk(message)) return message.readings.at(-1)?.atUs ?? null;
   switch (message.stream) {
     case 'eeg':
       return message.measuredAtUs + (message.samplesPerChannel * 1e6 * message.rate.den) / message.rate.num;
-    case 'heart-rate':
-      return message.readings.at(-1)?.atUs ?? null;
     case 'detection':
       return message.measuredAtUs + (message.samples * 1e6 * 100) / 17_361; // what is replayed has 173.61 Hz
     default:

@@ -29,7 +29,8 @@ export async function readStoredTruth(client: Client): Promise<StoredTruth> {
       const { value: message } = decoded;
       if (message.stream === 'eeg')
         listOf(eegEndsUs, recordingId).push(message.measuredAtUs + spanUs(message.samplesPerChannel, message.rate));
-      if (message.stream === 'heart-rate') listOf(readings, device).push(...message.readings.map(({ atUs, bpm }) => ({ atUs, bpm })));
+      if (message.stream === 'heart-rate')
+        listOf(readings, device).push(...message.readings.map(({ atUs, value }) => ({ atUs, bpm: value })));
     }
     if (stream !== 'eeg' || rate === null) continue;
     let fromWindow = 0;

@@ -1,5 +1,5 @@
 import type { Accept, Acceptance, Delivery } from '@vitalwire/broker';
-import { checkIdentity, checkTopic, decodeLiveStatus, decodeMessage, isOwnedBy, readPrefix } from '@vitalwire/contract';
+import { checkIdentity, checkTopic, decodeLiveStatus, decodeMessage, isDataStream, isOwnedBy, readPrefix } from '@vitalwire/contract';
 import type { Clock, Log } from '@vitalwire/runtime';
 import type { CommitOutcome } from '@vitalwire/storage/commit';
 import { type GroupCommit, isRowFault } from './group-commit.ts';
@@ -53,7 +53,7 @@ function checkLive({ topic, sender, payload }: Delivery): string | null {
     const identity = checkIdentity(status.value, sender);
     return identity.ok ? null : identity.reason;
   }
-  if (topic.stream === 'eeg' || topic.stream === 'heart-rate' || topic.stream === 'event' || topic.stream === 'quality') {
+  if (isDataStream(topic.stream)) {
     const prefix = readPrefix(payload);
     if (prefix === null) return 'truncated';
     return isOwnedBy(prefix.recordingId, sender.id) ? null : 'foreign-recording';

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type ClockState, type Message, readingsOf, type Topic } from '@vitalwire/contract';
+import { type ClockState, isDataMessage, isNumericChunk, type Message, readingsOf, type Topic } from '@vitalwire/contract';
 import type { ChunkRow } from '@vitalwire/storage/commit';
 
 /** How good the gateway's clock was, as a number in the tables: append only, never renumber. */
@@ -21,8 +21,8 @@ export function chunkRow(message: Message, bytes: Uint8Array, topic: Topic): Chu
     spanUs: Math.min(LONGEST_SPAN_US, Math.max(0, Math.round(spanUs(message)))),
     codec: message.stream === 'eeg' ? message.codec : 0,
     clockQuality: clockQualities[message.clock.source],
-    firstSample: isRecordingData(message) ? message.firstSample : null,
-    samples: isRecordingData(message) ? readingsOf(message) : null,
+    firstSample: isDataMessage(message) ? message.firstSample : null,
+    samples: isDataMessage(message) ? readingsOf(message) : null,
     crc32: crc32(bytes), // IEEE, as in the contract
     message: bytes,
     // A window is scored again after a crash, perhaps by another worker: whichever result came first stays.
@@ -31,19 +31,12 @@ export function chunkRow(message: Message, bytes: Uint8Array, topic: Topic): Chu
   };
 }
 
-type DataMessage = Extract<Message, { stream: 'eeg' | 'heart-rate' | 'event' | 'quality' }>;
-
-function isRecordingData(message: Message): message is DataMessage {
-  return message.stream === 'eeg' || message.stream === 'heart-rate' || message.stream === 'event' || message.stream === 'quality';
-}
-
 /** From the first reading to the end of the last one; 0 for what has no extent. */
 function spanUs(message: Message): number {
+  if (isNumericChunk(message)) return latest(message.readings.map((reading) => reading.atUs)) - message.measuredAtUs;
   switch (message.stream) {
     case 'eeg':
       return (message.samplesPerChannel * 1_000_000 * message.rate.den) / message.rate.num;
-    case 'heart-rate':
-      return latest(message.readings.map((reading) => reading.atUs)) - message.measuredAtUs;
     case 'event':
       return latest(message.events.map((event) => event.atUs + (event.durationUs ?? 0))) - message.measuredAtUs;
     case 'quality':

@@ -6,9 +6,10 @@ import type {
   EventChunk,
   EventReading,
   Gap,
-  HeartRateChunk,
-  HeartRateReading,
   Message,
+  NumericChunk,
+  NumericReading,
+  NumericStream,
   QualityChunk,
   Rate,
   RecordingStart,
@@ -18,7 +19,7 @@ import type {
 type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never;
 
 /** A chunk before it has a seq: only the transaction that inserts it gives one. */
-export type ChunkDraft = Unnumbered<EegDraft | HeartRateChunk | EventChunk | QualityChunk>;
+export type ChunkDraft = Unnumbered<EegDraft | NumericChunk | EventChunk | QualityChunk>;
 export type StartDraft = Omit<RecordingStart, 'stream' | 'recordingId' | 'seq' | 'kind'>;
 export type GapDraft = Omit<Gap, 'stream' | 'recordingId' | 'seq'>;
 
@@ -53,6 +54,9 @@ export type CapturePosition = { readonly nextSample: number; readonly holes: rea
 export type Hole = { readonly from: number; readonly to: number };
 export type Predecessor = { readonly recordingId: string; readonly lastUs: number | null; readonly endReason: EndReason | null };
 
+/** A place in the count of a device at which it sent no number: a code for lost contact, or nothing. */
+export type NoReading = { readonly atUs: number; readonly value: null };
+
 /** Readings at a place of a capture that has been taken before: a repeat, or other readings of a device that counts anew. */
 export type CaptureClaim = {
   readonly device: string;
@@ -67,7 +71,7 @@ export type CaptureClaim = {
         readonly samplesPerChannel: number;
         readonly samples: Samples; // channel after channel
       }
-    | { readonly stream: 'heart-rate'; readonly readings: readonly (HeartRateReading | { readonly atUs: number; readonly bpm: null })[] }
+    | { readonly stream: NumericStream; readonly readings: readonly (NumericReading | NoReading)[] }
     | { readonly stream: 'event'; readonly events: readonly EventReading[] };
 };
 /** `sample`: the first one that differs, or that is no longer here to be compared. */
@@ -104,3 +108,12 @@ export type OutboxState = {
   readonly damagedFiles: number;
   readonly generation: string | null; // of the cluster's database, as last heard
 };
+
+/** About what a step takes in the outbox, and in memory on its way there. */
+export function sizeOf(step: AppendStep): number {
+  if (step.step !== 'chunk') return 1024;
+  const { chunk } = step;
+  if (chunk.stream === 'eeg') return 1024 + chunk.samples.byteLength;
+  if (chunk.stream === 'event') return 1024 + 512 * chunk.events.length;
+  return 1024 + 48 * (chunk.stream === 'quality' ? chunk.items.length : chunk.readings.length);
+}

@@ -7,6 +7,7 @@ export type {
   ChunkDraft,
   GapDraft,
   Hole,
+  NoReading,
   OutboxRow,
   OutboxState,
   Predecessor,

@@ -10,7 +10,17 @@ import {
   type Question as Unticketed,
   workerUrl,
 } from '@vitalwire/runtime';
-import type { Appended, AppendStep, CaptureClaim, CaptureMatch, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
+import {
+  type Appended,
+  type AppendStep,
+  type CaptureClaim,
+  type CaptureMatch,
+  type CapturePosition,
+  type OutboxRow,
+  type OutboxState,
+  type SeenPoint,
+  sizeOf,
+} from './append.ts';
 import { OutboxError } from './errors.ts';
 import type { Replacement } from './file/repair.ts';
 import type { FromWorker, Note, Question, QuestionName, Questions, WorkerOptions } from './worker-protocol.ts';
@@ -346,13 +356,5 @@ function isMessage({ step }: AppendStep): boolean {
 }
 
 function bytesOf(steps: readonly AppendStep[]): number {
-  let bytes = 0;
-  for (const step of steps) {
-    bytes += 256;
-    if (step.step !== 'chunk') continue;
-    if (step.chunk.stream === 'eeg') bytes += step.chunk.samples.byteLength;
-    else if (step.chunk.stream === 'heart-rate') bytes += 32 * step.chunk.readings.length;
-    else if (step.chunk.stream === 'event') bytes += 256 * step.chunk.events.length;
-  }
-  return bytes;
+  return steps.reduce((bytes, step) => bytes + sizeOf(step), 0);
 }

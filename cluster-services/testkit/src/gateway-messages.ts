@@ -84,7 +84,7 @@ export function gatewayMessages({ gateway, device, atUs }: { gateway: string; de
       stream: 'heart-rate',
       firstSample: 0,
       kind: 'ecg',
-      readings: [{ atUs, bpm: 41, minBpm: null, maxBpm: null }],
+      readings: [{ atUs, value: 41, least: null, most: null }],
     },
     {
       ...common,

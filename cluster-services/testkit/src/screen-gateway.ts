@@ -8,10 +8,10 @@ import {
   encodeLiveStatus,
   encodeMessage,
   formatTopic,
-  type HeartRateKind,
   hashMontage,
   type LiveStatus,
   type MessageDraft,
+  type NumericKind,
   newRecordingId,
   type Rate,
   type ReplayMark,
@@ -194,7 +194,7 @@ class TestDevice {
     return chunkSeq;
   }
 
-  async sendHeartRate(bpm: number, { agoMs = 0, kind = 'ecg' }: { agoMs?: number; kind?: HeartRateKind } = {}): Promise<void> {
+  async sendHeartRate(bpm: number, { agoMs = 0, kind = 'ecg' }: { agoMs?: number; kind?: NumericKind } = {}): Promise<void> {
     const seq = this.#heartRateSeq++;
     await this.gateway.send(this.id, 'heart-rate', {
       stream: 'heart-rate',
@@ -204,7 +204,7 @@ class TestDevice {
       clock: this.clock(),
       firstSample: seq,
       kind,
-      readings: [{ atUs: this.nowUs() - agoMs * 1000, bpm, minBpm: null, maxBpm: null }],
+      readings: [{ atUs: this.nowUs() - agoMs * 1000, value: bpm, least: null, most: null }],
     });
   }
 

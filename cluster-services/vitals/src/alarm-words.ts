@@ -1,4 +1,11 @@
-import type { AlarmCondition, AlarmInfo } from '@vitalwire/contract';
+import {
+  type AlarmCondition,
+  type AlarmInfo,
+  type NumericCondition,
+  numericConditionOf,
+  numericFacts,
+  numericText,
+} from '@vitalwire/contract';
 
 /** Which colour an alarm has: red, yellow, cyan, and light blue for every technical one. */
 export type AlarmKey = 'alarm-high' | 'alarm-medium' | 'alarm-low' | 'alarm-technical';
@@ -6,13 +13,9 @@ export type AlarmKey = 'alarm-high' | 'alarm-medium' | 'alarm-low' | 'alarm-tech
 /** How an alarm is shown: always its mark, its colour and its word together. Vocabulary inspired by IEC 60601-1-8; no compliance is claimed. */
 export type AlarmWord = { readonly key: AlarmKey; readonly mark: string; readonly word: string };
 
-const words: Readonly<Record<AlarmCondition, string>> = {
+const words: Readonly<Record<Exclude<AlarmCondition, NumericCondition>, string>> = {
   seizure: 'SEIZURE',
   'focal-seizure': 'FOCAL PATTERN',
-  'heart-rate-high': 'HR HIGH',
-  'heart-rate-low': 'HR LOW',
-  'heart-rate-extreme-high': 'HR VERY HIGH',
-  'heart-rate-extreme-low': 'HR VERY LOW',
   'lead-off': 'LEAD OFF',
   'poor-signal': 'POOR SIGNAL',
   'no-data': 'NO DATA',
@@ -32,21 +35,24 @@ export function alarmWord({ condition, category, priority }: Pick<AlarmInfo, 'co
   return {
     key: isTechnical ? 'alarm-technical' : `alarm-${priority}`,
     mark: marks[priority][isTechnical ? 1 : 0],
-    word: words[condition],
+    word: conditionWord(condition),
   };
 }
 
 /** What was measured and what it was held against, in a few characters: `134 > 120 /min`. '' when there is nothing to compare. */
 export function alarmMeasure({ condition, value, limit }: Pick<AlarmInfo, 'condition' | 'value' | 'limit'>): string {
-  if (value === null) return '';
-  switch (condition) {
-    case 'heart-rate-high':
-    case 'heart-rate-extreme-high':
-      return limit === null ? `${Math.round(value)} /min` : `${Math.round(value)} > ${Math.round(limit)} /min`;
-    case 'heart-rate-low':
-    case 'heart-rate-extreme-low':
-      return limit === null ? `${Math.round(value)} /min` : `${Math.round(value)} < ${Math.round(limit)} /min`;
-    default:
-      return ''; // their texts say it
-  }
+  const vital = numericConditionOf(condition);
+  if (value === null || vital === null) return ''; // the texts of others say it
+  const { unit } = numericFacts(vital.stream);
+  const text = (of: number) => numericText(vital.stream, of);
+  const sign = vital.side.endsWith('high') ? '>' : '<';
+  return limit === null ? `${text(value)} ${unit}` : `${text(value)} ${sign} ${text(limit)} ${unit}`;
+}
+
+const sideWords = { high: 'HIGH', low: 'LOW', 'extreme-high': 'VERY HIGH', 'extreme-low': 'VERY LOW' } as const;
+
+function conditionWord(condition: AlarmCondition): string {
+  const vital = numericConditionOf(condition);
+  if (vital !== null) return `${numericFacts(vital.stream).short} ${sideWords[vital.side]}`;
+  return words[condition as Exclude<AlarmCondition, NumericCondition>];
 }

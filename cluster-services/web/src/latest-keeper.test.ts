@@ -10,7 +10,7 @@ const R1 = '018f0000-0000-7000-8000-000000000001';
 const measured = { offsetUs: 0, uncertaintyUs: 0, source: 'front-door' } as const;
 
 function heard(ward: Ward, device: string, nowUs: number): void {
-  const readings = [{ atUs: nowUs, bpm: 70, minBpm: null, maxBpm: null }];
+  const readings = [{ atUs: nowUs, value: 70, least: null, most: null }];
   ward.apply(
     { shard: 0, gateway: 'g1', device, stream: 'heart-rate', live: false },
     { stream: 'heart-rate', recordingId: R1, seq: 0, measuredAtUs: nowUs, clock: measured, firstSample: 0, kind: 'ecg', readings },

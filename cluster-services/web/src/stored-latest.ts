@@ -32,7 +32,7 @@ export function takeStored(ward: Ward, latest: LatestOfDevice, windows: readonly
   if (heartRate !== null && heartRate.recordingId !== undefined) {
     const { recordingId, bpm, kind, measuredAtUs, committedAtUs, clockOffsetUs, gateway, replay } = heartRate;
     learnMark(recordingId, replay);
-    const readings = [{ atUs: measuredAtUs, bpm, minBpm: null, maxBpm: null }];
+    const readings = [{ atUs: measuredAtUs, value: bpm, least: null, most: null }];
     const at = { recordingId, seq: 0, measuredAtUs, clock: clockOf(clockOffsetUs) };
     take(gateway, { stream: 'heart-rate', ...at, firstSample: 0, kind, readings }, committedAtUs);
   }

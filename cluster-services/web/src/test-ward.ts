@@ -1,4 +1,4 @@
-import type { ClockState, Detection, EegChunk, HeartRateChunk, LiveStatus, Topic, Verdict } from '@vitalwire/contract';
+import type { ClockState, Detection, EegChunk, LiveStatus, NumericChunk, Topic, Verdict } from '@vitalwire/contract';
 import type { Ward } from './ward.ts';
 
 export const nowUs = 1_800_000_000_000_000;
@@ -30,7 +30,7 @@ export function eeg(endUs: number, clock = measured): EegChunk {
   };
 }
 
-export function heartRate(atUs: number, bpm: number): HeartRateChunk {
+export function heartRate(atUs: number, bpm: number): NumericChunk {
   return {
     stream: 'heart-rate',
     recordingId: R1,
@@ -39,7 +39,7 @@ export function heartRate(atUs: number, bpm: number): HeartRateChunk {
     clock: measured,
     firstSample: 0,
     kind: 'ecg',
-    readings: [{ atUs, bpm, minBpm: null, maxBpm: null }],
+    readings: [{ atUs, value: bpm, least: null, most: null }],
   };
 }
 

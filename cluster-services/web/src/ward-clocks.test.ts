@@ -49,8 +49,8 @@ test.each([3_600, 75 * 365 * 86_400])(
     const among = heartRate(nowUs, 74);
     const readings = [
       ...among.readings,
-      { atUs: ahead, bpm: 41, minBpm: null, maxBpm: null },
-      { atUs: nowUs - 60 * second, bpm: 55, minBpm: null, maxBpm: null },
+      { atUs: ahead, value: 41, least: null, most: null },
+      { atUs: nowUs - 60 * second, value: 55, least: null, most: null },
     ];
     ward.apply(topic(false, 'hr1'), { ...among, readings }, nowUs);
     expect(only(ward)).toMatchObject({ heartRate: { bpm: 74 }, clockWrong: [{ stream: 'heart-rate' }] });

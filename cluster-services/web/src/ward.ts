@@ -7,11 +7,11 @@ import {
   DeviceOwners,
   type EegChunk,
   type GatewayState,
-  type HeartRateChunk,
-  type HeartRateReading,
   isClockWrong,
   type LiveStatus,
   type Message,
+  type NumericChunk,
+  type NumericReading,
   type PatientState,
   type Problem,
   type RecordingStart,
@@ -362,19 +362,19 @@ export class Ward {
     this.#shows(live, chunk.recordingId, chunk.clock.source === 'replay');
   }
 
-  #applyHeartRate(topic: Topic, chunk: HeartRateChunk, receivedAtUs: number): void {
+  #applyHeartRate(topic: Topic, chunk: NumericChunk, receivedAtUs: number): void {
     const live = this.#device(topic.device, topic.gateway);
     if (live === null) return;
     const clockOffsetUs = this.#offset(chunk.clock, topic.gateway);
     // One request may bring readings of many times, in any order: the newest of those that can be is shown.
     const newestFirst = chunk.readings.toSorted((a, b) => b.atUs - a.atUs);
-    const isRight = ({ atUs }: HeartRateReading): boolean =>
+    const isRight = ({ atUs }: NumericReading): boolean =>
       this.#isRight(live, 'heart-rate', chunk.recordingId, chunk.clock, { measuredAtUs: atUs, clockOffsetUs, receivedAtUs });
     const last = newestFirst.find(isRight);
     if (last === undefined) return;
     const at = { measuredAtUs: last.atUs, clockOffsetUs, receivedAtUs };
     if (!isLater(at, live.heartRate?.at)) return;
-    live.heartRate = { device: topic.device, kind: chunk.kind, bpm: last.bpm, at };
+    live.heartRate = { device: topic.device, kind: chunk.kind, bpm: last.value, at };
     live.heartRateRecording = chunk.recordingId;
     this.#shows(live, chunk.recordingId, chunk.clock.source === 'replay');
   }

@@ -93,7 +93,7 @@ test('a heart-rate notification is an event in words of ours', () => {
 
 test('two sources at one instant are two readings, told apart by ids that are no names', () => {
   const { batches } = readText(caseOf('13-two-sources'));
-  expect(batches.map((batch) => (batch.kind === 'readings' ? batch.points.map(({ bpm }) => bpm) : []))).toEqual([[60], [75]]);
+  expect(batches.map((batch) => (batch.kind === 'readings' ? batch.points.map(({ value }) => value) : []))).toEqual([[60], [75]]);
   const sources = batches.map((batch) => (batch.kind === 'readings' ? batch.source : ''));
   expect(new Set(sources).size).toBe(2);
   expect(sources.join()).toMatch(/^[0-9a-f]{8},[0-9a-f]{8}$/);
@@ -120,7 +120,7 @@ test('batches are small, and a metric that is too long for memory is refused', (
 
 test('a minimum or maximum that is no heart rate does not refuse the mean beside it', () => {
   const found = read(metric([{ Min: -1, Avg: 64, Max: 255, date: '2026-11-20 08:00:00 +0100' }]));
-  expect(found.points).toMatchObject([{ bpm: 64, minBpm: null, maxBpm: null }]);
+  expect(found.points).toMatchObject([{ value: 64, least: null, most: null }]);
   expect(found.trimmed).toBe(1);
 });
 
@@ -160,17 +160,17 @@ test('an instant that comes twice in one export counts once, with the later valu
       { Avg: 70, date: '2024-03-14 00:02:00 -0400' },
     ]),
   );
-  expect(found.points.map(({ bpm }) => bpm)).toEqual([70]);
+  expect(found.points.map(({ value }) => value)).toEqual([70]);
   expect(found.repeatedInside).toBe(1);
 });
 
 test('lower-case names and a lone qty are understood', () => {
   expect(read(metric([{ min: 60, avg: 61, max: 62, date: '2024-03-14 00:02:00 -0400' }])).points[0]).toMatchObject({
-    bpm: 61,
-    minBpm: 60,
-    maxBpm: 62,
+    value: 61,
+    least: 60,
+    most: 62,
   });
-  expect(read(metric([{ qty: 99, date: '2024-03-14 00:02:00 -0400' }])).points[0]).toMatchObject({ bpm: 99, minBpm: null, maxBpm: null });
+  expect(read(metric([{ qty: 99, date: '2024-03-14 00:02:00 -0400' }])).points[0]).toMatchObject({ value: 99, least: null, most: null });
 });
 
 test('heart_rate may come twice, empty, null, without units, and without the outer data', () => {

@@ -1,4 +1,4 @@
-import type { EventReading, HeartRateReading } from '@vitalwire/contract';
+import type { EventReading, NumericReading } from '@vitalwire/contract';
 import { type JsonKind, JsonScanner, type JsonVisitor, type Visit } from './json-scanner.ts';
 import { readNotification } from './phone-notification.ts';
 import { type DateBounds, digestOf, isHeartRateName, isHeartRateUnit, type PointProblem, readPoint, sourceId } from './phone-point.ts';
@@ -13,7 +13,7 @@ export type PhoneOptions = {
 
 /** Readings or events that are ready to be committed, those of one source together. */
 export type PhoneBatch =
-  | { readonly kind: 'readings'; readonly source: string; readonly points: readonly (HeartRateReading & { readonly digest: number })[] }
+  | { readonly kind: 'readings'; readonly source: string; readonly points: readonly (NumericReading & { readonly digest: number })[] }
   | { readonly kind: 'events'; readonly events: readonly { readonly event: EventReading; readonly digest: number }[] };
 
 /** What of an export was not taken, by name and reason; names of metrics are the app's, cut to 64 letters. */
@@ -292,10 +292,10 @@ export class PhoneExport implements JsonVisitor {
     let at = 0;
     while (at < order.length) {
       const source = columns.sourceOf(order[at] ?? 0);
-      const points: (HeartRateReading & { digest: number })[] = [];
+      const points: (NumericReading & { digest: number })[] = [];
       for (; at < order.length && points.length < PHONE_BATCH && columns.sourceOf(order[at] ?? 0) === source; at += 1) {
         const reading = columns.readingAt(order[at] ?? 0);
-        points.push({ ...reading, digest: digestOf(reading.bpm, reading.minBpm, reading.maxBpm) });
+        points.push({ ...reading, digest: digestOf(reading.value, reading.least, reading.most) });
       }
       yield { kind: 'readings', source, points };
     }
@@ -304,9 +304,9 @@ export class PhoneExport implements JsonVisitor {
   *#summaries(columns: PointColumns, order: Uint32Array, durationUs: number | null): Generator<PhoneBatch> {
     for (let at = 0; at < order.length; at += EVENT_BATCH) {
       const events = [...order.subarray(at, at + EVENT_BATCH)].map((index) => {
-        const { atUs, bpm, minBpm, maxBpm } = columns.readingAt(index);
-        const range = minBpm === null || maxBpm === null ? '' : `, ${minBpm} to ${maxBpm}`;
-        const text = `mean ${Math.round(bpm * 10) / 10}${range} /min`;
+        const { atUs, value, least, most } = columns.readingAt(index);
+        const range = least === null || most === null ? '' : `, ${least} to ${most}`;
+        const text = `mean ${Math.round(value * 10) / 10}${range} /min`;
         const event = { atUs, durationUs, type: 'heart-rate-summary', text, source: columns.sourceOf(index) };
         return { event, digest: digestOf(event.text, durationUs) };
       });

@@ -307,7 +307,7 @@ export class Intake implements Lifecycle {
     const device = request.principal?.id ?? '';
     if (request.principal?.role !== 'device')
       throw new ApiError(403, 'NOT_A_DEVICE', 'this path takes the token of a device', 'make one with: vitalwire edge token <device>');
-    if (!topicFits(this.#options.gateway, device))
+    if (!topicFits(this.#options.gateway, device, 'heart-rate'))
       throw invalid(`the ids of gateway '${this.#options.gateway}' and device '${device}' are too long together`, 'ID_TOO_LONG');
     if (this.#draining)
       throw new ApiError(503, 'DRAINING', 'this gateway takes nothing in at the moment', 'send the same request again later');

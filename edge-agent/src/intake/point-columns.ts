@@ -1,4 +1,4 @@
-import type { HeartRateReading } from '@vitalwire/contract';
+import type { NumericReading } from '@vitalwire/contract';
 import type { PhonePoint } from './phone-point.ts';
 
 const BLOCK = 8_192;
@@ -41,11 +41,11 @@ export class PointColumns {
     return this.#names[this.#sources[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0] ?? '';
   }
 
-  readingAt(index: number): HeartRateReading {
+  readingAt(index: number): NumericReading {
     const block = this.#values[Math.floor(index / BLOCK)] ?? new Float64Array(0);
     const at = (index % BLOCK) * FIELDS;
     const orNull = (value: number | undefined): number | null => (value === undefined || Number.isNaN(value) ? null : value);
-    return { atUs: block[at] ?? 0, bpm: block[at + 1] ?? 0, minBpm: orNull(block[at + 2]), maxBpm: orNull(block[at + 3]) };
+    return { atUs: block[at] ?? 0, value: block[at + 1] ?? 0, least: orNull(block[at + 2]), most: orNull(block[at + 3]) };
   }
 
   /** Indexes by source and time; of equal ones the last alone, as if it had come in a later post. */

@@ -3,17 +3,18 @@ import {
   EegIntake,
   EventsIntake,
   type HeartRateIntake,
-  type HeartRateReading,
   HeartRateIntake as HeartRateSchema,
   hashMontage,
+  type NumericReading,
   type ReplayMark,
   type SampleBlock,
   sampleBlockMediaType,
   sampleBlockOf,
 } from '@vitalwire/contract';
+import type { NoReading } from '@vitalwire/outbox';
 import { ApiError } from '@vitalwire/runtime';
 import type { z } from 'zod';
-import { EegCutter, type NoReading, ReadingCutter } from '../cutter.ts';
+import { EegCutter, ReadingCutter } from '../cutter.ts';
 import type { RecordingForm, StreamRequest } from '../stream-request.ts';
 
 export type DeviceRequest = {
@@ -135,10 +136,10 @@ function withKey(form: Omit<RecordingForm, 'key'>, kind: string | number): Recor
   return { ...form, key: JSON.stringify([form.montageHash, form.rate, form.replay, form.source, kind]) };
 }
 
-function filled({ atUs, bpm, minBpm, maxBpm }: HeartRateIntake['readings'][number]): HeartRateReading | NoReading {
-  if (bpm === null || noHeartRate(bpm) !== null) return { atUs, bpm: null };
+function filled({ atUs, bpm, minBpm, maxBpm }: HeartRateIntake['readings'][number]): NumericReading | NoReading {
+  if (bpm === null || noHeartRate(bpm) !== null) return { atUs, value: null };
   const orNull = (value: number | null | undefined): number | null => (value == null || noHeartRate(value) !== null ? null : value);
-  return { atUs, bpm, minBpm: orNull(minBpm), maxBpm: orNull(maxBpm) };
+  return { atUs, value: bpm, least: orNull(minBpm), most: orNull(maxBpm) };
 }
 
 /** Why a number of a device is no heart rate at all; whether one is plausible is not asked here. */

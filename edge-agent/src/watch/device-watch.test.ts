@@ -12,7 +12,7 @@ function watch(replay: { speed: number; source: string } | null = null) {
   const device = new DeviceWatch(detector, new AlarmEngine({ sender: 'gateway-1' }));
   device.take([{ kind: 'start', start: { ...start, captureId: 'c', captureFirstSample: 0, replay } }], nowUs);
   const take = (atNowUs: number, ...bpms: [atUs: number, bpm: number][]): number | undefined => {
-    const readings = bpms.map(([atUs, bpm]) => ({ atUs, bpm, minBpm: null, maxBpm: null }));
+    const readings = bpms.map(([atUs, bpm]) => ({ atUs, value: bpm, least: null, most: null }));
     const reading: Reading = { kind: 'heart-rate', recordingId: 'r', of: 'ecg', readings };
     device.take([reading], atNowUs);
     return device.view().devices[0]?.heartRate?.bpm;

@@ -183,7 +183,7 @@ export class DeviceWatch {
   #heartRate({ recordingId, of, readings }: Extract<Reading, { kind: 'heart-rate' }>, nowUs: number): AlarmRecord[] {
     const device = this.#devices.get(this.#recordings.get(recordingId) ?? '');
     if (device === undefined) return [];
-    for (const { atUs, bpm } of readings) {
+    for (const { atUs, value: bpm } of readings) {
       const shown = device.seen.heartRate;
       // The newest by its measurement: neither a backfill of yesterday nor a reading of the future is what holds now.
       const isNewer = shown === null || Math.min(atUs, nowUs) >= Math.min(shown.measuredAtUs, shown.receivedAtUs);
@@ -192,7 +192,7 @@ export class DeviceWatch {
     }
     if (of === 'phone') return []; // history, sent hours later
     const { replay } = device.seen;
-    return readings.flatMap(({ atUs, bpm }) => [
+    return readings.flatMap(({ atUs, value: bpm }) => [
       ...this.#engine.heartRate({ device: device.seen.device, atUs, bpm, limits: defaultHeartRateLimits, replay }, nowUs),
     ]);
   }

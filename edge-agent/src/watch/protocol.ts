@@ -1,4 +1,4 @@
-import type { EdgeWatch, EndReason, HeartRateChunk, RecordingStart, Samples } from '@vitalwire/contract';
+import type { EdgeWatch, EndReason, NumericChunk, RecordingStart, Samples } from '@vitalwire/contract';
 import type { AlarmRecord, Asked } from '@vitalwire/vitals';
 import type { KeptBaselines } from './kept-baselines.ts';
 
@@ -17,8 +17,8 @@ export type Reading =
   | {
       readonly kind: 'heart-rate';
       readonly recordingId: string;
-      readonly of: HeartRateChunk['kind'];
-      readonly readings: HeartRateChunk['readings'];
+      readonly of: NumericChunk['kind'];
+      readonly readings: NumericChunk['readings'];
     };
 
 export type WatchedStart = Pick<

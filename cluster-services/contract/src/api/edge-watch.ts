@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { baselines, heartRateKinds, verdicts } from '../messages.ts';
+import { baselines, verdicts } from '../messages.ts';
+import { numericKinds } from '../numerics.ts';
 import { AlarmInfo, AlarmPause } from './alarms.ts';
 import { Count, Id, Micros, Uuid } from './fields.ts';
 
@@ -41,7 +42,7 @@ export const EdgeWatch = z.object({
           receivedAtUs: Micros,
         })
         .nullable(),
-      heartRate: z.object({ bpm: z.number(), kind: z.enum(heartRateKinds), measuredAtUs: z.number(), receivedAtUs: Micros }).nullable(),
+      heartRate: z.object({ bpm: z.number(), kind: z.enum(numericKinds), measuredAtUs: z.number(), receivedAtUs: Micros }).nullable(),
     }),
   ),
   alarms: z.array(AlarmInfo),

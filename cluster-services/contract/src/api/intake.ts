@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Decoded, refused } from '../decoded.ts';
 import { limits } from '../limits.ts';
-import { heartRateKinds } from '../messages.ts';
+import { numericKinds } from '../numerics.ts';
 import type { SampleBlock } from '../sample-block.ts';
 import { ChannelScaleFields, Count, Id, Micros, RateFields, ReplayFields, Uuid, wireText } from './fields.ts';
 
@@ -34,7 +34,7 @@ const Bpm = z.number();
 /** POST /v1/heart-rate */
 export const HeartRateIntake = z.strictObject({
   ...capture,
-  kind: z.enum(heartRateKinds),
+  kind: z.enum(numericKinds),
   readings: z.array(z.strictObject({ atUs: Micros, bpm: Bpm.nullable(), minBpm: Bpm.nullish(), maxBpm: Bpm.nullish() })).max(10_000),
 });
 export type HeartRateIntake = z.infer<typeof HeartRateIntake>;

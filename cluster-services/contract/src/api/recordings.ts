@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
-import { baselines, endReasons, gapReasons, heartRateKinds, verdicts } from '../messages.ts';
+import { baselines, endReasons, gapReasons, verdicts } from '../messages.ts';
+import { numericKinds } from '../numerics.ts';
 import { dataStreams } from '../topics.ts';
 import { ChannelAnswer, Count, Id, Micros, QueryInt, QueryMicros, queryLimit, StreamName, Uuid } from './fields.ts';
 
@@ -141,7 +142,7 @@ export const LatestOfDevice = z.object({
   heartRate: z
     .object({
       bpm: z.number(),
-      kind: z.enum(heartRateKinds),
+      kind: z.enum(numericKinds),
       measuredAtUs: Micros,
       committedAtUs: Micros,
       recordingId: Uuid.exactOptional(),

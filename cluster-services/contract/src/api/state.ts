@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baselines, verdicts } from '../messages.ts';
+import { numericKinds } from '../numerics.ts';
 import { AlarmInfo, AlarmPause } from './alarms.ts';
 import { ChannelAnswer } from './fields.ts';
 
@@ -39,7 +40,7 @@ export const PatientState = z.object({
       at: Stamp,
     })
     .nullable(),
-  heartRate: z.object({ device: z.string(), kind: z.enum(['ecg', 'optical', 'phone']), bpm: z.number(), at: Stamp }).nullable(),
+  heartRate: z.object({ device: z.string(), kind: z.enum(numericKinds), bpm: z.number(), at: Stamp }).nullable(),
   detection: z
     .object({
       device: z.string(),

@@ -6,16 +6,17 @@ import {
   type EegChunk,
   type EventChunk,
   type EventReading,
-  type HeartRateChunk,
-  type HeartRateReading,
+  isNumericChunk,
+  type NumericChunk,
+  type NumericReading,
   type Rate,
   readingsOf,
 } from '@vitalwire/contract';
-import type { CaptureClaim, CaptureMatch } from '../append.ts';
+import type { CaptureClaim, CaptureMatch, NoReading } from '../append.ts';
 import type { Statements } from './statements.ts';
 
 type Taken = { readonly id: Buffer; readonly from: number; readonly nextSeq: number }; // a recording of the capture and its place there
-type Chunk = EegChunk | HeartRateChunk | EventChunk;
+type Chunk = EegChunk | NumericChunk | EventChunk;
 type ChunkRow = { seq: number; crc32: number; message: Buffer };
 
 /** A device that repeats a request gives the time it gave before; one that has begun anew needs longer than this to start. */
@@ -86,7 +87,7 @@ function chunkIn(row: ChunkRow, id: Buffer): Chunk | null {
   const decoded = decodeMessage(new Uint8Array(row.message));
   if (!decoded.ok || decoded.value.recordingId !== bytesToUuid(id)) return null;
   const { value } = decoded;
-  return value.stream === 'eeg' || value.stream === 'heart-rate' || value.stream === 'event' ? value : null;
+  return value.stream === 'eeg' || value.stream === 'event' || isNumericChunk(value) ? value : null;
 }
 
 /** Compares readings `at` to `to` of the capture with a chunk, of which the first of them is number `offset`. */
@@ -106,31 +107,32 @@ function differenceIn(claim: CaptureClaim, chunk: Chunk, at: number, to: number,
     }
     return null;
   }
-  const claimed: readonly (HeartRateReading | EventReading | { atUs: number; bpm: null })[] =
-    readings.stream === 'heart-rate' ? readings.readings : readings.events;
-  const stored: readonly (HeartRateReading | EventReading)[] =
-    chunk.stream === 'heart-rate' ? chunk.readings : chunk.stream === 'event' ? chunk.events : [];
+  const claimed: readonly (NumericReading | EventReading | NoReading)[] = readings.stream === 'event' ? readings.events : readings.readings;
+  const stored: readonly (NumericReading | EventReading)[] =
+    chunk.stream === 'eeg' ? [] : chunk.stream === 'event' ? chunk.events : chunk.readings;
   for (let index = 0; index < to - at; index += 1) {
     const mine = claimed[at - firstSample + index];
     const theirs = stored[offset + index];
     if (mine === undefined || theirs === undefined) return { kind: 'unknown', sample: at + index };
-    if (mine !== null && 'bpm' in mine && mine.bpm === null)
-      return { kind: 'other', sample: at + index, storedAtUs: theirs.atUs, claimedAtUs: mine.atUs };
-    if (!isSame(mine as HeartRateReading | EventReading, theirs))
-      return { kind: 'other', sample: at + index, storedAtUs: theirs.atUs, claimedAtUs: mine.atUs };
+    if (isNone(mine)) return { kind: 'other', sample: at + index, storedAtUs: theirs.atUs, claimedAtUs: mine.atUs };
+    if (!isSame(mine, theirs)) return { kind: 'other', sample: at + index, storedAtUs: theirs.atUs, claimedAtUs: mine.atUs };
   }
   return null;
 }
 
-/** Where the device sent no heart rate nothing was stored. */
+/** Where the device sent no number nothing was stored. */
 function isEmptyPlace({ readings, firstSample }: CaptureClaim, at: number): boolean {
-  return readings.stream === 'heart-rate' && readings.readings[at - firstSample]?.bpm === null;
+  return 'readings' in readings && readings.readings[at - firstSample]?.value === null;
 }
 
-function isSame(a: HeartRateReading | EventReading, b: HeartRateReading | EventReading): boolean {
-  if ('bpm' in a) return 'bpm' in b && a.atUs === b.atUs && a.bpm === b.bpm && a.minBpm === b.minBpm && a.maxBpm === b.maxBpm;
+function isNone(one: NumericReading | EventReading | NoReading): one is NoReading {
+  return 'value' in one && one.value === null;
+}
+
+function isSame(a: NumericReading | EventReading, b: NumericReading | EventReading): boolean {
+  if ('value' in a) return 'value' in b && a.atUs === b.atUs && a.value === b.value && a.least === b.least && a.most === b.most;
   return (
-    !('bpm' in b) && a.atUs === b.atUs && a.durationUs === b.durationUs && a.type === b.type && a.text === b.text && a.source === b.source
+    !('value' in b) && a.atUs === b.atUs && a.durationUs === b.durationUs && a.type === b.type && a.text === b.text && a.source === b.source
   );
 }
 
@@ -140,5 +142,5 @@ function timeOf(startUs: number, index: number, rate: Rate): number {
 
 function countOf({ readings }: CaptureClaim): number {
   if (readings.stream === 'eeg') return readings.samplesPerChannel;
-  return readings.stream === 'heart-rate' ? readings.readings.length : readings.events.length;
+  return readings.stream === 'event' ? readings.events.length : readings.readings.length;
 }

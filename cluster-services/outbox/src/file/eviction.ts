@@ -1,4 +1,4 @@
-import type { AppendStep } from '../append.ts';
+import { type AppendStep, sizeOf } from '../append.ts';
 import type { Core } from './core.ts';
 import { mayEvictPending, usedBytes } from './disk-watch.ts';
 import { evictableRanks } from './rank.ts';
@@ -10,7 +10,7 @@ const EVICT_ROWS = 256;
 /** Evicts until the group fits, delivered messages first. True when it does not fit and nothing more may go. */
 export function makeRoom(core: Core, appends: readonly (readonly AppendStep[])[]): boolean {
   const { disk } = core;
-  const needed = appends.reduce((sum, steps) => sum + steps.reduce((bytes, step) => bytes + roughBytes(step), 0), 0);
+  const needed = appends.reduce((sum, steps) => sum + steps.reduce((bytes, step) => bytes + sizeOf(step), 0), 0);
   disk.isRefused = false;
   if (usedBytes(core) + needed <= disk.maxBytes) return false;
   // It would not fit into an empty outbox either: nothing goes for it.
@@ -47,12 +47,4 @@ function evictRing({ sql, tally }: Core): boolean {
   const rows = sql.dropDelivered.all(tally.deliveredId, EVICT_ROWS) as { bytes: number }[];
   tally.ringDropped(rows);
   return rows.length > 0;
-}
-
-function roughBytes(step: AppendStep): number {
-  if (step.step !== 'chunk') return 1024;
-  const { chunk } = step;
-  if (chunk.stream === 'eeg') return chunk.samples.byteLength + 1024;
-  if (chunk.stream === 'event') return 1024 + chunk.events.length * 512;
-  return 1024 + 48 * (chunk.stream === 'heart-rate' ? chunk.readings.length : chunk.items.length);
 }

@@ -78,9 +78,9 @@ describe('the byte bound', () => {
 function heartRate(recordingId: string, seq: number, count = 1): AppendStep {
   const readings = Array.from({ length: count }, (_, index) => ({
     atUs: nowMs * 1000 + index,
-    bpm: 60.5 + index,
-    minBpm: null,
-    maxBpm: null,
+    value: 60.5 + index,
+    least: null,
+    most: null,
   }));
   return {
     step: 'chunk',

@@ -1,5 +1,5 @@
 import type { RecordingEnd, RecordingStart, Stream } from '@vitalwire/contract';
-import { isUuid } from '@vitalwire/contract';
+import { isUuid, streamNumbers } from '@vitalwire/contract';
 import { StorageError } from '../errors.ts';
 
 /** One message on its way into the database, understood (`chunk`) or not (`quarantine`). */
@@ -55,21 +55,9 @@ export const rowLimits = {
   knownIdentities: 65_536,
 } as const;
 
-// Numbers of streams in the tables: append only, never renumber.
-const streamCodes = {
-  recording: 1,
-  eeg: 2,
-  'heart-rate': 3,
-  event: 4,
-  quality: 5,
-  gap: 6,
-  status: 7,
-  detection: 8,
-  alarm: 9,
-} as const satisfies Record<Stream, number>;
-
+/** The number of a stream in the tables. */
 export function streamCode(stream: Stream): number {
-  return streamCodes[stream];
+  return streamNumbers[stream] + 1;
 }
 
 /** Throws BAD_ROW for a row that the tables cannot hold exactly: the caller has checked the border, so this is a bug of ours. */
@@ -83,7 +71,7 @@ export function checkRow(row: CommitRow): void {
     return;
   }
   if (!isUuid(row.recordingId) || (row.subject !== null && !isUuid(row.subject))) fail('an id that is not a UUID');
-  if (streamCodes[row.stream] === undefined) fail(`unknown stream ${row.stream}`);
+  if (streamNumbers[row.stream] === undefined) fail(`unknown stream ${row.stream}`);
   if (row.gateway.length > rowLimits.idLength || row.device.length > rowLimits.idLength) fail('gateway or device id too long');
   if (!isCount(row.seq)) fail('seq is not a count');
   if (!Number.isSafeInteger(row.measuredAtUs)) fail('measuredAtUs is not a whole number of microseconds');

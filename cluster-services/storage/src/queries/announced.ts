@@ -1,3 +1,4 @@
+import { dataStreams } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { Announced } from '../registry/registry.ts';
 import type { ReadingsTables } from '../schema/tables.ts';
@@ -10,7 +11,7 @@ export async function announcedDevices(db: Kysely<ReadingsTables>, sinceMs: numb
   let query = db
     .selectFrom('stream_index')
     .select((eb) => ['device', 'gateway', eb.fn.min<number>('first_committed_at_us').as('firstCommittedAtUs')])
-    .where('stream', 'in', ['recording', 'eeg', 'heart-rate', 'event', 'quality']);
+    .where('stream', 'in', ['recording', ...dataStreams]);
   if (sinceMs !== null) query = query.where('recording_id', '>=', earliestId(sinceMs));
   const rows = await query.groupBy(['device', 'gateway']).execute();
   return rows.map(({ device, gateway, firstCommittedAtUs }) => ({ device, gateway, firstCommittedAtUs: Number(firstCommittedAtUs) }));

@@ -1,11 +1,11 @@
 import {
   bytesToUuid,
   type ClockState,
-  type HeartRateReading,
   isClockWrong,
   type LatestOfDevice,
   limits,
   type Message,
+  type NumericReading,
   type Stream,
 } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
@@ -58,7 +58,7 @@ type Value = StoredMessage & {
   readonly recording: Recording | null;
   readonly endUs: number; // the device's clock
   readonly heldAtUs: number;
-  readonly reading: HeartRateReading | null;
+  readonly reading: NumericReading | null;
 };
 
 async function latestValue(db: Kysely<ReadingsTables>, owned: OwnedDevice, stream: Stream): Promise<Value | null> {
@@ -144,8 +144,8 @@ function valueIn(stored: StoredMessage, recording: Recording | null): Value | nu
   return { ...stored, recording, endUs, reading, heldAtUs: Math.min(endUs + offsetOf(clock), committedAtUs) };
 }
 
-function newestOf(readings: readonly HeartRateReading[]): HeartRateReading | null {
-  return readings.reduce<HeartRateReading | null>((best, one) => (best === null || one.atUs >= best.atUs ? one : best), null);
+function newestOf(readings: readonly NumericReading[]): NumericReading | null {
+  return readings.reduce<NumericReading | null>((best, one) => (best === null || one.atUs >= best.atUs ? one : best), null);
 }
 
 function endOf(message: Message, recording: Recording | null): number | null {
@@ -177,7 +177,7 @@ function aroundOf({ recording, message: { clock } }: Value) {
 function heartRateOf(value: Value | null): LatestOfDevice['heartRate'] {
   if (value === null || value.message.stream !== 'heart-rate' || value.reading === null) return null;
   const { kind, recordingId } = value.message;
-  const { bpm, atUs } = value.reading;
+  const { value: bpm, atUs } = value.reading;
   return { bpm, kind, measuredAtUs: atUs, committedAtUs: value.committedAtUs, recordingId, ...aroundOf(value) };
 }
 

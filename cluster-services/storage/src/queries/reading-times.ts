@@ -1,9 +1,14 @@
-import type { HeartRateKind } from '@vitalwire/contract';
+import type { NumericKind } from '@vitalwire/contract';
 
-export type ReadingTime = { readonly atUs: number; readonly kind: HeartRateKind };
+export type ReadingTime = { readonly atUs: number; readonly kind: NumericKind };
 
 /** For how long one reading says something at most: a sensor's is one of many a minute, a phone's stands for its minute. */
-export const readingValidityUs: Readonly<Record<HeartRateKind, number>> = { ecg: 10_000_000, optical: 10_000_000, phone: 60_000_000 };
+export const readingValidityUs: Readonly<Record<NumericKind, number>> = {
+  ecg: 10_000_000,
+  optical: 10_000_000,
+  sensor: 10_000_000,
+  phone: 60_000_000,
+};
 
 /**
  * The time that single readings cover, given in rising order: each the time up to the next one, if that comes within its validity, and else as

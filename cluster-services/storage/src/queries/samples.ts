@@ -1,4 +1,4 @@
-import { type ChannelScale, decodeMessage, type EegChunk, type HeartRateChunk, type SamplesAnswer } from '@vitalwire/contract';
+import { type ChannelScale, decodeMessage, type EegChunk, type NumericChunk, type SamplesAnswer } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { Decimator, makeGrid } from './decimate.ts';
@@ -150,8 +150,8 @@ function addEeg(decimator: Decimator, chunk: EegChunk, channels: readonly Channe
   }
 }
 
-function addHeartRate(decimator: Decimator, chunk: HeartRateChunk): void {
-  for (const { atUs, bpm, minBpm, maxBpm } of chunk.readings) {
-    for (const value of [bpm, minBpm, maxBpm]) if (value !== null) decimator.add(0, atUs, value);
+function addHeartRate(decimator: Decimator, chunk: NumericChunk): void {
+  for (const { atUs, value, least, most } of chunk.readings) {
+    for (const one of [value, least, most]) if (one !== null) decimator.add(0, atUs, one);
   }
 }

@@ -378,7 +378,7 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
     const monthUs = 30 * 86_400 * S;
     const recordingId = testRecordingId(nowUs);
     const startUs = nowUs - 32 * monthUs;
-    const reading = (atUs: number) => ({ atUs, bpm: 60, minBpm: null, maxBpm: null });
+    const reading = (atUs: number) => ({ atUs, value: 60, least: null, most: null });
     // One a month, all in one chunk, and in the second chunk three within two minutes.
     const times = [Array.from({ length: 32 }, (_item, month) => startUs + month * monthUs), [0, 30, 60].map((at) => nowUs + at * S)];
     await commit(
@@ -528,7 +528,7 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
       bpms: readonly [atUs: number, bpm: number][],
       at: ClockState = clock,
     ) => {
-      const readings = bpms.map(([atUs, bpm]) => ({ atUs, bpm, minBpm: null, maxBpm: null }));
+      const readings = bpms.map(([atUs, bpm]) => ({ atUs, value: bpm, least: null, most: null }));
       const measuredAtUs = readings[0]?.atUs ?? 0;
       return rowOf(
         { stream: 'heart-rate', recordingId, seq, measuredAtUs, clock: at, firstSample: seq * 2, kind: 'phone', readings },
@@ -863,7 +863,7 @@ function unframe(bytes: Uint8Array): Uint8Array[] {
 
 function heartRateRow(recordingId: string, device: string, seq: number, bpms: readonly number[]) {
   const startUs = nowUs + seq * 2_000_000;
-  const readings = bpms.map((bpm, index) => ({ atUs: startUs + index * 1_000_000, bpm, minBpm: null, maxBpm: null }));
+  const readings = bpms.map((bpm, index) => ({ atUs: startUs + index * 1_000_000, value: bpm, least: null, most: null }));
   return rowOf(
     { stream: 'heart-rate', recordingId, seq, measuredAtUs: startUs, clock, firstSample: seq * 2, kind: 'ecg', readings },
     { device },

@@ -1,4 +1,4 @@
-import type { Alarm, AlarmCondition, AlarmPriority } from '@vitalwire/contract';
+import { type Alarm, type AlarmCondition, type AlarmPriority, numericConditionOf } from '@vitalwire/contract';
 
 /**
  * One transition and the whole state after it. Whoever sends it puts its identity around it and numbers it; a line of the stored log,
@@ -55,24 +55,15 @@ export function recordOf(alarm: Alarm): AlarmRecord {
   };
 }
 
-const physiological: ReadonlySet<AlarmCondition> = new Set([
-  'seizure',
-  'focal-seizure',
-  'heart-rate-high',
-  'heart-rate-low',
-  'heart-rate-extreme-high',
-  'heart-rate-extreme-low',
-]);
+const seizures: ReadonlySet<AlarmCondition> = new Set(['seizure', 'focal-seizure']);
 
 export function categoryOf(condition: AlarmCondition): 'physiological' | 'technical' {
-  return physiological.has(condition) ? 'physiological' : 'technical';
+  return seizures.has(condition) || numericConditionOf(condition) !== null ? 'physiological' : 'technical';
 }
-
-const latching: ReadonlySet<AlarmCondition> = new Set(['seizure', 'focal-seizure', 'heart-rate-extreme-high', 'heart-rate-extreme-low']);
 
 /** Whether the signal goes on when the condition is over, until somebody acknowledges: seizures of every kind and extremes do; technical alarms never. */
 export function isLatching(condition: AlarmCondition): boolean {
-  return latching.has(condition);
+  return seizures.has(condition) || numericConditionOf(condition)?.side.startsWith('extreme') === true;
 }
 
 const ranks = { low: 1, medium: 2, high: 3 } as const satisfies Record<AlarmPriority, number>;

@@ -1,0 +1,188 @@
+/** How a numeric vital was measured; the order is the wire. What a phone exports came hours late: it is history, never live. */
+export const numericKinds = ['ecg', 'optical', 'phone', 'sensor'] as const;
+export type NumericKind = (typeof numericKinds)[number];
+
+/** What is true of a numeric vital everywhere: on the wire, in tables, at the intake and in words. */
+export type NumericFacts = {
+  readonly number: number; // of the stream, on the wire and in tables: 10 to 57, never given to another
+  readonly label: string; // in a sentence
+  readonly short: string; // on a tile and in the words of alarms
+  readonly unit: string; // the only one that is stored
+  readonly decimals: number; // that screens show
+  readonly least: number; // what is below or above these bounds is no reading at all; whether one is plausible is not asked
+  readonly most: number;
+  readonly noReading: readonly number[]; // codes of devices for "no value"
+  readonly phone: PhoneMetric | null; // where a phone's export has it
+};
+
+/** A metric of Health Auto Export. `units`: how a value under that name becomes one in the row's unit. */
+export type PhoneMetric = {
+  readonly metric: string;
+  readonly part?: string; // of a point that holds several numbers
+  readonly units: Readonly<Record<string, Conversion>>; // in lower case without spaces; '' = not said
+  readonly least: number; // in the row's unit; a phone's point outside is a mistake of the export
+  readonly most: number;
+};
+/** (value + plus) * times */
+export type Conversion = { readonly plus: number; readonly times: number };
+
+const same: Conversion = { plus: 0, times: 1 };
+const fahrenheit: Conversion = { plus: -32, times: 5 / 9 };
+const perMinute = {
+  '': same,
+  count: same,
+  bpm: same,
+  'count/min': same,
+  'counts/min': same,
+  'beat/min': same,
+  'beats/min': same,
+  'beats/minute': same,
+  beatsperminute: same,
+  'breaths/min': same,
+  '1/min': same,
+  '/min': same,
+  'min-1': same,
+} as const;
+const celsius = { '': same, c: same, degc: same, '°c': same, f: fahrenheit, degf: fahrenheit, '°f': fahrenheit } as const;
+const pressure = { '': same, mmhg: same, kpa: { plus: 0, times: 7.500_617 } } as const;
+
+/**
+ * The numeric vitals, one row each: everything that treats numbers of patients asks this table and `numericRules` of vitals. Screens show
+ * them in this order. Units are written as monitors write them.
+ */
+export const numerics = {
+  'heart-rate': {
+    number: 2,
+    label: 'heart rate',
+    short: 'HR',
+    unit: '/min',
+    decimals: 0,
+    least: 1,
+    most: 1_000,
+    noReading: [0, 255],
+    phone: { metric: 'heart_rate', units: perMinute, least: 20, most: 300 },
+  },
+  spo2: {
+    number: 10,
+    label: 'oxygen saturation',
+    short: 'SpO2',
+    unit: '%',
+    decimals: 0,
+    least: 1,
+    most: 100,
+    noReading: [0, 127, 255],
+    phone: { metric: 'blood_oxygen_saturation', units: { '': same, '%': same }, least: 30, most: 100 },
+  },
+  'respiratory-rate': {
+    number: 11,
+    label: 'respiratory rate',
+    short: 'RESP',
+    unit: '/min',
+    decimals: 0,
+    least: 0, // a monitor counts no breath at all as 0
+    most: 250,
+    noReading: [255],
+    phone: { metric: 'respiratory_rate', units: perMinute, least: 1, most: 120 },
+  },
+  'body-temperature': {
+    number: 12,
+    label: 'body temperature',
+    short: 'TEMP',
+    unit: '°C',
+    decimals: 1,
+    least: 5,
+    most: 50,
+    noReading: [],
+    phone: { metric: 'body_temperature', units: celsius, least: 25, most: 45 },
+  },
+  'systolic-pressure': {
+    number: 13,
+    label: 'systolic blood pressure',
+    short: 'SYS',
+    unit: 'mmHg',
+    decimals: 0,
+    least: 1,
+    most: 400,
+    noReading: [],
+    phone: { metric: 'blood_pressure', part: 'systolic', units: pressure, least: 30, most: 300 },
+  },
+  'diastolic-pressure': {
+    number: 14,
+    label: 'diastolic blood pressure',
+    short: 'DIA',
+    unit: 'mmHg',
+    decimals: 0,
+    least: 1,
+    most: 400,
+    noReading: [],
+    phone: { metric: 'blood_pressure', part: 'diastolic', units: pressure, least: 10, most: 250 },
+  },
+  'heart-rate-variability': {
+    number: 15,
+    label: 'heart rate variability',
+    short: 'HRV',
+    unit: 'ms',
+    decimals: 0,
+    least: 0,
+    most: 5_000,
+    noReading: [],
+    phone: { metric: 'heart_rate_variability', units: { '': same, ms: same }, least: 0, most: 1_000 },
+  },
+  'resting-heart-rate': {
+    number: 16,
+    label: 'resting heart rate',
+    short: 'REST HR',
+    unit: '/min',
+    decimals: 0,
+    least: 1,
+    most: 1_000,
+    noReading: [0, 255],
+    phone: { metric: 'resting_heart_rate', units: perMinute, least: 20, most: 300 },
+  },
+} as const satisfies Record<string, NumericFacts>;
+
+export type NumericStream = keyof typeof numerics;
+
+/** Their names, in the order of the table. */
+export const numericStreams = Object.keys(numerics) as NumericStream[];
+
+/** What is true of this vital. */
+export function numericFacts(stream: NumericStream): NumericFacts {
+  return numerics[stream];
+}
+
+export function isNumeric(stream: string): stream is NumericStream {
+  return Object.hasOwn(numerics, stream);
+}
+
+/** Why a number of a device is no reading of this vital at all; null = it is one. */
+export function noReadingReason(stream: NumericStream, value: number | null): 'no-number' | 'not-a-reading' | 'out-of-range' | null {
+  const { least, most, noReading } = numericFacts(stream);
+  if (value === null || !Number.isFinite(value)) return 'no-number';
+  if (noReading.includes(value)) return 'not-a-reading';
+  return value < least || value > most ? 'out-of-range' : null;
+}
+
+/** A value as screens write it, without its unit. */
+export function numericText(stream: NumericStream, value: number): string {
+  return value.toFixed(numericFacts(stream).decimals);
+}
+
+export const numericSides = ['high', 'low', 'extreme-high', 'extreme-low'] as const;
+export type NumericSide = (typeof numericSides)[number];
+/** What an alarm can say of a numeric vital. */
+export type NumericCondition = `${NumericStream}-${NumericSide}`;
+
+/** The vital and the side a condition is about; null = it is about something else. */
+export function numericConditionOf(condition: string): { readonly stream: NumericStream; readonly side: NumericSide } | null {
+  return byCondition.get(condition) ?? null;
+}
+
+/** The condition of a vital that is beyond a limit. */
+export function conditionOf(stream: NumericStream, side: NumericSide): NumericCondition {
+  return `${stream}-${side}`;
+}
+
+const byCondition = new Map(
+  numericStreams.flatMap((stream) => numericSides.map((side) => [conditionOf(stream, side) as string, { stream, side }] as const)),
+);
