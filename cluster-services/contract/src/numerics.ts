@@ -12,7 +12,18 @@ export type NumericFacts = {
   readonly least: number; // what is below or above these bounds is no reading at all; whether one is plausible is not asked
   readonly most: number;
   readonly noReading: readonly number[]; // codes of devices for "no value"
+  readonly limits: LimitFacts;
   readonly phone: PhoneMetric | null; // where a phone's export has it
+};
+
+/** Alarm limits in the vital's unit; null takes a limit away. An extreme is `extremeDelta` beyond its limit. */
+export type NumericLimits = { readonly low: number | null; readonly high: number | null; readonly extremeDelta: number | null };
+/** The limits that hold until somebody sets others, and within which each can be set. */
+export type LimitFacts = {
+  readonly usual: NumericLimits;
+  readonly low: readonly [least: number, most: number];
+  readonly high: readonly [least: number, most: number];
+  readonly extremeDelta: readonly [least: number, most: number];
 };
 
 /** A metric of Health Auto Export. `units`: how a value under that name becomes one in the row's unit. */
@@ -25,6 +36,9 @@ export type PhoneMetric = {
 };
 /** (value + plus) * times */
 export type Conversion = { readonly plus: number; readonly times: number };
+
+/** Nobody is alarmed until a site sets limits of its own. */
+const noLimits: NumericLimits = { low: null, high: null, extremeDelta: null };
 
 const same: Conversion = { plus: 0, times: 1 };
 const fahrenheit: Conversion = { plus: -32, times: 5 / 9 };
@@ -48,7 +62,8 @@ const pressure = { '': same, mmhg: same, kpa: { plus: 0, times: 7.500_617 } } as
 
 /**
  * The numeric vitals, one row each: everything that treats numbers of patients asks this table and `numericRules` of vitals. Screens show
- * them in this order. Units are written as monitors write them.
+ * them in this order. Units are written as monitors write them. The usual limits are for adults: common defaults of monitors, not verified; a
+ * site must set its own.
  */
 export const numerics = {
   'heart-rate': {
@@ -60,6 +75,7 @@ export const numerics = {
     least: 1,
     most: 1_000,
     noReading: [0, 255],
+    limits: { usual: { low: 50, high: 120, extremeDelta: 20 }, low: [15, 200], high: [40, 300], extremeDelta: [5, 100] },
     phone: { metric: 'heart_rate', units: perMinute, least: 20, most: 300 },
   },
   spo2: {
@@ -71,6 +87,7 @@ export const numerics = {
     least: 1,
     most: 100,
     noReading: [0, 127, 255],
+    limits: { usual: { low: 90, high: null, extremeDelta: 10 }, low: [50, 99], high: [80, 100], extremeDelta: [1, 40] },
     phone: { metric: 'blood_oxygen_saturation', units: { '': same, '%': same }, least: 30, most: 100 },
   },
   'respiratory-rate': {
@@ -82,6 +99,7 @@ export const numerics = {
     least: 0, // a monitor counts no breath at all as 0
     most: 250,
     noReading: [255],
+    limits: { usual: noLimits, low: [1, 60], high: [5, 150], extremeDelta: [1, 60] },
     phone: { metric: 'respiratory_rate', units: perMinute, least: 1, most: 120 },
   },
   'body-temperature': {
@@ -93,6 +111,7 @@ export const numerics = {
     least: 5,
     most: 50,
     noReading: [],
+    limits: { usual: noLimits, low: [28, 40], high: [30, 45], extremeDelta: [0.1, 10] },
     phone: { metric: 'body_temperature', units: celsius, least: 25, most: 45 },
   },
   'systolic-pressure': {
@@ -104,6 +123,7 @@ export const numerics = {
     least: 1,
     most: 400,
     noReading: [],
+    limits: { usual: noLimits, low: [30, 200], high: [60, 300], extremeDelta: [5, 100] },
     phone: { metric: 'blood_pressure', part: 'systolic', units: pressure, least: 30, most: 300 },
   },
   'diastolic-pressure': {
@@ -115,6 +135,7 @@ export const numerics = {
     least: 1,
     most: 400,
     noReading: [],
+    limits: { usual: noLimits, low: [10, 150], high: [30, 200], extremeDelta: [5, 100] },
     phone: { metric: 'blood_pressure', part: 'diastolic', units: pressure, least: 10, most: 250 },
   },
   'heart-rate-variability': {
@@ -126,6 +147,7 @@ export const numerics = {
     least: 0,
     most: 5_000,
     noReading: [],
+    limits: { usual: noLimits, low: [1, 500], high: [1, 2_000], extremeDelta: [1, 1_000] },
     phone: { metric: 'heart_rate_variability', units: { '': same, ms: same }, least: 0, most: 1_000 },
   },
   'resting-heart-rate': {
@@ -137,6 +159,7 @@ export const numerics = {
     least: 1,
     most: 1_000,
     noReading: [0, 255],
+    limits: { usual: noLimits, low: [15, 200], high: [40, 300], extremeDelta: [5, 100] },
     phone: { metric: 'resting_heart_rate', units: perMinute, least: 20, most: 300 },
   },
 } as const satisfies Record<string, NumericFacts>;

@@ -1,3 +1,6 @@
+import type { NumericStream } from '@vitalwire/contract';
+import { type FreshnessLimits, rulesOf } from './numeric-rules.ts';
+
 declare const ageBrand: unique symbol;
 /** An age in milliseconds. Only the functions here make one, so that seconds or microseconds can never be shown as if they were. */
 export type AgeMs = number & { readonly [ageBrand]: true };
@@ -30,20 +33,17 @@ export function durationMs(ms: number): AgeMs {
   return ms as AgeMs;
 }
 
-export type FreshnessKind = 'eeg' | 'heart-rate';
+export type FreshnessKind = 'eeg' | NumericStream;
 
 /** fresh: shown plainly. grey: shown, greyed. overdue: grey and a technical condition. hidden: `--`. unknown: no honest age, treated as grey. */
 export type Freshness = 'fresh' | 'grey' | 'overdue' | 'hidden' | 'unknown';
 
-/** From which age on a stream's last value is greyed, named overdue and hidden. The age itself is always shown. */
-const freshnessLimitsMs = {
-  eeg: { grey: 3_000, overdue: 10_000, hidden: 60_000 },
-  'heart-rate': { grey: 15_000, overdue: 60_000, hidden: 300_000 },
-} as const satisfies Record<FreshnessKind, { grey: number; overdue: number; hidden: number }>;
+/** (n) For EEG; each numeric vital has its own in its rules. */
+const eegFreshness: FreshnessLimits = { grey: 3_000, overdue: 10_000, hidden: 60_000 };
 
 export function freshnessOf(kind: FreshnessKind, age: AgeMs | null): Freshness {
   if (age === null) return 'unknown';
-  const limits = freshnessLimitsMs[kind];
+  const limits = kind === 'eeg' ? eegFreshness : rulesOf(kind).freshness;
   if (age >= limits.hidden) return 'hidden';
   if (age >= limits.overdue) return 'overdue';
   return age >= limits.grey ? 'grey' : 'fresh';

@@ -10,6 +10,7 @@ export { alarmText, episodesText, isUnseen, pastWord } from './episode-words.ts'
 export * from './filters.ts';
 export * from './freshness.ts';
 export { news2Pulse } from './news2-pulse.ts';
+export * from './numeric-rules.ts';
 export * from './quality.ts';
 export * from './recent-verdict.ts';
 export { Resampler } from './resampler.ts';

@@ -1,12 +1,13 @@
-import { aheadUs, type ClockState, isClockWrong, limits, RecentMap, type ReplayMark } from '@vitalwire/contract';
+import { aheadUs, type ClockState, isClockWrong, limits, type NumericStream, RecentMap, type ReplayMark } from '@vitalwire/contract';
 import { HISTORY_US, LateClock } from './late-clock.ts';
 import { alarmLimits } from './rules.ts';
+import { streamName } from './silence-watch.ts';
 import type { Statement } from './statement.ts';
 
 /** When something was measured, and what is known of the clock that says so. */
 export type Measured = {
   readonly device: string;
-  readonly stream: 'eeg' | 'heart-rate';
+  readonly stream: 'eeg' | NumericStream;
   readonly atUs: number; // device clock, end of what was measured
   readonly clock: ClockState | null; // of the gateway, when it took this in; null = it is the receiver
   readonly replay: ReplayMark | null;
@@ -15,8 +16,8 @@ export type Measured = {
 /** A reading with a wrong clock leaves its alarm open for so long: somebody has to see it. On the receiver's clock. */
 const TOLD_US = 60_000_000;
 
-/** EEG comes several times a second: one chunk is no clock. A heart rate is told of at once. On the receiver's clock. */
-const lastingUs = { eeg: 5_000_000, 'heart-rate': 0 } as const;
+/** EEG comes several times a second: one chunk is no clock. A numeric vital is told of at once. On the receiver's clock. */
+const EEG_LASTING_US = 5_000_000;
 
 type Placed = {
   readonly shiftUs: number;
@@ -68,7 +69,7 @@ export class ClockWatch {
     this.#anchors.delete(key);
     const sinceUs = anchor?.sinceUs ?? nowUs;
     this.#anchors.set(key, { shiftUs, sinceUs, wrongAtUs: nowUs, newAtUs: isSame && !isNew ? anchor.newAtUs : nowUs });
-    const isLasting = Math.abs(nowUs - sinceUs) >= lastingUs[stream];
+    const isLasting = Math.abs(nowUs - sinceUs) >= (stream === 'eeg' ? EEG_LASTING_US : 0);
     return { shiftUs, isHistory: false, statements: !isLasting ? [] : [wrong(stream, aheadUs(atUs, clock, nowUs), nowUs)] };
   }
 }
@@ -81,7 +82,7 @@ function lagOf({ atUs, clock }: Measured, nowUs: number): number {
 /** @param byUs ahead; below 0 behind */
 function wrong(stream: Measured['stream'], byUs: number, nowUs: number): Statement {
   const byS = Math.round(byUs / 1_000_000);
-  const what = stream === 'eeg' ? 'EEG' : 'heart rate';
+  const what = streamName(stream);
   const how = byS > 0 ? `is dated ${lengthText(byS)} ahead` : `comes ${lengthText(-byS)} after its time`;
   const next = byS > 0 ? 'set the clock of the device' : 'set the clock of the device, or see why it sends so late';
   return {

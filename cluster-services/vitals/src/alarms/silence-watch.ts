@@ -1,15 +1,14 @@
-import type { AlarmPriority } from '@vitalwire/contract';
-import { RecentMap } from '@vitalwire/contract';
+import { type AlarmPriority, type NumericStream, numericFacts, RecentMap } from '@vitalwire/contract';
+import { rulesOf, type SilenceLimits } from '../numeric-rules.ts';
 import type { Statement } from './statement.ts';
 
-export type WatchedStream = 'eeg' | 'heart-rate';
+/** What is missed when it falls silent; a vital that is measured now and then is not. */
+export type WatchedStream = 'eeg' | NumericStream;
 /** A condition and what it is about: a device, a gateway, or a service. */
 export type Spoken = { readonly device: string; readonly statement: Statement };
 
 /** (n) the table of stale data of our notes; a gateway says how it is every 5 s. Milliseconds on the receiver's clock. */
 const silenceLimits = {
-  eeg: { silentMs: 10_000, urgentMs: 60_000 },
-  'heart-rate': { silentMs: 60_000, urgentMs: 300_000 },
   gatewayMs: 15_000,
   gatewayUrgentMs: 60_000,
   storageMs: 10_000,
@@ -17,6 +16,12 @@ const silenceLimits = {
   modelUrgentMs: 60_000,
   flowMs: 3_000, // data heard within this counts as flowing
 } as const;
+
+const eegSilence: SilenceLimits = { silentMs: 10_000, urgentMs: 60_000 };
+
+function silenceOf(stream: WatchedStream): SilenceLimits | null {
+  return stream === 'eeg' ? eegSilence : rulesOf(stream).silence;
+}
 
 /** Who sends is heard within this after a restart, also where the connection has to be made anew. */
 const EXPECTED_SOON_MS = 3_000;
@@ -76,6 +81,7 @@ export class SilenceWatch {
     place = endUs,
     gateway: string | null = null,
   ): void {
+    if (silenceOf(stream) === null) return;
     const heard = this.#heard(device, stream, nowMs);
     const before = heard.ends.get(recordingId);
     if (before !== undefined && place <= before) return;
@@ -99,8 +105,9 @@ export class SilenceWatch {
    * before is told as soon as whoever sends has had a moment to be heard.
    */
   expect(device: string, stream: WatchedStream, recordingId: string, endUs: number, forMs: number, nowMs: number): void {
-    if (this.knows(device, stream)) return;
-    const heardMs = nowMs - Math.min(Math.max(0, forMs), silenceLimits[stream].silentMs - EXPECTED_SOON_MS);
+    const silence = silenceOf(stream);
+    if (silence === null || this.knows(device, stream)) return;
+    const heardMs = nowMs - Math.min(Math.max(0, forMs), silence.silentMs - EXPECTED_SOON_MS);
     this.readings(device, stream, recordingId, endUs, heardMs, Number.NEGATIVE_INFINITY);
     this.#heard(device, stream, heardMs).isExpected = true;
   }
@@ -154,9 +161,9 @@ export class SilenceWatch {
   *#streamsNow(nowMs: number): Generator<Spoken> {
     for (const heard of this.#streams.values()) {
       const { device, stream, heardMs, lastDataUs, isOff, isExpected } = heard;
-      const { silentMs, urgentMs } = silenceLimits[stream];
+      const { silentMs, urgentMs } = silenceOf(stream) ?? eegSilence;
       const forMs = nowMs - heardMs;
-      const name = stream === 'eeg' ? 'EEG' : 'heart rate';
+      const name = streamName(stream);
       // What was silent before this watch began is so until something comes.
       if (isExpected && !isOff && forMs < silentMs) continue;
       if (isOff || forMs < silentMs)
@@ -277,6 +284,11 @@ export class SilenceWatch {
     this.#streams.renew(key, heard);
     return heard;
   }
+}
+
+/** As sentences call it. */
+export function streamName(stream: WatchedStream): string {
+  return stream === 'eeg' ? 'EEG' : numericFacts(stream).label;
 }
 
 type Condition = Statement['condition'];
