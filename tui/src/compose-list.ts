@@ -1,9 +1,12 @@
-import type { PatientState } from '@vitalwire/contract';
-import { ageMs, formatAge, freshnessOf, news2Pulse, runningPause, shownState } from '@vitalwire/vitals';
+import { type NumericStream, numericFacts, numericStreams, type PatientState } from '@vitalwire/contract';
+import { ageMs, formatAge, freshnessOf, runningPause, shownNumeric, shownState } from '@vitalwire/vitals';
 import { type AlarmMoment, alarmCell, countdown } from './alarm-texts.ts';
-import { ageTone, heartText, isOld, nameOf, probabilityText, stateText, toneOf } from './patient-words.ts';
+import { ageTone, isOld, nameOf, probabilityText, stateText, toneOf, vitalText } from './patient-words.ts';
 import { fit, fitName, type Line, span } from './spans.ts';
 import type { WallModel } from './wall-model.ts';
+
+/** The vital that has a column of its own: the first of the table. */
+const LEAD = numericStreams[0] as NumericStream;
 
 type Columns = {
   readonly alarm: number; // 0: the state word gives way to an alarm
@@ -73,7 +76,7 @@ function titles(columns: Columns): Line {
     ' ',
     fit('PATIENT', columns.patient),
     fit(columns.eegAge < 7 ? 'EEG' : 'EEG AGE', columns.eegAge, 'right'),
-    fit('HEART', columns.heart, 'right'),
+    fit(numericFacts(LEAD).short, columns.heart, 'right'),
     fit('AGE', columns.heartAge, 'right'),
     fit('NEWS2-P', columns.news2, 'right'),
     fit('', columns.replay),
@@ -83,11 +86,13 @@ function titles(columns: Columns): Line {
 
 function composeRow(patient: PatientState, columns: Columns, isSelected: boolean, moment: AlarmMoment): Line {
   const { nowUs, look } = moment;
-  const { heartRate, eeg } = patient;
+  const { eeg } = patient;
+  const vital = patient.numerics.find(({ stream }) => stream === LEAD);
   const shown = shownState(patient, nowUs);
   const eegAge = eeg === null ? null : ageMs(eeg.at, nowUs);
-  const heart = heartText(heartRate, nowUs);
-  const points = heart.tone === 'strong' ? news2Pulse(heartRate?.bpm ?? null) : null;
+  const shownLead = vital === undefined ? undefined : shownNumeric(vital, nowUs);
+  const heart = vitalText(shownLead);
+  const points = shownLead?.news2?.points ?? null;
   const pointer = isSelected ? (look.unicode ? '▸ ' : '> ') : '  ';
   const pause = columns.alarm > 0 || patient.alarms.length > 0 ? null : runningPause(patient.pauses, nowUs);
   const paused = pause === null ? '' : ` ${countdown(pause, moment)}`; // in a narrow list it has no other place

@@ -54,7 +54,7 @@ test('"quiet 99 %" cannot be shown: the number is the vote’s', () => {
 test('missing is --, never 0; a phone export is history without a live value; no measured clock is no age', () => {
   const nothing = patient('1', { heart: null, detection: null, eeg: null });
   expect(rowOf(wall([nothing]), 'Bed 1')).toBe('▸ – no data -- Bed 1 -- --');
-  const phone = patient('2', { heartRate: { device: 'p', kind: 'phone', bpm: 55, at: at(7_200) } });
+  const phone = patient('2', { numerics: [{ stream: 'heart-rate', device: 'p', kind: 'phone', value: 55, at: at(7_200) }] });
   expect(rowOf(wall([phone]), 'Bed 2')).toMatch(/-- 2 h$/);
   const unknown = patient('3');
   const clockless = { ...unknown, eeg: unknown.eeg && { ...unknown.eeg, at: at(0, null) } };

@@ -7,10 +7,11 @@ import {
   everyText,
   formatAge,
   freshnessOf,
-  news2Pulse,
   offGateways,
   PAGE_SECONDS,
   reasonText,
+  type ShownNumeric,
+  shownNumerics,
   shownState,
   sourceMarks,
 } from '@vitalwire/vitals';
@@ -19,7 +20,7 @@ import { composeHeader } from './compose-header.ts';
 import { composeList } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
 import type { Look } from './look.ts';
-import { ageTone, heartText, isOld, nameOf, percent, probabilityText, stateText, toneOf } from './patient-words.ts';
+import { ageTone, isOld, nameOf, percent, probabilityText, stateText, toneOf, vitalText } from './patient-words.ts';
 import { clean, cutLine, fit, type Line, type Span, span, spread } from './spans.ts';
 import type { WallModel } from './wall-model.ts';
 
@@ -63,25 +64,32 @@ export function composeTexts(model: WallModel, layout: Layout, nowUs: number, lo
   };
 }
 
-/** Digits for the large display: a live heart rate, or `--`. */
+/** The vital in large digits: the first that is measured live. */
+function leadOf(model: WallModel, nowUs: number): ShownNumeric | undefined {
+  const patient = model.selected();
+  return patient === null ? undefined : shownNumerics(patient, nowUs)[0];
+}
+
+/** Digits for the large display: a live vital, or `--`. */
 export function heartDigits(model: WallModel, nowUs: number): { digits: string; isFresh: boolean } {
-  const { value, tone } = heartText(model.selected()?.heartRate ?? null, nowUs);
+  const { value, tone } = vitalText(leadOf(model, nowUs));
   return { digits: value, isFresh: tone === 'strong' };
 }
 
 function composeHeartTitle(model: WallModel, width: number, nowUs: number): Line {
-  const { age, tone: heartTone, ageTone: tone } = heartText(model.selected()?.heartRate ?? null, nowUs);
+  const lead = leadOf(model, nowUs);
+  const { age, tone: heartTone, ageTone: tone } = vitalText(lead);
   return spread(
-    [span('heart rate, 1/min', 'soft')],
+    [span(lead === undefined ? 'no vitals' : `${lead.label}, ${lead.unit}`, 'soft')],
     age === '' ? [] : [span(heartTone === 'stale' ? `[${age} old]` : `${age} old`, tone)],
     width,
   );
 }
 
-/** The pulse component of a live heart rate; '' when there is none to rate. */
+/** NEWS2 components of live vitals; '' when there is none to rate. */
 function news2Text(patient: PatientState, nowUs: number): string {
-  const points = heartText(patient.heartRate, nowUs).tone === 'strong' ? news2Pulse(patient.heartRate?.bpm ?? null) : null;
-  return points === null ? '' : `NEWS2 pulse component ${points}`;
+  const rated = shownNumerics(patient, nowUs).flatMap(({ news2 }) => news2 ?? []);
+  return rated.map(({ name, points }) => `NEWS2 ${name} component ${points}`).join(', ');
 }
 
 /** The channels of the newest window with the highest probabilities, worst first. */
@@ -199,7 +207,7 @@ export function composeHelp(look: Look, pageUrl: string): string[] {
     ...alarmRuleLines().map((line) => `  ${line}`),
     '',
     'Ages count on the clock of the cluster. [Old] values stand in',
-    'brackets (EEG 3 s, heart rate 15 s) and are hidden (--) after',
+    'brackets (EEG 3 s, vitals 15 s) and are hidden (--) after',
     '60 s and 5 min. A gap stays empty.',
     '',
     ...(pageUrl === '' ? [] : [`page ${clean(pageUrl)}`, '']),

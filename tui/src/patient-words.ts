@@ -1,21 +1,18 @@
 import type { PatientState } from '@vitalwire/contract';
-import { ageMs, type Freshness, formatAge, freshnessOf, type ShownState, type StateWord } from '@vitalwire/vitals';
+import { type Freshness, formatAge, type ShownNumeric, type ShownState, type StateWord } from '@vitalwire/vitals';
 import type { Look } from './look.ts';
 import { clean, type Tone } from './spans.ts';
 
-/** The heart rate and its age. A phone's export is history with its age, never a live value; missing is `--`, never 0. */
-export function heartText(heartRate: PatientState['heartRate'], nowUs: number): { value: string; age: string; tone: Tone; ageTone: Tone } {
-  if (heartRate === null) return { value: '--', age: '', tone: 'soft', ageTone: 'soft' };
-  const age = ageMs(heartRate.at, nowUs);
-  if (heartRate.kind === 'phone') return { value: '--', age: formatAge(age), tone: 'soft', ageTone: 'soft' };
-  const freshness = freshnessOf('heart-rate', age);
-  if (freshness === 'hidden') return { value: '--', age: formatAge(age), tone: 'soft', ageTone: 'stale' };
-  return {
-    value: String(Math.round(heartRate.bpm)),
-    age: formatAge(age),
-    tone: freshness === 'fresh' ? 'strong' : 'stale',
-    ageTone: ageTone(freshness),
-  };
+/** A vital and its age in the tones of the wall. A phone's export is history with its age, never a live value; missing is `--`, never 0. */
+export type VitalText = { readonly value: string; readonly age: string; readonly tone: Tone; readonly ageTone: Tone };
+
+export function vitalText(shown: ShownNumeric | undefined): VitalText {
+  if (shown === undefined) return { value: '--', age: '', tone: 'soft', ageTone: 'soft' };
+  const { value, freshness, isHistory } = shown;
+  const age = formatAge(shown.age);
+  if (isHistory) return { value, age, tone: 'soft', ageTone: 'soft' };
+  if (freshness === 'hidden') return { value, age, tone: 'soft', ageTone: 'stale' };
+  return { value, age, tone: freshness === 'fresh' ? 'strong' : 'stale', ageTone: ageTone(freshness) };
 }
 
 export function nameOf(patient: PatientState): string {

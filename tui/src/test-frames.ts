@@ -49,7 +49,7 @@ export function patient(
     },
     alarms: [],
     pauses: [],
-    heartRate: heart === null ? null : { device: `hr-${key}`, kind: 'ecg', bpm: heart, at: at(heartAge) },
+    numerics: heart === null ? [] : [{ stream: 'heart-rate', device: `hr-${key}`, kind: 'ecg', value: heart, at: at(heartAge) }],
     detection: {
       device: `eeg-${key}`,
       channel: 0,

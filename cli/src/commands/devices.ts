@@ -62,7 +62,7 @@ async function list(io: Io, options: ListOptions): Promise<void> {
       const registered = devices.find((one) => one.id === id);
       const worn = assignments.find((one) => one.device === id && one.fromUs <= nowUs && (one.toUs === null || nowUs < one.toUs));
       const last = sending.get(id);
-      const lastMeasuredAtUs = Math.max(last?.eeg?.measuredAtUs ?? 0, last?.heartRate?.measuredAtUs ?? 0);
+      const lastMeasuredAtUs = Math.max(last?.eeg?.measuredAtUs ?? 0, ...(last?.numerics ?? []).map((one) => one.measuredAtUs));
       return {
         device: id,
         registered: registered !== undefined,

@@ -1,4 +1,4 @@
-import { Detections, Latest, type LatestOfDevice, type RecordingInfo, RecordingWithLedger } from '@vitalwire/contract';
+import { Detections, isNumeric, Latest, type LatestOfDevice, type RecordingInfo, RecordingWithLedger } from '@vitalwire/contract';
 import { type Clock, type HttpClient, HttpError, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
 import { detectionInputOf, type SilenceWatch, type WatchedStream } from '@vitalwire/vitals';
 import { HOLD_MS } from './held-messages.ts';
@@ -92,12 +92,12 @@ export class CatchUp implements Lifecycle {
     try {
       if (this.#allDue) {
         const { devices } = await http.getJson('/v1/latest', Latest);
-        for (const { device, detection, eeg, heartRate } of devices) {
+        for (const { device, detection, eeg, numerics } of devices) {
           if (!owns(device)) continue;
           if (detection !== null) this.#due.set(detection.recordingId, { recordingId: detection.recordingId, detections: true });
           if (eeg !== null) await this.#expectMore(device, 'eeg', eeg);
           // A phone exports what it measured hours ago: nobody misses the next.
-          if (heartRate !== null && heartRate.kind !== 'phone') await this.#expectMore(device, 'heart-rate', heartRate);
+          for (const one of numerics) if (one.kind !== 'phone') await this.#expectMore(device, one.stream, one);
         }
         this.#allDue = false;
       }
@@ -119,7 +119,7 @@ export class CatchUp implements Lifecycle {
     const info = await this.#recording(recordingId);
     if (info === null) return;
     const { device, rate, replay, captureId } = info;
-    const stream = info.stream === 'eeg' || info.stream === 'heart-rate' ? info.stream : null;
+    const stream = info.stream === 'eeg' || isNumeric(info.stream) ? info.stream : null;
     const isComplete = info.captureId !== null;
     const learnt = this.#options.recordings.learn(recordingId, {
       device,

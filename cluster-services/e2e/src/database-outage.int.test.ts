@@ -168,7 +168,8 @@ async function expectScreensThatStart(bed: Bed): Promise<void> {
       const { nowUs, patients } = await viewer.state();
       return labels.every((label) =>
         patients.some(
-          (one) => one.label === label && one.detection !== null && one.heartRate !== null && nowUs - (one.eeg?.at.receivedAtUs ?? 0) < 2e6,
+          (one) =>
+            one.label === label && one.detection !== null && one.numerics.length > 0 && nowUs - (one.eeg?.at.receivedAtUs ?? 0) < 2e6,
         ),
       );
     },

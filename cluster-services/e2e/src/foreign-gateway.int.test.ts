@@ -41,16 +41,16 @@ test("another gateway's readings, detections and alarms reach no patient, and bo
   const conflict = async () => (await shown()).alarms.find(({ condition }) => condition === 'device-conflict');
   const expectNothingOf2 = async (): Promise<void> => {
     const state = await shown();
-    expect({ eeg: state.eeg, heartRate: state.heartRate, detection: state.detection }).toEqual({
+    expect({ eeg: state.eeg, numerics: state.numerics, detection: state.detection }).toEqual({
       eeg: null,
-      heartRate: null,
+      numerics: [],
       detection: null,
     });
     expect(state.alarms.filter(({ condition }) => condition !== 'device-conflict')).toEqual([]);
     expect((await bed.client.recordings({ patient })).recordings).toEqual([]);
     expect((await bed.client.recordings({ device })).recordings).toEqual([]);
     const { devices } = await bed.client.latest({ device });
-    expect(devices).toMatchObject([{ eeg: null, heartRate: null, detection: null }]);
+    expect(devices).toMatchObject([{ eeg: null, numerics: [], detection: null }]);
     const lines = [];
     for await (const line of bed.client.eachAlarmLine({ patient })) lines.push(line);
     expect(lines.filter(({ sender }) => sender !== 'alarms')).toEqual([]);
@@ -63,7 +63,9 @@ test("another gateway's readings, detections and alarms reach no patient, and bo
   expect(told.text).toMatch(/gateway-2 sends as eeg-ward-1, which is gateway-3's/);
   await expectNothingOf2();
   // Its own device is on the screens, and what it said of the other one is stored.
-  expect((await bed.client.state()).patients.find(({ key }) => key === 'device:eeg-of-2')).toMatchObject({ heartRate: { bpm: 41 } });
+  expect((await bed.client.state()).patients.find(({ key }) => key === 'device:eeg-of-2')).toMatchObject({
+    numerics: [{ stream: 'heart-rate', value: 41 }],
+  });
   expect((await bed.client.recordings({ device, gateway: 'gateway-2' })).recordings).not.toEqual([]);
 
   // Whoever starts anew knows whose the device is before anybody speaks.
@@ -81,7 +83,7 @@ test("another gateway's readings, detections and alarms reach no patient, and bo
   await expectNothingOf2();
 
   await own(device);
-  await until(async () => (await shown()).heartRate !== null, { timeoutMs: 20_000, everyMs: 250, what: 'its own gateway is shown' });
+  await until(async () => (await shown()).numerics.length > 0, { timeoutMs: 20_000, everyMs: 250, what: 'its own gateway is shown' });
   expect((await shown()).eeg?.gateway).toBe('gateway-3');
 
   const moved = await bed.cli('devices', 'move', device, '--gateway', 'gateway-2', '--by', 'keeper-1');

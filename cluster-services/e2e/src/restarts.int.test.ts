@@ -82,7 +82,7 @@ async function fill(bed: Bed): Promise<Beds> {
   const alarmed = await untilPatient(bed, beds.replayed, 'its heart alarms', ({ alarms }) => hasAlarm(alarms, 'heart-rate-high'));
   const alarm = alarmed.alarms.find(({ condition }) => condition === 'heart-rate-high');
   await client.acknowledgeAlarm(alarm?.alarmId ?? '', NURSE);
-  const device = alarmed.heartRate?.device ?? '';
+  const device = alarmed.numerics[0]?.device ?? '';
   await untilPatient(bed, beds.replayed, 'its seizure latches', ({ alarms }) =>
     alarms.some(({ condition, state }) => condition === 'seizure' && state === 'latched'),
   );

@@ -1,18 +1,30 @@
 import type { Client } from '@vitalwire/client';
-import { type AlarmLog, type DetectionInfo, decodeMessage, type Recordings } from '@vitalwire/contract';
+import {
+  type AlarmLog,
+  type DetectionInfo,
+  decodeMessage,
+  isNumeric,
+  isNumericChunk,
+  type NumericStream,
+  type Recordings,
+} from '@vitalwire/contract';
 
 export type StoredWindow = Pick<DetectionInfo, 'verdict' | 'probability' | 'window'> & { readonly endUs: number };
-export type StoredReading = { readonly atUs: number; readonly bpm: number };
+export type StoredReading = { readonly atUs: number; readonly value: number };
 
 /** Everything that is stored, by device: what screens showed is held against it when all has arrived. */
 export type StoredTruth = {
   readonly recordings: Recordings['recordings'];
   /** Ends of stored chunks of EEG, by recording. */
   readonly eegEndsUs: ReadonlyMap<string, readonly number[]>;
-  readonly readings: ReadonlyMap<string, readonly StoredReading[]>;
+  readonly readings: ReadonlyMap<string, readonly StoredReading[]>; // by device and vital: `readingsKey`
   readonly windows: ReadonlyMap<string, readonly StoredWindow[]>;
   readonly alarmLines: AlarmLog['lines'];
 };
+
+export function readingsKey(device: string, stream: NumericStream): string {
+  return `${device} ${stream}`;
+}
 
 export async function readStoredTruth(client: Client): Promise<StoredTruth> {
   const recordings: Recordings['recordings'] = [];
@@ -21,7 +33,7 @@ export async function readStoredTruth(client: Client): Promise<StoredTruth> {
   const windows = new Map<string, StoredWindow[]>();
   for await (const recording of client.eachRecording()) {
     const { recordingId, stream, device, rate } = recording;
-    if (stream !== 'eeg' && stream !== 'heart-rate') continue;
+    if (stream !== 'eeg' && !isNumeric(stream)) continue;
     recordings.push(recording);
     for await (const bytes of client.eachChunk(recordingId)) {
       const decoded = decodeMessage(bytes);
@@ -29,8 +41,8 @@ export async function readStoredTruth(client: Client): Promise<StoredTruth> {
       const { value: message } = decoded;
       if (message.stream === 'eeg')
         listOf(eegEndsUs, recordingId).push(message.measuredAtUs + spanUs(message.samplesPerChannel, message.rate));
-      if (message.stream === 'heart-rate')
-        listOf(readings, device).push(...message.readings.map(({ atUs, value }) => ({ atUs, bpm: value })));
+      if (isNumericChunk(message))
+        listOf(readings, readingsKey(device, message.stream)).push(...message.readings.map(({ atUs, value }) => ({ atUs, value })));
     }
     if (stream !== 'eeg' || rate === null) continue;
     let fromWindow = 0;

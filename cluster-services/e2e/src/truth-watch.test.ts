@@ -48,7 +48,7 @@ const patient: PatientState = {
     lane: 'durable',
     at: at(300),
   },
-  heartRate: { device: 'a-hr', kind: 'ecg', bpm: 72, at: at(900) },
+  numerics: [{ stream: 'heart-rate', device: 'a-hr', kind: 'ecg', value: 72, at: at(900) }],
   detection: {
     device: 'a-eeg',
     channel: 0,
@@ -98,7 +98,7 @@ const window = (agoMs: number, verdict: 'quiet' | 'seizure' = 'quiet', probabili
 const stored: StoredTruth = {
   recordings: [recording, { ...recording, recordingId: 'h', device: 'a-hr', stream: 'heart-rate' }],
   eegEndsUs: new Map([['r', [(NOW - 300) * 1000]]]),
-  readings: new Map([['a-hr', [{ atUs: (NOW - 900) * 1000, bpm: 72 }]]]),
+  readings: new Map([['a-hr heart-rate', [{ atUs: (NOW - 900) * 1000, value: 72 }]]]),
   windows: new Map([['a-eeg', [5, 4, 3, 2, 1].map((ago) => window(ago * 1000))]]),
   alarmLines: [],
 };
@@ -134,7 +134,7 @@ function frameOf(
   cells: { state?: string; probability?: string; eegAge?: string; heart?: string; heartAge?: string; mark?: string } = {},
 ): string {
   const { state = '● quiet', probability = '3 %', eegAge = '<1 s', heart = '72', heartAge = '1 s', mark = 'REPLAY' } = cells;
-  const titles = `  ${'ALARM'.padEnd(20)}${'STATE'.padEnd(20)}${'P '.padStart(5)} ${'PATIENT'.padEnd(20)}EEG AGE HEART    AGE NEWS2-P`;
+  const titles = `  ${'ALARM'.padEnd(20)}${'STATE'.padEnd(20)}${'P '.padStart(5)} ${'PATIENT'.padEnd(20)}EEG AGE    HR    AGE NEWS2-P`;
   const row = `  ${''.padEnd(20)}${state.padEnd(20)}${probability.padStart(5)} ${'Bed A'.padEnd(20)}${eegAge.padStart(7)}${heart.padStart(6)}${heartAge.padStart(7)}${'0'.padStart(8)}  ${mark}`;
   return [' VITALWIRE', titles, row, ''].join('\n');
 }
@@ -165,12 +165,21 @@ const cases: readonly { readonly told: RegExp | null; readonly when: string; rea
     when: 'a value has no age',
     told: /without an age/,
     act: (watch) =>
-      watch.takeState(wallOf({ heartRate: { device: 'a-hr', kind: 'ecg', bpm: 72, at: { ...at(900), clockOffsetUs: null } } }), NOW, NOW),
+      watch.takeState(
+        wallOf({ numerics: [{ stream: 'heart-rate', device: 'a-hr', kind: 'ecg', value: 72, at: { ...at(900), clockOffsetUs: null } }] }),
+        NOW,
+        NOW,
+      ),
   },
   {
     when: 'a value is told as younger than it is',
     told: /state: younger/,
-    act: (watch) => watch.takeState(wallOf({ heartRate: { device: 'a-hr', kind: 'ecg', bpm: 72, at: at(20_000, 2_000) } }), NOW, NOW),
+    act: (watch) =>
+      watch.takeState(
+        wallOf({ numerics: [{ stream: 'heart-rate', device: 'a-hr', kind: 'ecg', value: 72, at: at(20_000, 2_000) }] }),
+        NOW,
+        NOW,
+      ),
   },
   { when: 'a wall stands still', told: /wall: younger/, act: (watch) => watch.takeFrame(frameOf(), NOW + 6_000, NOW + 6_000, 'wall') },
   {
@@ -262,9 +271,10 @@ const cases: readonly { readonly told: RegExp | null; readonly when: string; rea
     when: 'a newer heart rate is stored for longer than a restart takes',
     told: /not the newest/,
     act: (watch) => {
-      const heartRate = { bpm: 140, kind: 'ecg', measuredAtUs: (NOW - 100) * 1000, committedAtUs: NOW * 1000 } as const;
+      const times = { measuredAtUs: (NOW - 100) * 1000, committedAtUs: NOW * 1000, recordingId: 'h' };
+      const numerics = [{ stream: 'heart-rate' as const, value: 140, kind: 'ecg' as const, ...times }];
       for (const ms of [0, 6_000])
-        watch.takeLatest([{ device: 'a-hr', patient: 'a', heartRate, detection: null, eeg: null }], wallOf(), NOW + ms);
+        watch.takeLatest([{ device: 'a-hr', patient: 'a', numerics, detection: null, eeg: null }], wallOf(), NOW + ms);
     },
   },
   { when: 'what is recorded is stored', told: null, act: (watch) => watch.takeLedger(ledger, [recording], NOW) },
@@ -306,7 +316,7 @@ test('rows are read from wide and narrow walls, cell by cell', () => {
     { name: 'Bed A', state: '[● quiet] 4 s', probability: '3 %', eegAge: '<1 s', heart: '72', heartAge: '1 s', mark: 'REPLAY' },
   ]);
   const narrow = `
-  ALARM                STATE               P  PATIENT                 EEG HEART    AGE     ─ Silent · Fp1 (1/2)
+  ALARM                STATE               P  PATIENT                 EEG    HR    AGE     ─ Silent · Fp1 (1/2)
 ▸  !!  NO DATA         □ not judged        -- Silent                 13 s    --  1 min      !!  NO DATA
                        ● quiet            1 % Synthetic 1            <1 s    64    1 s R
 `;

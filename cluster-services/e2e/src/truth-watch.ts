@@ -1,7 +1,17 @@
 import type { StateChange } from '@vitalwire/client';
-import type { AlarmInfo, LatestOfDevice, Ledger, PatientState, Recordings, WallState } from '@vitalwire/contract';
+import {
+  type AlarmInfo,
+  type LatestOfDevice,
+  type Ledger,
+  type NumericStream,
+  numericFacts,
+  numericStreams,
+  type PatientState,
+  type Recordings,
+  type WallState,
+} from '@vitalwire/contract';
 import { ageMs, recentRule, shownState } from '@vitalwire/vitals';
-import type { StoredTruth } from './stored-truth.ts';
+import { readingsKey, type StoredTruth } from './stored-truth.ts';
 import { oldestMs, rowsOf, type WallRow } from './wall-frame.ts';
 
 /** How much younger than the truth something may look: the time a frame takes to be drawn and read, on a machine with other work. */
@@ -18,6 +28,8 @@ const BACK_MS = 5_000;
 const marks: ReadonlySet<string> = new Set(['REPLAY', 'R', 'REPLAY?', '?']);
 const LISTED_MS = 1_000;
 const MS = 1_000; // in µs
+/** The vital with a column of its own on the wall. */
+const LEAD = numericStreams[0] as NumericStream;
 
 /** When the newest of each stream of a patient was measured, of all that any screen can have been told. */
 type Newest = { eegUs: number; heartUs: number; judgedUs: number };
@@ -127,12 +139,13 @@ export class TruthWatch {
 
   /** What storage says is the newest of each device, asked before `/v1/state`: for longer than a restart takes nothing older may be shown. */
   takeLatest(latest: readonly LatestOfDevice[], { patients }: WallState, atMs: number): void {
-    for (const { device, heartRate, eeg } of latest) {
+    for (const { device, numerics, eeg } of latest) {
       const patient = patients.find(({ devices }) => devices.includes(device));
+      const shownOf = (stream: NumericStream) => patient?.numerics.find((one) => one.stream === stream && one.device === device) ?? null;
       const pairs = [
-        ['heart rate', heartRate, patient?.heartRate?.device === device ? patient.heartRate : null],
-        ['EEG', eeg, patient?.eeg?.device === device ? patient.eeg : null],
-      ] as const;
+        ...numerics.map((one) => [numericFacts(one.stream).label, one, shownOf(one.stream)] as const),
+        ['EEG', eeg, patient?.eeg?.device === device ? patient.eeg : null] as const,
+      ];
       for (const [what, stored, shown] of pairs) {
         const storedUs = stored?.measuredAtUs;
         const shownUs = shown?.at.measuredAtUs ?? null;
@@ -181,9 +194,9 @@ export class TruthWatch {
   }
 
   #takePatient(patient: PatientState, nowUs: number, atMs: number, readMs: number, where: string): void {
-    const { key, eeg, heartRate, detection } = patient;
+    const { key, eeg, numerics, detection } = patient;
     this.#names.set(patient.label ?? patient.patient ?? key, key);
-    const values = [eeg, heartRate, detection].filter((one) => one !== null);
+    const values = [eeg, ...numerics, detection].filter((one) => one !== null);
     const isReplayed = this.#isReplayed(key);
     if (isReplayed && values.length > 0 && patient.replay === null) {
       if (patient.replayKnown === false) this.counts.maybeReplay += 1;
@@ -204,10 +217,16 @@ export class TruthWatch {
     const newest = this.#newest.get(key) ?? { eegUs: 0, heartUs: 0, judgedUs: 0 };
     this.#newest.set(key, {
       eegUs: Math.max(newest.eegUs, eeg?.at.measuredAtUs ?? 0),
-      heartUs: Math.max(newest.heartUs, heartRate?.at.measuredAtUs ?? 0),
+      heartUs: Math.max(newest.heartUs, numerics.find(({ stream }) => stream === LEAD)?.at.measuredAtUs ?? 0),
       judgedUs: Math.max(newest.judgedUs, detection?.at.measuredAtUs ?? 0),
     });
-    const id = [key, eeg?.at.measuredAtUs, heartRate?.at.measuredAtUs, heartRate?.bpm, detection?.at.measuredAtUs, detection?.state];
+    const id = [
+      key,
+      eeg?.at.measuredAtUs,
+      ...numerics.flatMap(({ stream, at, value }) => [stream, at.measuredAtUs, value]),
+      detection?.at.measuredAtUs,
+      detection?.state,
+    ];
     if (!this.#values.has(id.join(' '))) this.#values.set(id.join(' '), { atMs, patient });
     this.counts.values = this.#values.size;
   }
@@ -282,13 +301,13 @@ export class TruthWatch {
 
   /** Every value must be stored as it was shown, and a state must rest on windows that were judged so. */
   #isStored({ patient, atMs }: Shown, stored: StoredTruth): void {
-    const { key, eeg, heartRate, detection, replay } = patient;
+    const { key, eeg, numerics, detection, replay } = patient;
     if (eeg !== null && !isNear(stored.eegEndsUs.get(eeg.recordingId) ?? [], eeg.at.measuredAtUs))
       this.#fault('stored: EEG was shown that is not stored', `${key} ${JSON.stringify(eeg)}`, atMs);
-    if (heartRate !== null) {
-      const readings = stored.readings.get(heartRate.device) ?? [];
-      if (!readings.some(({ atUs, bpm }) => atUs === heartRate.at.measuredAtUs && Math.abs(bpm - heartRate.bpm) < 0.01))
-        this.#fault('stored: a heart rate was shown that is not stored', `${key} ${JSON.stringify(heartRate)}`, atMs);
+    for (const shown of numerics) {
+      const readings = stored.readings.get(readingsKey(shown.device, shown.stream)) ?? [];
+      if (!readings.some(({ atUs, value }) => atUs === shown.at.measuredAtUs && Math.abs(value - shown.value) < 0.01))
+        this.#fault(`stored: ${numericFacts(shown.stream).label} was shown that is not stored`, `${key} ${JSON.stringify(shown)}`, atMs);
     }
     if (replay !== null && !stored.recordings.some((one) => one.patient === key && one.replay?.source === replay.source))
       this.#fault('stored: a mark of a replay nobody stored', `${key} ${JSON.stringify(replay)}`, atMs);
@@ -311,9 +330,9 @@ export class TruthWatch {
     const old = oldestMs(heartAge);
     if (heart === '--' || old === null) return;
     const devices = new Set(stored.recordings.filter(({ patient }) => patient === key).map(({ device }) => device));
-    const readings = [...devices].flatMap((device) => stored.readings.get(device) ?? []);
+    const readings = [...devices].flatMap((device) => stored.readings.get(readingsKey(device, LEAD)) ?? []);
     const fromUs = (atMs - old - FRAME_MS) * MS;
-    if (!readings.some((one) => one.atUs >= fromUs && one.atUs <= atMs * MS && Math.round(one.bpm) === bpm))
+    if (!readings.some((one) => one.atUs >= fromUs && one.atUs <= atMs * MS && Math.round(one.value) === bpm))
       this.#fault('wall: a heart rate that was not measured then', `${key} ${heart} ${heartAge}`, atMs);
   }
 

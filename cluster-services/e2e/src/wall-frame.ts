@@ -1,3 +1,8 @@
+import { numericFacts, numericStreams } from '@vitalwire/contract';
+
+/** The title of the column of the first vital. */
+const LEAD = numericFacts(numericStreams[0] ?? 'heart-rate').short;
+
 /** One patient's row of a wall of at least 72 columns, cell by cell, as a person reads it. */
 export type WallRow = {
   readonly name: string;
@@ -21,7 +26,7 @@ export function rowsOf(frame: string): WallRow[] {
   const probability = name - 6;
   const eegEnd = titles.indexOf('EEG') + (isWide ? 7 : 3);
   const eegFrom = eegEnd - (isWide ? 7 : 6);
-  const heartEnd = titles.indexOf('HEART', eegEnd) + 5;
+  const heartEnd = titles.indexOf(LEAD, eegEnd) + LEAD.length;
   const heartAgeEnd = titles.indexOf('AGE', heartEnd) + 3;
   const marks = titles.includes('NEWS2-P') ? titles.indexOf('NEWS2-P') + 7 : heartAgeEnd;
   const marksEnd = marks + (isWide ? 8 : 2);

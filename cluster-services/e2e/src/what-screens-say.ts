@@ -1,6 +1,13 @@
 import type { Client } from '@vitalwire/client';
-import type { GatewayStates, Montage, PatientState, WallState } from '@vitalwire/contract';
-import { ageMs, freshnessOf } from '@vitalwire/vitals';
+import {
+  type GatewayStates,
+  type Montage,
+  type NumericState,
+  numericStreams,
+  type PatientState,
+  type WallState,
+} from '@vitalwire/contract';
+import { ageMs, type FreshnessKind, freshnessOf } from '@vitalwire/vitals';
 
 /** Who is in the beds of the restart test, by their keys on screens. */
 export type Beds = { readonly replayed: string; readonly silent: string };
@@ -32,20 +39,21 @@ const facts: Readonly<Record<string, Fact>> = {
   'label and devices': ({ wall }, beds) =>
     [beds.replayed, beds.silent].map((key) => textOf([patientOf(wall, key)?.label, patientOf(wall, key)?.devices])).join(' '),
   'EEG of now': ({ wall, nowUs }, { replayed }) => freshness('eeg', patientOf(wall, replayed)?.eeg, nowUs),
-  'heart rate of now': ({ wall, nowUs }, { replayed }) => freshness('heart-rate', patientOf(wall, replayed)?.heartRate, nowUs),
+  'heart rate of now': ({ wall, nowUs }, { replayed }) => freshness(numericStreams[0] ?? 'eeg', vitalOf(wall, replayed), nowUs),
   'state of now': ({ wall, nowUs }, { replayed }) => freshness('eeg', patientOf(wall, replayed)?.detection, nowUs),
   'own baseline': ({ wall }, { replayed }) => String(patientOf(wall, replayed)?.detection?.baseline),
   'last heart rate of who fell silent, and when': ({ wall }, { silent }) => {
-    const { bpm, kind, at } = patientOf(wall, silent)?.heartRate ?? {};
-    return textOf([bpm, kind, at?.measuredAtUs]);
+    const { value, kind, at } = vitalOf(wall, silent) ?? {};
+    return textOf([value, kind, at?.measuredAtUs]);
   },
   'last EEG of who fell silent, and when': ({ wall }, { silent }) => {
     const { recordingId, channels, at } = patientOf(wall, silent)?.eeg ?? {};
     return textOf([recordingId, channels, at?.measuredAtUs]);
   },
   'an honest age of both': ({ wall, nowUs }, { silent }) => {
-    const { heartRate, eeg } = patientOf(wall, silent) ?? {};
-    return [heartRate, eeg].map((one) => (one == null ? 'missing' : ageMs(one.at, nowUs) === null ? 'no age' : 'aged')).join(' ');
+    return [vitalOf(wall, silent), patientOf(wall, silent)?.eeg]
+      .map((one) => (one == null ? 'missing' : ageMs(one.at, nowUs) === null ? 'no age' : 'aged'))
+      .join(' ');
   },
   'seizure alarm nobody has seen to': ({ wall }, { replayed }) => alarmText(patientOf(wall, replayed), 'seizure'),
   'acknowledged alarm, by whom': ({ wall }, { replayed }) => alarmText(patientOf(wall, replayed), 'heart-rate-high'),
@@ -74,11 +82,11 @@ export function factsOf(screen: Screen, beds: Beds): Map<string, string> {
 /** A value of a replay that stands there without its mark, or a value without an age: never for a moment. */
 export function falsehood({ patients, nowUs }: Pick<WallState, 'patients' | 'nowUs'>, { replayed, silent }: Beds): string | null {
   const state = patients.find(({ key }) => key === replayed);
-  const shown = [state?.eeg, state?.heartRate, state?.detection].filter((one) => one != null);
+  const shown = [state?.eeg, ...(state?.numerics ?? []), state?.detection].filter((one) => one != null);
   if (state !== undefined && shown.length > 0 && state.replay === null) return 'a value of a replay without its mark';
   const other = patients.find(({ key }) => key === silent);
   if (other?.replay != null) return 'REPLAY on somebody who is not replayed';
-  for (const one of [...shown, ...[other?.eeg, other?.heartRate].filter((value) => value != null)])
+  for (const one of [...shown, ...[other?.eeg, ...(other?.numerics ?? [])].filter((value) => value != null)])
     if (ageMs(one.at, nowUs) === null) return 'a value without an age';
   return null;
 }
@@ -87,11 +95,12 @@ function patientOf({ patients }: WallState, key: string): PatientState | undefin
   return patients.find((one) => one.key === key);
 }
 
-function freshness(
-  kind: 'eeg' | 'heart-rate',
-  value: { at: NonNullable<PatientState['eeg']>['at'] } | null | undefined,
-  nowUs: number,
-): string {
+/** The vital its device sends. */
+function vitalOf(wall: WallState, key: string): NumericState | undefined {
+  return patientOf(wall, key)?.numerics[0];
+}
+
+function freshness(kind: FreshnessKind, value: { at: NonNullable<PatientState['eeg']>['at'] } | null | undefined, nowUs: number): string {
   return value == null ? 'missing' : freshnessOf(kind, ageMs(value.at, nowUs));
 }
 

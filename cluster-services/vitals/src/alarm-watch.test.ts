@@ -36,7 +36,7 @@ function patient(rest: Partial<PatientState>): PatientState {
     label: 'Bed 1',
     devices: ['d1'],
     eeg: null,
-    heartRate: null,
+    numerics: [],
     detection: null,
     alarms: [],
     pauses: [],
@@ -82,7 +82,8 @@ test('a silent alarm path blames the front door where that is what is down', () 
 
 test('nothing arrives when nobody sent for 10 s, whatever the connection says; a phone’s history is no arrival', () => {
   const at = (seconds: number) => ({ measuredAtUs: nowUs, clockOffsetUs: 0, receivedAtUs: nowUs - seconds * 1e6 });
-  const heart = (kind: 'ecg' | 'phone', seconds: number) => patient({ heartRate: { device: 'h', kind, bpm: 70, at: at(seconds) } });
+  const heart = (kind: 'ecg' | 'phone', seconds: number) =>
+    patient({ numerics: [{ stream: 'heart-rate', device: 'h', kind, value: 70, at: at(seconds) }] });
   expect(arrivalOf([], nowUs)).toEqual({ arrives: false, age: null });
   expect(arrivalOf([heart('phone', 0)], nowUs)).toEqual({ arrives: false, age: null });
   expect(arrivalOf([heart('ecg', 40), heart('ecg', 9)], nowUs)).toEqual({ arrives: true, age: 9_000 });

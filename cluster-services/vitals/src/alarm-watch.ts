@@ -58,8 +58,8 @@ const ARRIVES_MS = 10_000;
 /** Whether readings arrive at all, and how long ago the newest did; null = none ever did. A screen that is connected to silence is not live. */
 export function arrivalOf(patients: Iterable<PatientState>, nowUs: number): { readonly arrives: boolean; readonly age: AgeMs | null } {
   let newestUs: number | null = null;
-  for (const { eeg, heartRate } of patients)
-    for (const at of [eeg?.at, heartRate?.kind === 'phone' ? undefined : heartRate?.at])
+  for (const { eeg, numerics } of patients)
+    for (const at of [eeg?.at, ...numerics.filter(({ kind }) => kind !== 'phone').map((one) => one.at)])
       if (at !== undefined && at.receivedAtUs > (newestUs ?? Number.NEGATIVE_INFINITY)) newestUs = at.receivedAtUs;
   const age = newestUs === null ? null : ageSince(newestUs, nowUs);
   return { arrives: age !== null && age < ARRIVES_MS, age };

@@ -8,7 +8,7 @@ const patient = (key: string, label: string | null, id: string | null = key): Pa
   label,
   devices: [],
   eeg: null,
-  heartRate: null,
+  numerics: [],
   detection: null,
   alarms: [],
   pauses: [],

@@ -1,4 +1,4 @@
-import { AlarmInfo, AlarmPause, ClockWrong, PatientState, Stamp, statusKinds } from '@vitalwire/contract';
+import { AlarmInfo, AlarmPause, ClockWrong, NumericState, PatientState, Stamp, statusKinds } from '@vitalwire/contract';
 import { z } from 'zod';
 
 const Clock = z.object({ offsetUs: z.number(), uncertaintyUs: z.number(), source: z.enum(['none', 'front-door', 'ntp', 'replay']) });
@@ -9,8 +9,7 @@ const KeptDevice = z.object({
   device: z.string(),
   gateway: z.string(),
   eeg: PatientState.shape.eeg,
-  heartRate: PatientState.shape.heartRate,
-  heartRateRecording: z.string().nullable(),
+  numerics: z.array(NumericState.extend({ recordingId: z.string() })),
   detection: PatientState.shape.detection,
   windows: z.object({
     subject: z.string(),
@@ -83,7 +82,7 @@ export type KeptBoard = z.infer<typeof KeptBoard>;
 
 /** Everything a screen was shown, as it is kept on the local disk: so that it stands there again after a restart, without any database. */
 export const KeptWard = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   savedAtUs: z.number(),
   devices: z.array(KeptDevice),
   gateways: z.array(KeptGateway),

@@ -60,14 +60,22 @@ test('whether an unheard recording is a replay is asked until it is known, ever 
   const few = storage.asked.filter((path) => path.endsWith('device=d1')).length;
   expect(few).toBeGreaterThan(3);
   expect(few).toBeLessThan(12);
-  const heartRate = { bpm: 70, kind: 'ecg', measuredAtUs: clock.nowUs(), committedAtUs: clock.nowUs(), recordingId: R1, gateway: 'g1' };
+  const heartRate = {
+    stream: 'heart-rate',
+    value: 70,
+    kind: 'ecg',
+    measuredAtUs: clock.nowUs(),
+    committedAtUs: clock.nowUs(),
+    recordingId: R1,
+    gateway: 'g1',
+  };
   answer.devices = [
     {
       device: 'd1',
       patient: null,
       eeg: null,
       detection: null,
-      heartRate: { ...heartRate, clockOffsetUs: 0, replay: { speed: 1, source: 'x' } },
+      numerics: [{ ...heartRate, clockOffsetUs: 0, replay: { speed: 1, source: 'x' } }],
     },
   ];
   await clock.advance(31_000);

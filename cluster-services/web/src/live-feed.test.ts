@@ -78,7 +78,7 @@ test('a device that nobody told of is of the gateway heard first, and what was b
     for (const { topic, bytes } of gatewayMessages({ gateway, device: 'eeg-1', atUs })) feed.take(topic(true), bytes);
   expect(seen().patients).toMatchObject([{ key: 'device:eeg-1', eeg: { gateway: 'gateway-2' }, alarms: [{ senders: ['gateway-2'] }] }]);
   ward.setRegistry(wardRegistry(registry, atUs), registry);
-  expect(seen().patients).toMatchObject([{ key: 'p-1', devices: [], eeg: null, heartRate: null, detection: null, alarms: [] }]);
+  expect(seen().patients).toMatchObject([{ key: 'p-1', devices: [], eeg: null, numerics: [], detection: null, alarms: [] }]);
 });
 
 test("an alarm is changed by its own device's lines alone, whatever its name is on another's", () => {

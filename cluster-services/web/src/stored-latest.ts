@@ -11,7 +11,7 @@ import type { Ward } from './ward.ts';
 
 /** What was measured before this service listened, as if it had been heard: by the same rules, only what is later replaces a value. */
 export function takeStored(ward: Ward, latest: LatestOfDevice, windows: readonly DetectionInfo[]): void {
-  const { device, eeg, heartRate, detection } = latest;
+  const { device, eeg, numerics, detection } = latest;
   const take = (gateway: string | undefined, message: Message, receivedAtUs: number): void => {
     const topic = { shard: shardOf(device), gateway: gateway ?? '', device, stream: message.stream, live: false };
     if (gateway !== undefined) ward.apply(topic, message, receivedAtUs);
@@ -29,12 +29,11 @@ export function takeStored(ward: Ward, latest: LatestOfDevice, windows: readonly
       take(gateway, { stream: 'eeg', ...at, rate, channels, montageHash, ...empty }, committedAtUs);
     }
   }
-  if (heartRate !== null && heartRate.recordingId !== undefined) {
-    const { recordingId, bpm, kind, measuredAtUs, committedAtUs, clockOffsetUs, gateway, replay } = heartRate;
+  for (const { stream, recordingId, value, kind, measuredAtUs, committedAtUs, clockOffsetUs, gateway, replay } of numerics) {
     learnMark(recordingId, replay);
-    const readings = [{ atUs: measuredAtUs, value: bpm, least: null, most: null }];
+    const readings = [{ atUs: measuredAtUs, value, least: null, most: null }];
     const at = { recordingId, seq: 0, measuredAtUs, clock: clockOf(clockOffsetUs) };
-    take(gateway, { stream: 'heart-rate', ...at, firstSample: 0, kind, readings }, committedAtUs);
+    take(gateway, { stream, ...at, firstSample: 0, kind, readings }, committedAtUs);
   }
   if (detection !== null && detection.gateway !== undefined) {
     const { recordingId: subject, gateway, clockOffsetUs, replay } = detection;

@@ -32,7 +32,7 @@ test('a backlog never replaces what was measured later, and live chunks pass it'
   expect(only(ward).eeg).toMatchObject({ lane: 'live', at: { measuredAtUs: nowUs } });
   ward.apply(topic(false, 'd1'), heartRate(nowUs - 60 * second, 50), nowUs);
   ward.apply(topic(false, 'd1'), heartRate(nowUs - 600 * second, 180), nowUs);
-  expect(only(ward).heartRate?.bpm).toBe(50);
+  expect(only(ward).numerics[0]?.value).toBe(50);
 });
 
 test.each([3_600, 75 * 365 * 86_400])(
@@ -43,7 +43,7 @@ test.each([3_600, 75 * 365 * 86_400])(
     ward.apply(topic(false, 'hr1'), heartRate(nowUs - second, 72), nowUs);
     ward.apply(topic(false, 'hr1'), heartRate(ahead, 41), nowUs);
     expect(only(ward)).toMatchObject({
-      heartRate: { bpm: 72, at: { measuredAtUs: nowUs - second } },
+      numerics: [{ value: 72, at: { measuredAtUs: nowUs - second } }],
       clockWrong: [{ device: 'hr1', stream: 'heart-rate', at: { measuredAtUs: ahead, receivedAtUs: nowUs } }],
     });
     const among = heartRate(nowUs, 74);
@@ -53,9 +53,9 @@ test.each([3_600, 75 * 365 * 86_400])(
       { atUs: nowUs - 60 * second, value: 55, least: null, most: null },
     ];
     ward.apply(topic(false, 'hr1'), { ...among, readings }, nowUs);
-    expect(only(ward)).toMatchObject({ heartRate: { bpm: 74 }, clockWrong: [{ stream: 'heart-rate' }] });
+    expect(only(ward)).toMatchObject({ numerics: [{ value: 74 }], clockWrong: [{ stream: 'heart-rate' }] });
     ward.apply(topic(false, 'hr1'), heartRate(nowUs + second, 190), nowUs + second);
-    expect(only(ward).heartRate?.bpm).toBe(190);
+    expect(only(ward).numerics[0]?.value).toBe(190);
     expect(only(ward)).not.toHaveProperty('clockWrong');
   },
 );

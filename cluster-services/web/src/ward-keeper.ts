@@ -50,6 +50,6 @@ export class WardKeeper implements Lifecycle {
     const { revision } = ward;
     if (revision === this.#savedRevision) return;
     this.#savedRevision = revision;
-    await file.save({ version: 1, savedAtUs: clock.nowUs(), ...ward.keep() });
+    await file.save({ version: 2, savedAtUs: clock.nowUs(), ...ward.keep() });
   }
 }

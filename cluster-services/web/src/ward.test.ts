@@ -177,14 +177,14 @@ test('what was shown before a restart is shown after it, with its own times, and
   before.alarms.take({ ...alarm(1, 'd1', 'seizure'), alarmId: '', condition: null, transition: 'paused', untilUs: nowUs + 60 * second }, 0);
 
   const after = new Ward();
-  after.restore(KeptWard.parse(JSON.parse(JSON.stringify({ version: 1, savedAtUs: nowUs, ...before.keep() }))));
+  after.restore(KeptWard.parse(JSON.parse(JSON.stringify({ version: 2, savedAtUs: nowUs, ...before.keep() }))));
   expect(after.patients(nowUs)).toEqual(before.patients(nowUs));
   expect(after.patients(nowUs)).toMatchObject([
-    { replay: bonn, heartRate: { bpm: 72 }, alarms: [{ acknowledgedBy: 'nurse' }], pauses: [{ untilUs: nowUs + 60 * second }] },
+    { replay: bonn, numerics: [{ value: 72 }], alarms: [{ acknowledgedBy: 'nurse' }], pauses: [{ untilUs: nowUs + 60 * second }] },
   ]);
   expect(after.gateways(nowUs)).toEqual(before.gateways(nowUs));
   after.apply(topic(false, 'd1'), heartRate(nowUs - 600 * second, 180), nowUs + second);
-  expect(only(after).heartRate?.bpm).toBe(72);
+  expect(only(after).numerics[0]?.value).toBe(72);
   // The service no longer names it, and the stored log does not either: it ended while nobody listened.
   after.alarms.takeAnswer({ nowUs: nowUs + second, path: 'ok', alarms: [], pauses: [] }, new Set(), 0, 0);
   expect(only(after)).toMatchObject({ alarms: [], pauses: [] });
@@ -199,22 +199,22 @@ test('what is stored fills what was not heard, marked, and nothing of it replace
     device: 'd1',
     patient: null,
     eeg: { ...around, measuredAtUs: nowUs, committedAtUs: nowUs, rate: { num: 256, den: 1 }, channels: 2, montageHash: '0'.repeat(16) },
-    heartRate: { ...around, measuredAtUs: nowUs - 60 * second, committedAtUs: nowUs, bpm: 72, kind: 'phone' },
+    numerics: [{ ...around, stream: 'heart-rate', measuredAtUs: nowUs - 60 * second, committedAtUs: nowUs, value: 72, kind: 'phone' }],
     detection: newest === undefined ? null : { ...newest, ...around, endUs: nowUs },
   };
   takeStored(ward, stored, windows);
   expect(only(ward)).toMatchObject({
     replay: bonn,
     eeg: { recordingId: R1, channels: 2, at: { measuredAtUs: nowUs, clockOffsetUs: -10 * second, receivedAtUs: nowUs } },
-    heartRate: { bpm: 72, kind: 'phone', at: { measuredAtUs: nowUs - 60 * second } },
+    numerics: [{ value: 72, kind: 'phone', at: { measuredAtUs: nowUs - 60 * second } }],
     detection: { state: 'quiet', baseline: 'own' },
   });
   ward.apply(topic(), heartRate(nowUs + second, 80), nowUs + second);
   takeStored(ward, stored, windows);
-  expect(only(ward).heartRate?.bpm).toBe(80);
+  expect(only(ward).numerics[0]?.value).toBe(80);
 });
 
-test.each(['eeg', 'heartRate', 'detection'] as const)('a stored %s is marked of its own, whatever else is stored of its device', (kept) => {
+test.each(['eeg', 'numerics', 'detection'] as const)('a stored %s is marked of its own, whatever else is stored of its device', (kept) => {
   const ward = new Ward();
   const around = { gateway: 'g1', clockOffsetUs: 0, replay: bonn, recordingId: R1, measuredAtUs: nowUs, committedAtUs: nowUs };
   const judged = storedWindow(7);
@@ -222,10 +222,10 @@ test.each(['eeg', 'heartRate', 'detection'] as const)('a stored %s is marked of 
     device: 'd1',
     patient: null,
     eeg: { ...around, rate: { num: 256, den: 1 }, channels: 2, montageHash: '0'.repeat(16) },
-    heartRate: { ...around, bpm: 72, kind: 'phone' },
+    numerics: [{ ...around, stream: 'heart-rate' as const, value: 72, kind: 'phone' as const }],
     detection: { ...judged, ...around, endUs: nowUs },
   };
-  takeStored(ward, { ...all, eeg: null, heartRate: null, detection: null, [kept]: all[kept] }, [judged]);
+  takeStored(ward, { ...all, eeg: null, numerics: [], detection: null, [kept]: all[kept] }, [judged]);
   expect(only(ward)[kept]).not.toBeNull();
   expect(only(ward)).toMatchObject({ replay: bonn });
   expect(only(ward)).not.toHaveProperty('replayKnown');

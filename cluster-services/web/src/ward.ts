@@ -1,6 +1,5 @@
 import {
   type AlarmInfo,
-  type AlarmPause,
   type ClockState,
   type ClockWrong,
   type Detection,
@@ -8,6 +7,8 @@ import {
   type EegChunk,
   type GatewayState,
   isClockWrong,
+  isNumeric,
+  isNumericChunk,
   type LiveStatus,
   type Message,
   type NumericChunk,
@@ -18,20 +19,17 @@ import {
   type Registry,
   type ReplayMark,
   type Stamp,
-  type Status,
   type Topic,
 } from '@vitalwire/contract';
-import { compareAlarms, recentProbability, recentRule, recentVerdict, type ScoredWindow } from '@vitalwire/vitals';
+import { recentProbability, recentVerdict } from '@vitalwire/vitals';
 import { ALARMS_SERVICE, AlarmBoard } from './alarm-board.ts';
-import { certificateEndsUs, type GatewayLive, gatewayState } from './gateway-live.ts';
-import type { KeptGateway, KeptWard } from './kept-ward.ts';
+import { type DeviceLive, isLater, recordingsOf, takeNumeric, takeWindow, unheardDevice } from './device-live.ts';
+import { GatewayBoard, type GatewayLimits } from './gateway-board.ts';
+import type { KeptWard } from './kept-ward.ts';
+import { type DeviceMark, type DeviceNow, patientState } from './patient-state.ts';
 import { RecordingMarks } from './recording-marks.ts';
 
-export type WardLimits = {
-  readonly maxDevices: number;
-  readonly maxGateways: number;
-  readonly gatewaySilentMs: number; // without a live status for this long a gateway is no longer called online
-};
+export type WardLimits = GatewayLimits & { readonly maxDevices: number };
 export const wardLimits: WardLimits = { maxDevices: 10_000, maxGateways: 2_000, gatewaySilentMs: 15_000 };
 
 /** Who wears what, as far as it is known: the registry, or its snapshot while storage does not answer. */
@@ -41,28 +39,6 @@ export type WardRegistry = {
   readonly patientOfDevice: ReadonlyMap<string, string>;
 };
 
-/** What is known of one device: its latest values, and of which recordings they are. */
-export type DeviceLive = {
-  device: string;
-  gateway: string;
-  eeg: NonNullable<PatientState['eeg']> | null;
-  heartRate: NonNullable<PatientState['heartRate']> | null;
-  heartRateRecording: string | null;
-  detection: NonNullable<PatientState['detection']> | null;
-  windows: { subject: string; modelHash: string; scored: ScoredWindow[] }; // the latest few of one recording
-  clockWrong: { stream: ClockWrong['stream']; recordingId: string; at: Stamp }[]; // what came from the future, one a stream
-  replay: ReplayMark | null; // as last known: what holds for recordings whose start was not seen
-};
-
-/** A device for one moment: what was heard of it, if anything, and its alarms. */
-type DeviceNow = {
-  readonly device: string;
-  readonly live: DeviceLive | null;
-  readonly mark: DeviceMark;
-  readonly alarms: readonly AlarmInfo[];
-  readonly pause: AlarmPause | null;
-};
-type DeviceMark = { readonly replay: ReplayMark | null; readonly isKnown: boolean };
 const unmarked: DeviceMark = { replay: null, isKnown: true };
 
 // These may come from a service, and prove nothing about the gateway they name.
@@ -85,7 +61,7 @@ export class Ward {
   readonly #limits: WardLimits;
   readonly #owners = new DeviceOwners();
   readonly #devices = new Map<string, DeviceLive>();
-  readonly #gateways = new Map<string, GatewayLive>();
+  readonly #gateways: GatewayBoard;
   readonly #changed = new Set<string>(); // keys of patient states
   #registry: WardRegistry = { revision: null, patients: [], patientOfDevice: new Map() };
   #devicesRefused = 0;
@@ -93,6 +69,7 @@ export class Ward {
 
   constructor(limits: WardLimits = wardLimits) {
     this.#limits = limits;
+    this.#gateways = new GatewayBoard(limits);
   }
 
   /** Another number whenever something that is kept has changed. */
@@ -109,8 +86,7 @@ export class Ward {
         return replay === undefined ? [] : [{ recordingId, replay }];
       }),
     }));
-    const gateways = [...this.#gateways].map(([gateway, live]) => ({ gateway, ...live }) as KeptGateway);
-    return { devices, gateways, board: this.alarms.keep() };
+    return { devices, gateways: this.#gateways.keep(), board: this.alarms.keep() };
   }
 
   /** What was shown before a restart: with its own times, so that its age goes on; only what is later replaces it. */
@@ -121,7 +97,7 @@ export class Ward {
       this.#devices.set(live.device, live);
       this.#touch(live.device);
     }
-    for (const { gateway, ...live } of gateways.slice(0, this.#limits.maxGateways)) this.#gateways.set(gateway, live);
+    this.#gateways.restore(gateways);
     this.alarms.restore(board);
   }
 
@@ -155,14 +131,11 @@ export class Ward {
   /** False: another gateway's, which changes nothing. */
   apply(topic: Topic, message: Message, receivedAtUs: number): boolean {
     if (!this.admits(topic, message)) return false;
-    const known = sentByService.has(message.stream) ? undefined : this.#gateways.get(topic.gateway);
-    if (known !== undefined) known.heardAtUs = Math.max(known.heardAtUs ?? 0, receivedAtUs);
+    if (!sentByService.has(message.stream)) this.#gateways.heard(topic.gateway, receivedAtUs);
+    if (isNumericChunk(message)) this.#applyNumeric(topic, message, receivedAtUs);
     switch (message.stream) {
       case 'eeg':
         this.#applyEeg(topic, message, receivedAtUs);
-        break;
-      case 'heart-rate':
-        this.#applyHeartRate(topic, message, receivedAtUs);
         break;
       case 'detection':
         this.#applyDetection(topic, message, receivedAtUs);
@@ -171,7 +144,7 @@ export class Ward {
         if (message.kind === 'start') this.applyStart(message);
         break;
       case 'status':
-        this.#applyStatus(message);
+        this.#gateways.applyStatus(message);
         break;
       default: // events, quality and gaps do not change what the wall says; alarms have a board of their own
     }
@@ -179,7 +152,7 @@ export class Ward {
   }
 
   applyStart(start: Pick<RecordingStart, 'subject' | 'device' | 'gateway' | 'of' | 'replay'>): void {
-    const live = start.of === 'eeg' || start.of === 'heart-rate' ? this.#device(start.device, start.gateway) : null;
+    const live = start.of === 'eeg' || isNumeric(start.of) ? this.#device(start.device, start.gateway) : null;
     if (live === null) return;
     this.learnMark(start.device, start.subject, start.replay);
     if (recordingsOf(live).length === 0) live.replay = start.replay;
@@ -196,13 +169,7 @@ export class Ward {
   }
 
   applyLiveStatus(status: LiveStatus, receivedAtUs: number): void {
-    const gateway = this.#gateway(status.gateway);
-    if (gateway === null) return;
-    gateway.certificateEndsUs = certificateEndsUs(gateway, status, receivedAtUs);
-    this.#revision += 1;
-    gateway.status = status;
-    gateway.statusReceivedAtUs = receivedAtUs;
-    if (status.clock.source !== 'none') gateway.clock = status.clock;
+    if (this.#gateways.applyLiveStatus(status, receivedAtUs)) this.#revision += 1;
   }
 
   /** Every patient of the registry, then every device that sends or has an alarm and belongs to nobody, in a steady order. */
@@ -211,12 +178,12 @@ export class Ward {
     const unassigned: PatientState[] = [];
     for (const now of this.#devicesNow(nowUs)) {
       const patient = this.patientOf(now.device);
-      if (patient === null) unassigned.push(stateOf(`device:${now.device}`, null, null, [now]));
+      if (patient === null) unassigned.push(patientState(`device:${now.device}`, null, null, [now]));
       else worn.set(patient, [...(worn.get(patient) ?? []), now]);
     }
-    const known = this.#registry.patients.map((patient) => stateOf(patient.id, patient.id, patient.label, worn.get(patient.id) ?? []));
+    const known = this.#registry.patients.map((patient) => patientState(patient.id, patient.id, patient.label, worn.get(patient.id) ?? []));
     const named = new Set(this.#registry.patients.map((patient) => patient.id));
-    for (const [patient, devices] of worn) if (!named.has(patient)) known.push(stateOf(patient, patient, null, devices));
+    for (const [patient, devices] of worn) if (!named.has(patient)) known.push(patientState(patient, patient, null, devices));
     unassigned.sort((a, b) => (a.key < b.key ? -1 : 1));
     return [...known, ...unassigned];
   }
@@ -288,29 +255,16 @@ export class Ward {
   }
 
   gateway(id: string, nowUs: number): GatewayState | null {
-    const live = this.#gateways.get(id);
-    return live === undefined ? null : gatewayState(id, live, nowUs, this.#limits.gatewaySilentMs);
+    return this.#gateways.state(id, nowUs);
   }
 
   gateways(nowUs: number): GatewayState[] {
-    return [...this.#gateways].map(([gateway, live]) => gatewayState(gateway, live, nowUs, this.#limits.gatewaySilentMs));
+    return this.#gateways.states(nowUs);
   }
 
   /** What is wrong with gateways, in the order of their ids. */
   problems(nowUs: number): Problem[] {
-    return this.gateways(nowUs)
-      .flatMap(({ gateway, problem }) => (problem === null ? [] : [{ about: gateway, text: problem }]))
-      .sort((a, b) => (a.about < b.about ? -1 : 1));
-  }
-
-  /** The clock offset of a value: measured when it was cut, or else what the gateway has measured since. */
-  #offset(clock: ClockState, gatewayId: string): number | null {
-    if (clock.source !== 'none') {
-      const gateway = this.#gateway(gatewayId);
-      if (gateway !== null) gateway.clock = clock;
-      return clock.offsetUs;
-    }
-    return this.#gateways.get(gatewayId)?.clock?.offsetUs ?? null;
+    return this.#gateways.problems(nowUs);
   }
 
   /** Whether EEG comes from the future: then it is told as such and drawn nowhere, since it would push what is measured now off the strip. */
@@ -323,7 +277,7 @@ export class Ward {
   #isFromFuture(live: DeviceLive, gateway: string, recordingId: string, clock: ClockState, atUs: number, receivedAtUs: number): boolean {
     const mark = this.#marks.of(recordingId);
     const isReplay = (mark === undefined ? live.replay : mark) !== null;
-    const known = clock.source === 'none' ? (this.#gateways.get(gateway)?.clock ?? null) : clock;
+    const known = clock.source === 'none' ? this.#gateways.clockOf(gateway) : clock;
     return !isReplay && isClockWrong(atUs, known, receivedAtUs);
   }
 
@@ -345,7 +299,7 @@ export class Ward {
     if (live === null) return;
     const at = {
       measuredAtUs: endOf(chunk),
-      clockOffsetUs: this.#offset(chunk.clock, topic.gateway),
+      clockOffsetUs: this.#gateways.offset(chunk.clock, topic.gateway),
       receivedAtUs,
     };
     if (!this.#isRight(live, 'eeg', chunk.recordingId, chunk.clock, at) || !isLater(at, live.eeg?.at)) return;
@@ -362,21 +316,20 @@ export class Ward {
     this.#shows(live, chunk.recordingId, chunk.clock.source === 'replay');
   }
 
-  #applyHeartRate(topic: Topic, chunk: NumericChunk, receivedAtUs: number): void {
+  #applyNumeric(topic: Topic, chunk: NumericChunk, receivedAtUs: number): void {
     const live = this.#device(topic.device, topic.gateway);
     if (live === null) return;
-    const clockOffsetUs = this.#offset(chunk.clock, topic.gateway);
+    const { stream, recordingId, kind, clock } = chunk;
+    const clockOffsetUs = this.#gateways.offset(clock, topic.gateway);
     // One request may bring readings of many times, in any order: the newest of those that can be is shown.
     const newestFirst = chunk.readings.toSorted((a, b) => b.atUs - a.atUs);
     const isRight = ({ atUs }: NumericReading): boolean =>
-      this.#isRight(live, 'heart-rate', chunk.recordingId, chunk.clock, { measuredAtUs: atUs, clockOffsetUs, receivedAtUs });
+      this.#isRight(live, stream, recordingId, clock, { measuredAtUs: atUs, clockOffsetUs, receivedAtUs });
     const last = newestFirst.find(isRight);
     if (last === undefined) return;
     const at = { measuredAtUs: last.atUs, clockOffsetUs, receivedAtUs };
-    if (!isLater(at, live.heartRate?.at)) return;
-    live.heartRate = { device: topic.device, kind: chunk.kind, bpm: last.value, at };
-    live.heartRateRecording = chunk.recordingId;
-    this.#shows(live, chunk.recordingId, chunk.clock.source === 'replay');
+    if (!takeNumeric(live, { stream, device: topic.device, kind, value: last.value, at, recordingId })) return;
+    this.#shows(live, recordingId, clock.source === 'replay');
   }
 
   #applyDetection(topic: Topic, detection: Detection, receivedAtUs: number): void {
@@ -384,14 +337,14 @@ export class Ward {
     if (live === null) return;
     const rate = live.eeg?.rate;
     const lengthUs = rate === undefined ? 0 : (detection.samples * 1e6 * rate.den) / rate.num;
-    const clockOffsetUs = this.#offset(detection.clock, detection.gateway);
+    const clockOffsetUs = this.#gateways.offset(detection.clock, detection.gateway);
     const at = { measuredAtUs: Math.round(detection.measuredAtUs + lengthUs), clockOffsetUs, receivedAtUs };
     if (!this.#isRight(live, 'detection', detection.subject, detection.clock, at)) return;
     const known = live.detection;
     // The stored detection of a window replaces the provisional one of the same window.
     const settles = known?.provisional === true && !topic.live && known.at.measuredAtUs === at.measuredAtUs;
     if (!settles && !isLater(at, known?.at)) return;
-    const windows = recentWindows(live, detection);
+    const windows = takeWindow(live, detection);
     const state = recentVerdict(windows, known?.state ?? null) ?? detection.verdict;
     live.detection = {
       state,
@@ -412,14 +365,6 @@ export class Ward {
     this.#shows(live, detection.subject, detection.clock.source === 'replay');
   }
 
-  #applyStatus(status: Status): void {
-    const gateway = this.#gateway(status.gateway);
-    if (gateway === null) return;
-    if (status.kind === 'birth' && (gateway.birth === null || status.measuredAtUs >= gateway.birth.measuredAtUs)) gateway.birth = status;
-    if (status.kind === 'death' && (gateway.death === null || status.measuredAtUs >= gateway.death.measuredAtUs)) gateway.death = status;
-    if (status.clock.source !== 'none') gateway.clock = status.clock;
-  }
-
   #device(device: string, gateway: string): DeviceLive | null {
     const known = this.#devices.get(device);
     if (known !== undefined) {
@@ -430,17 +375,7 @@ export class Ward {
       this.#devicesRefused += 1;
       return null;
     }
-    const live: DeviceLive = {
-      device,
-      gateway,
-      eeg: null,
-      heartRate: null,
-      heartRateRecording: null,
-      detection: null,
-      windows: { subject: '', modelHash: '', scored: [] },
-      clockWrong: [],
-      replay: null,
-    };
+    const live = unheardDevice(device, gateway);
     this.#devices.set(device, live);
     return live;
   }
@@ -448,23 +383,6 @@ export class Ward {
   #forget(device: string): void {
     this.#touch(device);
     this.#devices.delete(device);
-  }
-
-  #gateway(id: string): GatewayLive | null {
-    const known = this.#gateways.get(id);
-    if (known !== undefined) return known;
-    if (this.#gateways.size >= this.#limits.maxGateways) return null;
-    const live: GatewayLive = {
-      status: null,
-      statusReceivedAtUs: null,
-      heardAtUs: null,
-      birth: null,
-      death: null,
-      clock: null,
-      certificateEndsUs: null,
-    };
-    this.#gateways.set(id, live);
-    return live;
   }
 
   #touch(device: string): void {
@@ -475,57 +393,4 @@ export class Ward {
 
 function endOf({ measuredAtUs, samplesPerChannel, rate }: EegChunk): number {
   return Math.round(measuredAtUs + (samplesPerChannel * 1e6 * rate.den) / rate.num);
-}
-
-/** By the cluster's clock as well as it is known; nothing was measured after it was received. */
-function correctedUs(stamp: Stamp): number {
-  return Math.min(stamp.measuredAtUs + (stamp.clockOffsetUs ?? 0), stamp.receivedAtUs);
-}
-
-function isLater(stamp: Stamp, than: Stamp | undefined): boolean {
-  return than === undefined || correctedUs(stamp) > correctedUs(than);
-}
-
-/** The windows that decide the state word, the new one among them; another recording or model begins anew. */
-function recentWindows(live: DeviceLive, detection: Detection): readonly ScoredWindow[] {
-  const { subject, modelHash, seq, probability, verdict, channelProbabilities, everyS } = detection;
-  const channels = channelProbabilities.flatMap((value, channel) => (value !== null && value >= recentRule.on ? [channel] : []));
-  if (live.windows.subject !== subject || live.windows.modelHash !== modelHash) live.windows = { subject, modelHash, scored: [] };
-  const others = live.windows.scored.filter((scored) => scored.window !== seq);
-  live.windows.scored = [...others, { window: seq, probability, verdict, channels, everyS }].slice(-2 * recentRule.windows);
-  return live.windows.scored;
-}
-
-function latest<T extends { at: Stamp }>(values: readonly (T | null)[]): T | null {
-  let best: T | null = null;
-  for (const value of values) if (value !== null && (best === null || isLater(value.at, best.at))) best = value;
-  return best;
-}
-
-function stateOf(key: string, patient: string | null, label: string | null, devices: readonly DeviceNow[]): PatientState {
-  const lives = devices.flatMap(({ live }) => live ?? []);
-  const clockWrong = lives.flatMap(({ device, clockWrong: wrong }) => wrong.map(({ stream, at }) => ({ device, stream, at })));
-  return {
-    key,
-    patient,
-    label,
-    devices: devices.map(({ device }) => device).sort(),
-    eeg: latest(lives.map((live) => live.eeg)),
-    heartRate: latest(lives.map((live) => live.heartRate)),
-    detection: latest(lives.map((live) => live.detection)),
-    alarms: devices.flatMap(({ alarms }) => alarms).sort(compareAlarms),
-    pauses: devices.flatMap(({ pause }) => pause ?? []),
-    replay: devices.find(({ mark }) => mark.replay !== null)?.mark.replay ?? null,
-    ...(clockWrong.length === 0 ? {} : { clockWrong }),
-    ...(devices.every(({ mark }) => mark.isKnown) ? {} : { replayKnown: false }),
-  };
-}
-
-/** Of which recordings the values are that are shown of a device. */
-function recordingsOf({ eeg, heartRate, heartRateRecording, detection, windows, clockWrong }: DeviceLive): string[] {
-  const recordings = new Set(clockWrong.map(({ recordingId }) => recordingId));
-  if (eeg !== null) recordings.add(eeg.recordingId);
-  if (heartRate !== null && heartRateRecording !== null) recordings.add(heartRateRecording);
-  if (detection !== null && windows.subject !== '') recordings.add(windows.subject);
-  return [...recordings];
 }

@@ -271,9 +271,9 @@ test('after a restart everything that was shown is shown again, with its marks a
   await client.pauseAlarms('eeg-1', 60, 'nurse-7');
   const before = await until(async () => {
     const [patient] = (await client.state()).patients;
-    return patient?.alarms[0]?.acknowledgedBy === 'nurse-7' && patient.pauses.length === 1 && patient.heartRate !== null ? patient : null;
+    return patient?.alarms[0]?.acknowledgedBy === 'nurse-7' && patient.pauses.length === 1 && patient.numerics.length > 0 ? patient : null;
   }, 10_000);
-  expect(before).toMatchObject({ replay, heartRate: { bpm: 72 }, eeg: { device: 'eeg-1' } });
+  expect(before).toMatchObject({ replay, numerics: [{ value: 72 }], eeg: { device: 'eeg-1' } });
   await world.alarms.stopHttp();
   world.mood = 'fails';
   await world.stopFrontDoor();

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { baselines, endReasons, gapReasons, verdicts } from '../messages.ts';
-import { numericKinds } from '../numerics.ts';
+import { numericKinds, numericStreams } from '../numerics.ts';
 import { dataStreams } from '../topics.ts';
 import { ChannelAnswer, Count, Id, Micros, QueryInt, QueryMicros, queryLimit, StreamName, Uuid } from './fields.ts';
 
@@ -139,16 +139,18 @@ const AroundValue = {
 export const LatestOfDevice = z.object({
   device: Id,
   patient: Id.nullable(),
-  heartRate: z
-    .object({
-      bpm: z.number(),
+  /** The latest of each numeric vital it sent, in the order of their table. */
+  numerics: z.array(
+    z.object({
+      stream: z.enum(numericStreams),
+      value: z.number(),
       kind: z.enum(numericKinds),
       measuredAtUs: Micros,
       committedAtUs: Micros,
-      recordingId: Uuid.exactOptional(),
+      recordingId: Uuid,
       ...AroundValue,
-    })
-    .nullable(),
+    }),
+  ),
   detection: DetectionInfo.extend({ recordingId: Uuid, endUs: Micros.exactOptional(), ...AroundValue }).nullable(), // endUs: of the window
   eeg: z
     .object({
@@ -192,7 +194,7 @@ export const LedgerSpan = z.object({
   toUs: Micros,
   state: z.enum(['recorded', 'not-recorded']),
   reason: z.enum([...gapReasons, ...endReasons, 'clock-step']).nullable(),
-  readings: Count.optional(), // of single values (heart rate) in a recorded span: what lies between two of them is not recorded
+  readings: Count.optional(), // of single values (numeric vitals) in a recorded span: what lies between two of them is not recorded
 });
 export type LedgerSpan = z.infer<typeof LedgerSpan>;
 /** A device's clock that was set in the middle of a signal without a hole: it went from what the count of samples says to something else. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { baselines, verdicts } from '../messages.ts';
-import { numericKinds } from '../numerics.ts';
+import { numericKinds, numericStreams } from '../numerics.ts';
 import { AlarmInfo, AlarmPause } from './alarms.ts';
 import { ChannelAnswer } from './fields.ts';
 
@@ -19,8 +19,18 @@ const Verdict = z.enum(verdicts);
 const Replay = z.object({ speed: z.number(), source: z.string() });
 
 /** What a device sent of one stream that comes from the future (`isClockWrong`): it is stored, and nobody's latest. */
-export const ClockWrong = z.object({ device: z.string(), stream: z.enum(['eeg', 'heart-rate', 'detection']), at: Stamp });
+export const ClockWrong = z.object({ device: z.string(), stream: z.enum(['eeg', ...numericStreams, 'detection']), at: Stamp });
 export type ClockWrong = z.infer<typeof ClockWrong>;
+
+/** The newest value of one numeric vital, in the unit of its row. */
+export const NumericState = z.object({
+  stream: z.enum(numericStreams),
+  device: z.string(),
+  kind: z.enum(numericKinds),
+  value: z.number(),
+  at: Stamp,
+});
+export type NumericState = z.infer<typeof NumericState>;
 
 /** The latest known about one patient, or about one device that belongs to nobody yet. */
 export const PatientState = z.object({
@@ -40,7 +50,7 @@ export const PatientState = z.object({
       at: Stamp,
     })
     .nullable(),
-  heartRate: z.object({ device: z.string(), kind: z.enum(numericKinds), bpm: z.number(), at: Stamp }).nullable(),
+  numerics: z.array(NumericState), // the newest of each vital, in the order of their table
   detection: z
     .object({
       device: z.string(),

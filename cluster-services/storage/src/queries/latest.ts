@@ -1,11 +1,15 @@
 import {
   bytesToUuid,
   type ClockState,
+  dataStreams,
   isClockWrong,
+  isNumeric,
+  isNumericChunk,
   type LatestOfDevice,
   limits,
   type Message,
   type NumericReading,
+  numericStreams,
   type Stream,
 } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
@@ -32,12 +36,12 @@ export type OwnedDevice = { readonly device: string; readonly gateway: string | 
  * arrives late is not the latest, what comes from the future is nobody's, and what another gateway sent as this device is none of it.
  */
 export async function latestOf(db: Kysely<ReadingsTables>, owned: OwnedDevice, patient: string | null): Promise<LatestOfDevice> {
-  const [heartRate, detection, eeg] = await Promise.all([
-    latestValue(db, owned, 'heart-rate'),
+  const [detection, eeg, ...numerics] = await Promise.all([
     latestValue(db, owned, 'detection'),
     latestValue(db, owned, 'eeg'),
+    ...numericStreams.map((stream) => latestValue(db, owned, stream)),
   ]);
-  return { device: owned.device, patient, heartRate: heartRateOf(heartRate), detection: detectionOf(detection), eeg: eegOf(eeg) };
+  return { device: owned.device, patient, numerics: numerics.flatMap(numericOf), detection: detectionOf(detection), eeg: eegOf(eeg) };
 }
 
 /** Every device of which anything is stored. */
@@ -46,7 +50,7 @@ export async function storedDevices(db: Kysely<ReadingsTables>, limit: number): 
     .selectFrom('stream_index')
     .select('device')
     .distinct()
-    .where('stream', 'in', ['eeg', 'heart-rate', 'event', 'quality'])
+    .where('stream', 'in', dataStreams)
     .orderBy('device')
     .limit(limit)
     .execute();
@@ -87,14 +91,14 @@ async function candidates(db: Kysely<ReadingsTables>, { device, gateway }: Owned
   return [...new Set([...first, ...rows])].map(({ id }) => id);
 }
 
-/** Of one recording. The samples of EEG, and the windows of detections, are in the order of their seqs; heart rates are not. */
+/** Of one recording. The samples of EEG, and the windows of detections, are in the order of their seqs; numeric vitals are not. */
 async function latestIn(db: Kysely<ReadingsTables>, id: Buffer, stream: Stream): Promise<Value | null> {
   const recordingId = bytesToUuid(id);
   const [last] = (await readMessagesBackwards(db, recordingId, { beforeSeq: null, limit: 1 })).messages;
   if (last === undefined) return null;
   const recording = await findRecording(db, subjectOf(last.message));
   const newest = valueIn(last, recording);
-  if (stream === 'heart-rate') return latestReading(db, { recordingId, recording, newest, beforeSeq: last.seq });
+  if (isNumeric(stream)) return latestReading(db, { recordingId, recording, newest, beforeSeq: last.seq });
   if (newest !== null) return newest;
   // The last one comes from the future: the columns tell where that began, the message whether it is so.
   const notAheadByUs = limits.maxClockAheadUs + Math.max(0, -offsetOf(last.message.clock));
@@ -138,8 +142,8 @@ function valueIn(stored: StoredMessage, recording: Recording | null): Value | nu
   const { clock } = message;
   const isReplay = recording !== null && recording.start !== null && recording.start.replay !== null;
   const isRight = (atUs: number): boolean => isReplay || !isClockWrong(atUs, clock, committedAtUs);
-  const reading = message.stream === 'heart-rate' ? newestOf(message.readings.filter(({ atUs }) => isRight(atUs))) : null;
-  const endUs = message.stream === 'heart-rate' ? (reading?.atUs ?? null) : endOf(message, recording);
+  const reading = isNumericChunk(message) ? newestOf(message.readings.filter(({ atUs }) => isRight(atUs))) : null;
+  const endUs = isNumericChunk(message) ? (reading?.atUs ?? null) : endOf(message, recording);
   if (endUs === null || !isRight(endUs)) return null;
   return { ...stored, recording, endUs, reading, heldAtUs: Math.min(endUs + offsetOf(clock), committedAtUs) };
 }
@@ -174,11 +178,11 @@ function aroundOf({ recording, message: { clock } }: Value) {
   };
 }
 
-function heartRateOf(value: Value | null): LatestOfDevice['heartRate'] {
-  if (value === null || value.message.stream !== 'heart-rate' || value.reading === null) return null;
-  const { kind, recordingId } = value.message;
-  const { value: bpm, atUs } = value.reading;
-  return { bpm, kind, measuredAtUs: atUs, committedAtUs: value.committedAtUs, recordingId, ...aroundOf(value) };
+function numericOf(stored: Value | null): LatestOfDevice['numerics'] {
+  if (stored === null || !isNumericChunk(stored.message) || stored.reading === null) return [];
+  const { stream, kind, recordingId } = stored.message;
+  const { value, atUs } = stored.reading;
+  return [{ stream, value, kind, measuredAtUs: atUs, committedAtUs: stored.committedAtUs, recordingId, ...aroundOf(stored) }];
 }
 
 function detectionOf(value: Value | null): LatestOfDevice['detection'] {

@@ -506,14 +506,14 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
       {
         device,
         patient: null,
-        heartRate: { bpm: 75, kind: 'ecg', measuredAtUs: nowUs + 2_000_000 },
+        numerics: [{ stream: 'heart-rate', value: 75, kind: 'ecg', measuredAtUs: nowUs + 2_000_000 }],
         detection: { window: 0, probability: 0.25, recordingId: eeg },
         eeg: { recordingId: eeg, measuredAtUs: nowUs + 495_000 },
       },
     ]);
     expect(Math.abs((devices[0]?.eeg?.committedAtUs ?? 0) - Date.now() * 1000)).toBeLessThan(60_000_000);
     const unknown = await client.getJson('/v1/latest', Latest, { query: { device: 'never-seen' } });
-    expect(unknown.devices).toEqual([{ device: 'never-seen', patient: null, heartRate: null, detection: null, eeg: null }]);
+    expect(unknown.devices).toEqual([{ device: 'never-seen', patient: null, numerics: [], detection: null, eeg: null }]);
     const everything = await client.getJson('/v1/latest', Latest);
     expect(everything.devices.some((one) => one.device === device)).toBe(true);
   });
@@ -541,10 +541,10 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
       const id = testRecordingId(nowUs);
       const yesterday = Array.from({ length: 40 }, (_, n) => pulse(id, 'back-1', n + 1, [[nowUs - (1_440 - n) * minute, 55]]));
       await commit(pulse(id, 'back-1', 0, [[nowUs - 10 * minute, 72]]), ...yesterday);
-      expect((await latestOf('back-1'))?.heartRate).toMatchObject({ bpm: 72, measuredAtUs: nowUs - 10 * minute, recordingId: id });
+      expect((await latestOf('back-1'))?.numerics[0]).toMatchObject({ value: 72, measuredAtUs: nowUs - 10 * minute, recordingId: id });
       const older = testRecordingId(nowUs + 1_000_000); // a recording of its own, begun later, of last week
       await commit(pulse(older, 'back-1', 0, [[nowUs - 7 * 1_440 * minute, 48]]));
-      expect((await latestOf('back-1'))?.heartRate?.bpm).toBe(72);
+      expect((await latestOf('back-1'))?.numerics[0]?.value).toBe(72);
     });
 
     test('a reading of the future is never the latest: not alone, not among others, not in recordings of its own', async () => {
@@ -558,9 +558,9 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
         pulse(id, 'ahead-1', 2, [[nowUs + aheadUs, 42]]),
         ...[1, 2, 3, 4, 5, 6].map((n) => pulse(testRecordingId(nowUs + n), 'ahead-1', 0, [[nowUs + aheadUs + n, 43]])),
       );
-      expect((await latestOf('ahead-1'))?.heartRate).toMatchObject({ bpm: 74, measuredAtUs: nowUs - 5 * minute });
+      expect((await latestOf('ahead-1'))?.numerics[0]).toMatchObject({ value: 74, measuredAtUs: nowUs - 5 * minute });
       await commit(pulse(testRecordingId(nowUs), 'ahead-2', 0, [[nowUs + aheadUs, 42]]));
-      expect((await latestOf('ahead-2'))?.heartRate).toBeNull();
+      expect((await latestOf('ahead-2'))?.numerics).toEqual([]);
       const eeg = testRecordingId(nowUs);
       await commit(
         startRow({ recordingId: eeg, device: 'ahead-1', startUs: nowUs - minute, replay: null }),
@@ -575,7 +575,7 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
       const known = { offsetUs: -60 * minute, uncertaintyUs: 1_000, source: 'front-door' } as const;
       const id = testRecordingId(nowUs);
       await commit(pulse(id, 'offset-1', 0, [[nowUs - minute, 72]]), pulse(id, 'offset-1', 1, [[nowUs + 60 * minute, 80]], known));
-      expect((await latestOf('offset-1'))?.heartRate).toMatchObject({ bpm: 80, clockOffsetUs: -60 * minute });
+      expect((await latestOf('offset-1'))?.numerics[0]).toMatchObject({ value: 80, clockOffsetUs: -60 * minute });
       const eeg = testRecordingId(nowUs);
       await commit(
         startRow({ recordingId: eeg, device: 'offset-1', startUs: nowUs }),

@@ -10,7 +10,6 @@ import {
   everyText,
   formatAge,
   isUnacknowledged,
-  news2Pulse,
   offGateways,
   reasonText,
   sourceMarks,
@@ -201,7 +200,8 @@ function Tile({
   isSelected: boolean;
   onSelect: () => void;
 }) {
-  const { state, stateText, stateTone, stateFreshness, heart } = reading;
+  const { state, stateText, stateTone, stateFreshness } = reading;
+  const [first, ...others] = reading.numerics;
   const [worst] = patient.alarms;
   return (
     <button
@@ -227,14 +227,23 @@ function Tile({
         <span class={`value ${staleClass(stateFreshness)}`}>{reading.probability}</span>
         <span class="unit">{everyText(patient.detection) || 'probability'}</span>
       </span>
-      <span class="cell heart">
-        <span class={`value ${staleClass(heart.freshness)}`}>{heart.value}</span>
-        <span class="unit">{heart.age === '' ? 'no heart rate' : `1/min, ${heart.age}`}</span>
+      <span class="cell vital">
+        <span class={`value ${first === undefined ? 'stale' : staleClass(first.freshness)}`}>{first?.value ?? '--'}</span>
+        <span class="unit">{first === undefined ? 'no vitals' : `${first.short} ${first.unit}, ${first.age}`}</span>
       </span>
       <span class="cell age">
         <span class={`value ${staleClass(reading.eegFreshness)}`}>{reading.eegAge}</span>
         <span class="unit">EEG age</span>
       </span>
+      {others.length === 0 ? null : (
+        <span class="vitals">
+          {others.map((one) => (
+            <span key={one.stream}>
+              {one.short} <b class={staleClass(one.freshness)}>{one.value}</b> {one.unit} <small>{one.age}</small>
+            </span>
+          ))}
+        </span>
+      )}
     </button>
   );
 }
@@ -243,7 +252,6 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
   const reading = readingOf(patient, nowUs);
   const { detection, eeg, replay } = patient;
   const isFresh = reading.eegFreshness === 'fresh';
-  const points = reading.heart.freshness === 'fresh' ? news2Pulse(patient.heartRate?.bpm ?? null) : null;
   const channels = reading.stateFreshness === 'hidden' ? '' : highestChannels(store, patient);
   return (
     <section class="patient" id={PATIENT} aria-label={`Patient ${reading.name}`}>
@@ -273,14 +281,27 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
           isStale={reading.stateFreshness !== 'fresh'}
           note={[everyText(detection), whyOf(detection)].filter(Boolean).join(', ')}
         />
-        <Fact
-          name="heart rate"
-          value={reading.heart.value}
-          isStale={reading.heart.freshness !== 'fresh'}
-          note={reading.heart.age === '' ? '' : `1/min, ${reading.heart.age} old`}
-        />
+        {reading.numerics.map(({ stream, label, value, unit, age, note, freshness }) => (
+          <Fact
+            key={stream}
+            name={label}
+            value={value}
+            isStale={freshness !== 'fresh'}
+            note={[unit, `${age} old`, note].filter(Boolean).join(', ')}
+          />
+        ))}
         <Fact name="EEG age" value={reading.eegAge} isStale={!isFresh} note={clockNote(patient)} />
-        <Fact name="NEWS2 pulse component" value={points === null ? '--' : String(points)} isStale={false} note="of 3; one of seven" />
+        {reading.numerics.map(({ stream, news2 }) =>
+          news2 === null ? null : (
+            <Fact
+              key={stream}
+              name={`NEWS2 ${news2.name} component`}
+              value={String(news2.points)}
+              isStale={false}
+              note="of 3; one of seven"
+            />
+          ),
+        )}
         <Fact
           name="model"
           value={detection?.modelVersion ?? '--'}

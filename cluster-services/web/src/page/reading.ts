@@ -1,5 +1,14 @@
 import type { PatientState } from '@vitalwire/contract';
-import { ageMs, type Freshness, formatAge, freshnessOf, type StateWord, shownState } from '@vitalwire/vitals';
+import {
+  ageMs,
+  type Freshness,
+  formatAge,
+  freshnessOf,
+  type ShownNumeric,
+  type StateWord,
+  shownNumerics,
+  shownState,
+} from '@vitalwire/vitals';
 
 /** One patient in the words and numbers the page shows, for one moment. Old values stand in brackets: no colour has to say it. */
 export type Reading = {
@@ -9,9 +18,15 @@ export type Reading = {
   readonly stateTone: StateWord['key'];
   readonly stateFreshness: Freshness;
   readonly probability: string;
-  readonly heart: { readonly value: string; readonly age: string; readonly freshness: Freshness; readonly note: string };
+  readonly numerics: readonly NumericWords[]; // the first stands large
   readonly eegAge: string;
   readonly eegFreshness: Freshness;
+};
+
+/** Missing is `--`, never 0. A phone's export is history: it has an age, but no live value. */
+export type NumericWords = Pick<ShownNumeric, 'stream' | 'label' | 'short' | 'unit' | 'value' | 'freshness' | 'news2'> & {
+  readonly age: string;
+  readonly note: string;
 };
 
 export function readingOf(patient: PatientState, nowUs: number): Reading {
@@ -25,7 +40,7 @@ export function readingOf(patient: PatientState, nowUs: number): Reading {
     stateTone: isOld(freshness) ? 'no-data' : state.key,
     stateFreshness: freshness,
     probability: probability === null || freshness === 'hidden' ? '--' : bracketed(percent(probability), freshness),
-    heart: heartOf(patient, nowUs),
+    numerics: shownNumerics(patient, nowUs).map(numericWords),
     eegAge: eeg === null ? '--' : formatAge(eegAge),
     eegFreshness: eeg === null ? 'hidden' : freshnessOf('eeg', eegAge),
   };
@@ -39,17 +54,19 @@ function bracketed(text: string, freshness: Freshness): string {
   return isOld(freshness) ? `[${text}]` : text;
 }
 
-// Missing is `--`, never 0. A phone's export is history: it has an age, but no live value.
-function heartOf({ heartRate }: PatientState, nowUs: number): Reading['heart'] {
-  if (heartRate === null) return { value: '--', age: '', freshness: 'hidden', note: 'no heart rate' };
-  const age = ageMs(heartRate.at, nowUs);
-  const freshness = heartRate.kind === 'phone' ? 'hidden' : freshnessOf('heart-rate', age);
-  const note = heartRate.kind === 'phone' ? 'from a phone, later' : heartRate.kind === 'optical' ? 'optical' : 'ECG';
+function numericWords(shown: ShownNumeric): NumericWords {
+  const { stream, label, short, unit, value, age, freshness, isHistory, news2 } = shown;
+  const note = isHistory ? 'from a phone, later' : '';
   return {
-    value: freshness === 'hidden' ? '--' : bracketed(String(Math.round(heartRate.bpm)), freshness),
+    stream,
+    label,
+    short,
+    unit,
+    value: value === '--' ? value : bracketed(value, freshness),
     age: formatAge(age),
     freshness,
     note,
+    news2,
   };
 }
 
