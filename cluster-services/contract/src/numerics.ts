@@ -12,6 +12,7 @@ export type NumericFacts = {
   readonly least: number; // what is below or above these bounds is no reading at all; whether one is plausible is not asked
   readonly most: number;
   readonly noReading: readonly number[]; // codes of devices for "no value"
+  readonly isSpot: boolean; // measured now and then: nobody misses the next, and the time between two is no hole
   readonly limits: LimitFacts;
   readonly phone: PhoneMetric | null; // where a phone's export has it
 };
@@ -75,6 +76,7 @@ export const numerics = {
     least: 1,
     most: 1_000,
     noReading: [0, 255],
+    isSpot: false,
     limits: { usual: { low: 50, high: 120, extremeDelta: 20 }, low: [15, 200], high: [40, 300], extremeDelta: [5, 100] },
     phone: { metric: 'heart_rate', units: perMinute, least: 20, most: 300 },
   },
@@ -87,6 +89,7 @@ export const numerics = {
     least: 1,
     most: 100,
     noReading: [0, 127, 255],
+    isSpot: false,
     limits: { usual: { low: 90, high: null, extremeDelta: 10 }, low: [50, 99], high: [80, 100], extremeDelta: [1, 40] },
     phone: { metric: 'blood_oxygen_saturation', units: { '': same, '%': same }, least: 30, most: 100 },
   },
@@ -99,6 +102,7 @@ export const numerics = {
     least: 0, // a monitor counts no breath at all as 0
     most: 250,
     noReading: [255],
+    isSpot: false,
     limits: { usual: noLimits, low: [1, 60], high: [5, 150], extremeDelta: [1, 60] },
     phone: { metric: 'respiratory_rate', units: perMinute, least: 1, most: 120 },
   },
@@ -111,6 +115,7 @@ export const numerics = {
     least: 5,
     most: 50,
     noReading: [],
+    isSpot: true,
     limits: { usual: noLimits, low: [28, 40], high: [30, 45], extremeDelta: [0.1, 10] },
     phone: { metric: 'body_temperature', units: celsius, least: 25, most: 45 },
   },
@@ -123,6 +128,7 @@ export const numerics = {
     least: 1,
     most: 400,
     noReading: [],
+    isSpot: true,
     limits: { usual: noLimits, low: [30, 200], high: [60, 300], extremeDelta: [5, 100] },
     phone: { metric: 'blood_pressure', part: 'systolic', units: pressure, least: 30, most: 300 },
   },
@@ -135,6 +141,7 @@ export const numerics = {
     least: 1,
     most: 400,
     noReading: [],
+    isSpot: true,
     limits: { usual: noLimits, low: [10, 150], high: [30, 200], extremeDelta: [5, 100] },
     phone: { metric: 'blood_pressure', part: 'diastolic', units: pressure, least: 10, most: 250 },
   },
@@ -147,6 +154,7 @@ export const numerics = {
     least: 0,
     most: 5_000,
     noReading: [],
+    isSpot: true,
     limits: { usual: noLimits, low: [1, 500], high: [1, 2_000], extremeDelta: [1, 1_000] },
     phone: { metric: 'heart_rate_variability', units: { '': same, ms: same }, least: 0, most: 1_000 },
   },
@@ -159,6 +167,7 @@ export const numerics = {
     least: 1,
     most: 1_000,
     noReading: [0, 255],
+    isSpot: true,
     limits: { usual: noLimits, low: [15, 200], high: [40, 300], extremeDelta: [5, 100] },
     phone: { metric: 'resting_heart_rate', units: perMinute, least: 20, most: 300 },
   },

@@ -1,4 +1,4 @@
-import type { DataStream, LedgerSpan } from '@vitalwire/contract';
+import { type DataStream, isNumeric, type LedgerSpan, numericFacts } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { ledgerOf } from './ledger.ts';
@@ -62,7 +62,7 @@ export async function spansOver(
     if (!Number.isFinite(begin) || !Number.isFinite(end) || end <= begin) continue;
     const found = new Set(own.map(({ recording }) => recording.stream).filter(isContinuous));
     // Nothing at all was recorded: that, too, is an answer.
-    for (const stream of found.size === 0 ? (['eeg'] as const) : found) {
+    for (const stream of own.length === 0 ? (['eeg'] as const) : found) {
       const recordings = own.filter(({ recording }) => recording.stream === stream);
       const line = await timelineOf(db, { device, gateway, stream, recordings }, begin, end);
       spans.push(...line.spans);
@@ -72,7 +72,7 @@ export async function spansOver(
   return { spans, clockSteps };
 }
 
-// Events and quality values come when they come: a time without them says nothing.
-function isContinuous(stream: DataStream): stream is 'eeg' | 'heart-rate' {
-  return stream === 'eeg' || stream === 'heart-rate';
+// Events, quality values and vitals that are measured now and then come when they come: a time without them says nothing.
+function isContinuous(stream: DataStream): boolean {
+  return stream === 'eeg' || (isNumeric(stream) && !numericFacts(stream).isSpot);
 }

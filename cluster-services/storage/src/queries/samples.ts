@@ -1,4 +1,13 @@
-import { type ChannelScale, decodeMessage, type EegChunk, type NumericChunk, type SamplesAnswer } from '@vitalwire/contract';
+import {
+  type ChannelScale,
+  decodeMessage,
+  type EegChunk,
+  isNumeric,
+  isNumericChunk,
+  type NumericChunk,
+  numericFacts,
+  type SamplesAnswer,
+} from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { Decimator, makeGrid } from './decimate.ts';
@@ -20,7 +29,7 @@ export async function readSamples(
   wish: SamplesWish,
   signal: AbortSignal | null = null,
 ): Promise<SamplesAnswer> {
-  if (recording.stream !== 'eeg' && recording.stream !== 'heart-rate') throw refusals.notASignal(recording.recordingId, recording.stream);
+  if (recording.stream !== 'eeg' && !isNumeric(recording.stream)) throw refusals.notASignal(recording.recordingId, recording.stream);
   const extent = await extentOf(db, recording, stored);
   const fromUs = wish.fromUs ?? extent?.startedAtUs ?? recording.firstMeasuredAtUs;
   const toUs = wish.toUs ?? Math.max(extent?.endedAtUs ?? fromUs, fromUs) + 1;
@@ -44,7 +53,7 @@ export async function readSamples(
         await pace.step();
         if (!decoded.ok) continue;
         const message = decoded.value;
-        if (message.stream === 'heart-rate') addHeartRate(decimator, message);
+        if (isNumericChunk(message)) addReadings(decimator, message);
         if (message.stream !== 'eeg') continue;
         if (isFresh && message.channels > channels.length) {
           // The start record is missing: what the chunk itself says must do.
@@ -127,7 +136,10 @@ async function timesFrom(db: Kysely<ReadingsTables>, recordingId: string, seq: n
 type Channel = { readonly label: string; readonly unit: string; readonly scale: number; readonly offset: number };
 
 function channelsOf(recording: Recording): Channel[] {
-  if (recording.stream === 'heart-rate') return [{ label: 'heart rate', unit: 'bpm', scale: 1, offset: 0 }];
+  if (isNumeric(recording.stream)) {
+    const { label, unit } = numericFacts(recording.stream);
+    return [{ label, unit, scale: 1, offset: 0 }];
+  }
   return (recording.start?.channels ?? []).map((channel) => ({ label: channel.label, unit: channel.unit, ...lineOf(channel) }));
 }
 
@@ -150,7 +162,7 @@ function addEeg(decimator: Decimator, chunk: EegChunk, channels: readonly Channe
   }
 }
 
-function addHeartRate(decimator: Decimator, chunk: NumericChunk): void {
+function addReadings(decimator: Decimator, chunk: NumericChunk): void {
   for (const { atUs, value, least, most } of chunk.readings) {
     for (const one of [value, least, most]) if (one !== null) decimator.add(0, atUs, one);
   }

@@ -1,4 +1,4 @@
-import { decodeMessage, RecentMap, readingsOf, uuidToBytes } from '@vitalwire/contract';
+import { decodeMessage, isNumericChunk, RecentMap, readingsOf, uuidToBytes } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ChunkTable, ReadingsTables } from '../schema/tables.ts';
 import { Fresh } from './fresh.ts';
@@ -138,14 +138,13 @@ export class StoredSeqsReader {
     const decoded = row === undefined ? null : decodeMessage(row.message);
     if (decoded?.ok !== true) return null;
     const { value } = decoded;
-    const times =
-      value.stream === 'heart-rate'
-        ? value.readings
-        : value.stream === 'event'
-          ? value.events
-          : value.stream === 'quality'
-            ? value.items
-            : [];
+    const times = isNumericChunk(value)
+      ? value.readings
+      : value.stream === 'event'
+        ? value.events
+        : value.stream === 'quality'
+          ? value.items
+          : [];
     return times.reduce((most, { atUs }) => Math.max(most, atUs - value.measuredAtUs), 0);
   }
 }

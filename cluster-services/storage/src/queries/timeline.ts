@@ -1,5 +1,5 @@
 import type { DataStream, EndReason, GapReason, LedgerClockStep, LedgerSpan } from '@vitalwire/contract';
-import { bytesToUuid, decodeMessage } from '@vitalwire/contract';
+import { bytesToUuid, decodeMessage, isNumeric, isNumericChunk } from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import type { ReadingsTables } from '../schema/tables.ts';
 import { refusals } from './errors.ts';
@@ -36,10 +36,10 @@ export async function timelineOf(db: Kysely<ReadingsTables>, line: Line, fromUs:
   const { device, stream } = line;
   const runs = line.recordings.reduce((sum, { stored }) => sum + (stored.runs?.length ?? 0), 0);
   if (runs > timelineLimits.ranges) throw refusals.tooManyRanges(timelineLimits.ranges);
-  const measured = stream === 'heart-rate' ? await measureReadings(db, line) : line.recordings.map(measureSignal);
+  const measured = isNumeric(stream) ? await measureReadings(db, line) : line.recordings.map(measureSignal);
   measured.sort((a, b) => a.beginsUs - b.beginsUs);
   const readings = measured.flatMap((one) => one.readings).toSorted((a, b) => a.atUs - b.atUs);
-  const covered = stream === 'heart-rate' ? coveredByReadings(readings) : closedUp(measured.flatMap(stretchesOf), MOMENT_US);
+  const covered = isNumeric(stream) ? coveredByReadings(readings) : closedUp(measured.flatMap(stretchesOf), MOMENT_US);
   const recorded = covered.toSorted((a, b) => a.fromUs - b.fromUs);
   const steps = measured.flatMap((one) => one.steps);
   const lost = [
@@ -54,7 +54,7 @@ export async function timelineOf(db: Kysely<ReadingsTables>, line: Line, fromUs:
     device,
     stream,
     ...span,
-    ...(stream === 'heart-rate' && span.state === 'recorded' ? { readings: count(span.fromUs, span.toUs) } : {}),
+    ...(isNumeric(stream) && span.state === 'recorded' ? { readings: count(span.fromUs, span.toUs) } : {}),
   }));
   const isInTime = (step: LedgerClockStep): boolean =>
     Math.min(step.fromUs, step.toUs) < toUs && Math.max(step.fromUs, step.toUs) >= fromUs;
@@ -104,7 +104,7 @@ async function measureReadings(db: Kysely<ReadingsTables>, { recordings }: Line)
         const page = await readChunks(db, recording.recordingId, { fromSeq, toSeq: range.to, limit: MESSAGES_PER_PAGE });
         for (const { message: bytes, seq } of page) {
           const decoded = decodeMessage(bytes);
-          if (!decoded.ok || decoded.value.stream !== 'heart-rate') continue;
+          if (!decoded.ok || !isNumericChunk(decoded.value)) continue;
           const message = decoded.value;
           const times = message.readings.map(({ atUs }) => atUs);
           total += times.length;
