@@ -29,7 +29,7 @@ test('it shows patients, state, heart rate, a live trace, ages, REPLAY and the l
     const tile = page.getByRole('button', { name: /Bed 1/ });
     await tile.getByText('seizure pattern').waitFor({ timeout: 15_000 });
     const text = (await tile.innerText()).replace(/\s+/g, ' ');
-    expect(text).toMatch(/▲ seizure pattern Bed 1 REPLAY 97 % probability 142 1\/min, (<1|1|2) s (<1|1) s EEG age/);
+    expect(text).toMatch(/▲ seizure pattern Bed 1 REPLAY 97 % probability 142 HR \/min, (<1|1|2) s (<1|1) s EEG age/);
     expect(await page.getByRole('button', { name: /Bed 2/ }).innerText()).toMatch(/no data[\s\S]*--/);
     await until(async () => (await tracePixels()) > 500, 10_000);
     expect(await page.getByRole('status').innerText()).toBe('Seizure pattern: Bed 1');

@@ -238,7 +238,7 @@ describe.each(databaseKinds)('the storage service on $name', ({ make, skip }) =>
     const answer = await client.getJson(`/v1/recordings/${recordingId}/samples`, SamplesAnswer, {
       query: { fromUs: nowUs, toUs: nowUs + 4_000_000, points: 2 },
     });
-    expect(answer).toMatchObject({ channels: [{ label: 'heart rate', unit: 'bpm' }], min: [[60, 62]], max: [[61, 90]] });
+    expect(answer).toMatchObject({ channels: [{ label: 'heart rate', unit: '/min' }], min: [[60, 62]], max: [[61, 90]] });
   });
 
   test('the ledger names what is stored, quarantined, declared lost and missing; without an end record the recording is open', async () => {
