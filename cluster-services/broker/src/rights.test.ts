@@ -1,4 +1,4 @@
-import { commandTopic, formatTopic, type Stream, streams } from '@vitalwire/contract';
+import { commandTopic, formatTopic, numericStreams, type Stream, streams } from '@vitalwire/contract';
 import type { PeerIdentity } from '@vitalwire/runtime';
 import { expect, test } from 'vitest';
 import { maySubscribe, publishRight, willRight } from './rights.ts';
@@ -84,7 +84,7 @@ test('gateways hear their commands and nothing else; services also hear data; no
 // What DESIGN says of each identity, written down a second time.
 const readers: Record<string, readonly Stream[]> = {
   web: streams,
-  alarms: ['recording', 'eeg', 'heart-rate', 'status', 'detection', 'alarm'],
+  alarms: ['recording', 'eeg', ...numericStreams, 'status', 'detection', 'alarm'],
   prediction: ['recording', 'eeg'],
   storage: [],
   ingest: [],

@@ -274,41 +274,7 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
         <SweepCanvas trace={store.trace} isFresh={isFresh} description={`EEG of ${reading.name}, last 10 seconds, ${reading.eegAge} old`} />
         {isFresh ? null : <span class="veil">{eeg === null ? 'no EEG' : `no EEG for ${reading.eegAge}`}</span>}
       </figure>
-      <dl class="facts">
-        <Fact
-          name="seizure probability"
-          value={reading.probability}
-          isStale={reading.stateFreshness !== 'fresh'}
-          note={[everyText(detection), whyOf(detection)].filter(Boolean).join(', ')}
-        />
-        {reading.numerics.map(({ stream, label, value, unit, age, note, freshness }) => (
-          <Fact
-            key={stream}
-            name={label}
-            value={value}
-            isStale={freshness !== 'fresh'}
-            note={[unit, `${age} old`, note].filter(Boolean).join(', ')}
-          />
-        ))}
-        <Fact name="EEG age" value={reading.eegAge} isStale={!isFresh} note={clockNote(patient)} />
-        {reading.numerics.map(({ stream, news2 }) =>
-          news2 === null ? null : (
-            <Fact
-              key={stream}
-              name={`NEWS2 ${news2.name} component`}
-              value={String(news2.points)}
-              isStale={false}
-              note="of 3; one of seven"
-            />
-          ),
-        )}
-        <Fact
-          name="model"
-          value={detection?.modelVersion ?? '--'}
-          isStale={false}
-          note={detection?.baseline === 'population' ? 'vs population' : detection?.baseline === 'own' ? 'vs own usual' : ''}
-        />
-      </dl>
+      <Facts patient={patient} reading={reading} />
       {detection?.baseline === 'population' ? (
         <p class="note">Baseline: population. What is usual in this recording is not known yet, so the probability is less certain.</p>
       ) : null}
@@ -320,6 +286,47 @@ function Patient({ store, patient, nowUs }: { store: WardStore; patient: Patient
         </p>
       )}
     </section>
+  );
+}
+
+function Facts({ patient, reading }: { patient: PatientState; reading: Reading }) {
+  const { detection } = patient;
+  return (
+    <dl class="facts">
+      <Fact
+        name="seizure probability"
+        value={reading.probability}
+        isStale={reading.stateFreshness !== 'fresh'}
+        note={[everyText(detection), whyOf(detection)].filter(Boolean).join(', ')}
+      />
+      {reading.numerics.map(({ stream, label, value, unit, age, note, freshness }) => (
+        <Fact
+          key={stream}
+          name={label}
+          value={value}
+          isStale={freshness !== 'fresh'}
+          note={[unit, `${age} old`, note].filter(Boolean).join(', ')}
+        />
+      ))}
+      <Fact name="EEG age" value={reading.eegAge} isStale={reading.eegFreshness !== 'fresh'} note={clockNote(patient)} />
+      {reading.numerics.map(({ stream, news2 }) =>
+        news2 === null ? null : (
+          <Fact
+            key={stream}
+            name={`NEWS2 ${news2.name} component`}
+            value={String(news2.points)}
+            isStale={false}
+            note="of 3; one of seven"
+          />
+        ),
+      )}
+      <Fact
+        name="model"
+        value={detection?.modelVersion ?? '--'}
+        isStale={false}
+        note={detection?.baseline === 'population' ? 'vs population' : detection?.baseline === 'own' ? 'vs own usual' : ''}
+      />
+    </dl>
   );
 }
 
