@@ -77,12 +77,21 @@ test('a pause of a patient is one of every device worn, by the VITALWIRE_USER un
 });
 
 test('limits are shown, changed one at a time, and their history names who, when, old and new', async () => {
-  expect((await vitalwire('alarms', 'limits')).out).toContain('Nobody has limits of their own');
-  expect((await vitalwire('alarms', 'limits', 'p1')).out).toMatch(/p1 +50 +120 +20 +the default +--/);
-  expect((await vitalwire('alarms', 'limits', 'p1', '--high', '130', '--by', 'doctor-2')).out).toMatch(/p1 +50 +130 +20 +doctor-2 +\d{4}-/);
+  expect((await vitalwire('alarms', 'limits')).out).toContain(
+    'Nobody has limits of their own; the usual ones: heart rate low 50, high 120, extreme 20 beyond; oxygen saturation low 90, extreme 10 beyond.',
+  );
+  expect((await vitalwire('alarms', 'limits', 'p1')).out).toMatch(/p1 +heart-rate +50 +120 +20 +the default +--\n *p1 +spo2 +90 +none +10/);
+  expect((await vitalwire('alarms', 'limits', 'p1', '--high', '130', '--by', 'doctor-2')).out).toMatch(
+    /p1 +heart-rate +50 +130 +20 +doctor-2 +\d{4}-/,
+  );
   const { out, err } = await vitalwire('alarms', 'limits', 'p1', '--low', 'none', '--by', 'doctor-3');
   expect(err).toBe('');
-  expect(out).toMatch(/\n\d{4}-\d\d-\d\d [\d:.]+Z +p1 +doctor-3 +50 130 20 +none 130 20\n\d{4}-.* p1 +doctor-2 +the default +50 130 20\n$/);
+  expect(out).toMatch(
+    /\n\d{4}-\d\d-\d\d [\d:.]+Z +p1 +heart-rate +doctor-3 +50 130 20 +none 130 20\n\d{4}-.* p1 +heart-rate +doctor-2 +the default +50 130 20\n$/,
+  );
+  const spo2 = (await vitalwire('alarms', 'limits', 'p1', '--vital', 'spo2', '--low', '86', '--by', 'doctor-4')).out;
+  expect(spo2).toMatch(/p1 +spo2 +86 +none +10 +doctor-4/);
+  expect(spo2).not.toContain('heart-rate'); // only what was asked for
 });
 
 test('the log is one line per transition, with who asked and what was merged', async () => {
@@ -145,7 +154,10 @@ test.each([
   [['alarms', 'pause', 'a/b'], 2, 'is not a patient or device id'],
   [['alarms', 'resume', 'nobody'], 2, 'neither a patient nor a device'],
   [['alarms', 'limits', '--high', '130'], 2, 'say whose limits'],
-  [['alarms', 'limits', 'p1', '--high', 'tall'], 2, 'Give beats per minute from 40 to 300, or none.'],
+  [['alarms', 'limits', 'p1', '--high', 'tall'], 2, 'Give a number, or none.'],
+  [['alarms', 'limits', 'p1', '--high', '400'], 2, 'heart rate: --high must be from 40 to 300 /min, or none'],
+  [['alarms', 'limits', 'p1', '--vital', 'spo2', '--high', '120'], 2, 'oxygen saturation: --high must be from 80 to 100 %, or none'],
+  [['alarms', 'limits', 'p1', '--vital', 'mood', '--high', '120'], 2, 'Give one of heart-rate, spo2,'],
   [['alarms', 'limits', 'p1', '--low', '150'], 2, 'low (150) must be below high (130)'],
   [['alarms', 'log', '--patient', 'a', '--device', 'b'], 2, 'not both'],
   [['alarms', 'log', '--device', 'a b'], 2, 'is not an id'],

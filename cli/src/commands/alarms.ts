@@ -1,5 +1,17 @@
 import type { Client } from '@vitalwire/client';
-import { type AlarmInfo, type AlarmLine, isId, type LimitsPut, maxPauseSeconds, type Registry } from '@vitalwire/contract';
+import {
+  type AlarmInfo,
+  type AlarmLine,
+  isId,
+  isNumeric,
+  type LimitFacts,
+  maxPauseSeconds,
+  type NumericLimits,
+  type NumericStream,
+  numericFacts,
+  numericStreams,
+  type Registry,
+} from '@vitalwire/contract';
 import { type Command, InvalidArgumentError } from 'commander';
 import { actingUser } from '../acting-user.ts';
 import { addConnectOptions, type ConnectOptions } from '../connect.ts';
@@ -15,9 +27,11 @@ type ListOptions = ConnectOptions & { json?: boolean; watch?: boolean };
 type ByOptions = ConnectOptions & { by?: string };
 type AckOptions = ByOptions & { allOf?: string };
 type PauseOptions = ByOptions & { seconds: number };
-type LimitsOptions = ByOptions & { low?: Limit; high?: Limit; extremeDelta?: Limit; json?: boolean };
+type LimitsOptions = ByOptions & { vital?: NumericStream; low?: Limit; high?: Limit; extremeDelta?: Limit; json?: boolean };
 /** `none` and not null: commander takes a null for no value at all. */
 type Limit = number | 'none';
+/** As before other vitals had limits. */
+const CHANGED_UNLESS_TOLD: NumericStream = numericStreams[0] as NumericStream;
 type LogOptions = ConnectOptions & { patient?: string; device?: string; from?: number; to?: number; open?: boolean; json?: boolean };
 
 /** `vitalwire alarms`: what asks for attention, and what may be done about it. */
@@ -34,7 +48,7 @@ Examples:
   vitalwire alarms list --watch                       one line per transition, until Ctrl-C
   vitalwire alarms ack 0123456789abcdef --by nurse-7  silence one alarm, never its condition
   vitalwire alarms pause p01 --seconds 60             sound off; a higher priority still sounds
-  vitalwire alarms limits p01 --low 45 --high 130     heart-rate limits, with who changed them and when
+  vitalwire alarms limits p01 --low 45 --high 130     limits of the heart rate, with who changed them and when
   vitalwire alarms log --patient p01 --from -12h      every transition that is stored
 
 Alarms may be late, false or missing. Research and education software, not a medical device.`,
@@ -63,12 +77,16 @@ Alarms may be late, false or missing. Research and education software, not a med
     .addHelpText('after', '\nExample:\n  vitalwire alarms resume p01 --by nurse-7')
     .action((of: string, options: ByOptions) => pause(io, of, 0, options));
   addBy(alarms.command('limits [patient]'))
-    .description('heart-rate limits and their history; with --low, --high or --extreme-delta they are changed')
-    .option('--low <bpm>', 'alarm below this, or none', parseLimit(15, 200))
-    .option('--high <bpm>', 'alarm above this, or none', parseLimit(40, 300))
-    .option('--extreme-delta <bpm>', 'an extreme is this far beyond a limit, or none', parseLimit(5, 100))
+    .description('limits of the vitals and their history; with --low, --high or --extreme-delta those of one vital are changed')
+    .option('--vital <name>', `one of ${numericStreams.join(', ')} (changed: heart-rate unless told)`, parseVital)
+    .option('--low <value>', 'alarm below this, or none', parseLimit)
+    .option('--high <value>', 'alarm above this, or none', parseLimit)
+    .option('--extreme-delta <value>', 'an extreme is this far beyond a limit, or none', parseLimit)
     .option('--json', 'as one JSON object')
-    .addHelpText('after', '\nExample:\n  vitalwire alarms limits p01 --high 130 --low none --by doctor-2')
+    .addHelpText(
+      'after',
+      '\nExample:\n  vitalwire alarms limits p01 --high 130 --low none --by doctor-2\n  vitalwire alarms limits p01 --vital spo2 --low 88',
+    )
     .action((patient: string | undefined, options: LimitsOptions) => limits(io, patient, options));
   addConnectOptions(alarms.command('log'))
     .description('the stored log: every transition, who asked for it, old and new')
@@ -185,42 +203,77 @@ async function limits(io: Io, patient: string | undefined, options: LimitsOption
     throw new CliError('WRONG_ARGUMENT', 'say whose limits: vitalwire alarms limits <patient> --high 130');
   const by = isChange ? actingUser(io, options.by) : '';
   await withClient(io, options, async (client) => {
-    if (patient !== undefined && isChange) {
-      const { heartRate } = await client.alarmLimits(patient);
-      const after: LimitsPut['heartRate'] = {
-        low: changed(heartRate.low, low),
-        high: changed(heartRate.high, high),
-        extremeDelta: changed(heartRate.extremeDelta, extremeDelta),
-      };
-      if (after.low !== null && after.high !== null && after.low >= after.high)
-        throw new CliError('WRONG_ARGUMENT', `low (${after.low}) must be below high (${after.high})`);
-      await client.putAlarmLimits(patient, { heartRate: after, by });
-    }
+    if (patient !== undefined && isChange) await changeLimits(client, patient, by, options);
+    const isAsked = (one: { readonly patient: string; readonly stream: NumericStream }) =>
+      (patient === undefined || one.patient === patient) && (options.vital === undefined || one.stream === options.vital);
     const all = await client.allAlarmLimits();
-    const changes = all.changes.filter((change) => patient === undefined || change.patient === patient);
-    const set = patient === undefined ? all.limits : [await client.alarmLimits(patient)];
+    const changes = all.changes.filter(isAsked);
+    const set = (patient === undefined ? all.limits : await client.alarmLimits(patient)).filter(isAsked);
     if (options.json === true) return printJson(io, { limits: set, changes });
-    if (set.length === 0) printLine(io, 'Nobody has limits of their own; the defaults are low 50, high 120, extreme 20 beyond.');
+    if (set.length === 0) printLine(io, `Nobody has limits of their own; the usual ones: ${usualText()}.`);
     else {
-      const rows = set.map(({ patient: id, heartRate, changedAtUs, changedBy }) => [
+      const rows = set.map(({ patient: id, stream, limits, changedAtUs, changedBy }) => [
         id,
-        ...limitCells(heartRate),
+        stream,
+        ...limitCells(limits),
         changedBy ?? 'the default',
         changedAtUs === null ? '--' : momentText(changedAtUs),
       ]);
-      for (const line of tableLines([['PATIENT', 'LOW', 'HIGH', 'EXTREME', 'SET BY', 'SET AT'], ...rows])) printLine(io, line);
+      for (const line of tableLines([['PATIENT', 'VITAL', 'LOW', 'HIGH', 'EXTREME', 'SET BY', 'SET AT'], ...rows])) printLine(io, line);
     }
     if (changes.length === 0) return;
     printLine(io, '');
-    const rows = changes.map(({ patient: id, atUs, by: who, before, after }) => [
+    const rows = changes.map(({ patient: id, stream, atUs, by: who, before, after }) => [
       momentText(atUs),
       id,
+      stream,
       who,
       before === null ? 'the default' : limitCells(before).join(' '),
       limitCells(after).join(' '),
     ]);
-    for (const line of tableLines([['CHANGED AT', 'PATIENT', 'BY', 'BEFORE', 'AFTER'], ...rows])) printLine(io, line);
+    for (const line of tableLines([['CHANGED AT', 'PATIENT', 'VITAL', 'BY', 'BEFORE', 'AFTER'], ...rows])) printLine(io, line);
   });
+}
+
+async function changeLimits(client: Client, patient: string, by: string, options: LimitsOptions): Promise<void> {
+  const { vital: stream = CHANGED_UNLESS_TOLD, low, high, extremeDelta } = options;
+  const before = (await client.alarmLimits(patient)).find((one) => one.stream === stream)?.limits;
+  if (before === undefined) throw new CliError('WRONG_ARGUMENT', `the cluster knows no ${stream}: it is of an older release`);
+  const limits: NumericLimits = {
+    low: changed(before.low, low),
+    high: changed(before.high, high),
+    extremeDelta: changed(before.extremeDelta, extremeDelta),
+  };
+  const { label, unit, limits: bounds } = numericFacts(stream);
+  const outside = outOfBounds(limits, bounds);
+  if (outside !== null) throw new CliError('WRONG_ARGUMENT', `${label}: ${outside} ${unit}, or none`);
+  if (limits.low !== null && limits.high !== null && limits.low >= limits.high)
+    throw new CliError('WRONG_ARGUMENT', `low (${limits.low}) must be below high (${limits.high})`);
+  await client.putAlarmLimits(patient, stream, { limits, by });
+}
+
+/** What has to be said of a limit nobody can mean; null = all can be meant. */
+function outOfBounds(limits: NumericLimits, bounds: LimitFacts): string | null {
+  for (const [name, option] of [
+    ['low', '--low'],
+    ['high', '--high'],
+    ['extremeDelta', '--extreme-delta'],
+  ] as const) {
+    const [value, [least, most]] = [limits[name], bounds[name]];
+    if (value !== null && (value < least || value > most)) return `${option} must be from ${least} to ${most}`;
+  }
+  return null;
+}
+
+function usualText(): string {
+  return numericStreams
+    .map((stream) => ({ label: numericFacts(stream).label, ...numericFacts(stream).limits.usual }))
+    .filter(({ low, high }) => low !== null || high !== null)
+    .map(({ label, low, high, extremeDelta }) => {
+      const sides = [low === null ? '' : `low ${low}`, high === null ? '' : `high ${high}`].filter(Boolean);
+      return [`${label} ${sides.join(', ')}`, ...(extremeDelta === null ? [] : [`extreme ${extremeDelta} beyond`])].join(', ');
+    })
+    .join('; ');
 }
 
 function changed(before: number | null, wanted: Limit | undefined): number | null {
@@ -228,7 +281,7 @@ function changed(before: number | null, wanted: Limit | undefined): number | nul
   return wanted === 'none' ? null : wanted;
 }
 
-function limitCells({ low, high, extremeDelta }: LimitsPut['heartRate']): string[] {
+function limitCells({ low, high, extremeDelta }: NumericLimits): string[] {
   return [low, high, extremeDelta].map((limit) => (limit === null ? 'none' : String(limit)));
 }
 
@@ -271,13 +324,15 @@ function unknownPatient(patient: string): CliError {
   return new CliError('WRONG_ARGUMENT', `no patient ${patient} is known; see 'vitalwire patients'`);
 }
 
-/** A number in a range, or `none`, which takes a limit away. */
-function parseLimit(from: number, to: number): (text: string) => Limit {
-  return (text) => {
-    if (text === 'none') return text;
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < from || value > to)
-      throw new InvalidArgumentError(`Give beats per minute from ${from} to ${to}, or none.`);
-    return value;
-  };
+/** A number, or `none`, which takes a limit away; what the vital allows is asked where it is known. */
+function parseLimit(text: string): Limit {
+  if (text === 'none') return text;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Give a number, or none.');
+  return value;
+}
+
+function parseVital(text: string): NumericStream {
+  if (!isNumeric(text)) throw new InvalidArgumentError(`Give one of ${numericStreams.join(', ')}.`);
+  return text;
 }

@@ -16,6 +16,7 @@ test.each([
   expect(line).toContain(`EEG 8 ch, ${eeg}`);
   expect(line).toContain(state);
   expect(line).toContain(`HR ${heartRate}`);
+  expect(line).toContain(`SpO2 ${heartRate.replace('72 /min', '97 %').replace('/min', '%')}`);
 });
 
 test('a backlog that has just come in is as old as it was measured', () => {
@@ -62,7 +63,10 @@ function watchOf(measuredAtUs: number, receivedAtUs: number): EdgeWatch {
         replay: null,
         eeg: { recordingId: '0190a3c0-0000-7000-8000-000000000000', channels: 8, rateHz: 256, open: true, measuredAtUs, receivedAtUs },
         detection: { verdict: 'quiet', probability: 0.01, reason: null, baseline: 'own', channel: 0, measuredAtUs, receivedAtUs },
-        heartRate: { bpm: 72, kind: 'ecg', measuredAtUs, receivedAtUs },
+        numerics: [
+          { stream: 'heart-rate', value: 72, kind: 'ecg', measuredAtUs, receivedAtUs },
+          { stream: 'spo2', value: 97, kind: 'optical', measuredAtUs, receivedAtUs },
+        ],
       },
     ],
     alarms: [],

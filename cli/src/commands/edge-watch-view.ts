@@ -6,9 +6,9 @@ import {
   alarmWord,
   compareAlarms,
   formatAge,
-  freshnessOf,
   isUnacknowledged,
   pastWord,
+  shownNumerics,
   stateWord,
 } from '@vitalwire/vitals';
 
@@ -53,7 +53,7 @@ function alarmLine(alarm: AlarmInfo, nowUs: number): string {
   return parts.join('  ');
 }
 
-function deviceLine({ device, replay, eeg, detection, heartRate }: Device, nowUs: number): string {
+function deviceLine({ device, replay, eeg, detection, numerics }: Device, nowUs: number): string {
   // Times of a device count as they are: where its clock is ahead the arrival bounds the age from below.
   const age = (value: { measuredAtUs: number; receivedAtUs: number }) => ageMs({ ...value, clockOffsetUs: 0 }, nowUs);
   const { state } = stateWord(detection?.verdict ?? null, detection === null ? null : age(detection));
@@ -62,12 +62,10 @@ function deviceLine({ device, replay, eeg, detection, heartRate }: Device, nowUs
     `  ${device}`,
     `EEG ${eeg === null ? '--' : `${eeg.channels} ch, ${eeg.open ? `${formatAge(age(eeg))} old` : 'ended'}`}`,
     `${state.ascii} ${state.word}${probability}${detection?.baseline === 'population' && probability !== '' ? ' (no baseline of its own yet)' : ''}`,
-    `HR ${heartRate === null ? '--' : `${isHidden(age(heartRate)) ? '--' : Math.round(heartRate.bpm)} /min, ${formatAge(age(heartRate))} old`}`,
+    ...shownNumerics({ numerics: numerics.map((one) => ({ ...one, device, at: { ...one, clockOffsetUs: 0 } })) }, nowUs).map(
+      ({ short, value, unit, age: old }) => `${short} ${value} ${unit}, ${formatAge(old)} old`,
+    ),
     ...(replay === null ? [] : ['REPLAY']),
   ];
   return parts.join('  ');
-}
-
-function isHidden(age: ReturnType<typeof ageMs>): boolean {
-  return freshnessOf('heart-rate', age) === 'hidden';
 }

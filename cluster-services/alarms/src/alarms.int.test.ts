@@ -166,7 +166,7 @@ describe('running', () => {
       await storage.putJson('/v1/patients/p1', {});
       await storage.putJson('/v1/devices/hr-8', { kind: 'heart-rate' });
       await storage.putJson('/v1/assignments', { device: 'hr-8', patient: 'p1', fromUs: 0, toUs: null });
-      await storage.putJson('/v1/patients/p1/alarm-limits', { heartRate: { low: 50, high: 90, extremeDelta: 30 }, by: 'dr-1' });
+      await storage.putJson('/v1/patients/p1/alarm-limits/heart-rate', { limits: { low: 50, high: 90, extremeDelta: 30 }, by: 'dr-1' });
       await until(() =>
         world.heard.some(({ alarm }) => alarm.transition === 'limits-changed' && alarm.device === 'hr-8' && alarm.by === 'dr-1'),
       );

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Alarm, AlarmsNow } from '@vitalwire/contract';
+import { type Alarm, type AlarmsNow, numericStreams } from '@vitalwire/contract';
 import { LiveLane, Outbox, Uplink } from '@vitalwire/outbox';
 import {
   type Api,
@@ -39,7 +39,7 @@ export type Alarms = Lifecycle & { addresses(): Record<string, number | string> 
 
 /** The name in this service's certificate: who its alarms are from. */
 const SENDER = 'alarms';
-const STREAMS = ['detection', 'heart-rate', 'eeg', 'recording', 'alarm', 'status'] as const;
+const STREAMS = ['detection', ...numericStreams, 'eeg', 'recording', 'alarm', 'status'] as const;
 const TOPICS = STREAMS.flatMap((stream) => [`vw/1/+/+/+/${stream}`, `vw/1/+/+/+/${stream}/live`]);
 /** Messages waiting to be looked at; beyond it the oldest go, and detections among them are read from storage. */
 const QUEUE_LIMIT = 4_000;
@@ -146,7 +146,7 @@ class AlarmsService implements Alarms {
     this.#conflicts = new ConflictWatch(clock.monotonicMs());
     this.#wards = new Wards({
       clock,
-      limitsOf: (device) => this.#keeper.limitsOf(device),
+      limitsOf: (device, stream) => this.#keeper.limitsOf(device, stream),
       write: (records) => this.#write(records),
     });
     this.#restore = new Restore({

@@ -1,5 +1,14 @@
 import { join } from 'node:path';
-import { AllLimits, DeviceOwners, defaultHeartRateLimits, type HeartRateLimits, Registry } from '@vitalwire/contract';
+import {
+  AllLimits,
+  DeviceOwners,
+  type NumericLimits,
+  type NumericStream,
+  numericFacts,
+  numericStreams,
+  type PatientLimits,
+  Registry,
+} from '@vitalwire/contract';
 import { type Clock, type HttpClient, KeptJson, type Lifecycle, type Log, type Timer } from '@vitalwire/runtime';
 import { z } from 'zod';
 
@@ -22,13 +31,12 @@ const Known = z.object({
   assignments: Registry.shape.assignments,
   devices: Registry.shape.devices.optional(), // absent in a file of an older release
   owners: Registry.shape.owners,
-  limits: AllLimits.shape.limits,
+  limits: z.array(z.preprocess(sinceEveryVital, AllLimits.shape.limits.element)),
 });
 type Known = z.infer<typeof Known>;
 
 /**
- * What of the registry counts here: the heart-rate limits of each device (those of the patient who wears it), and whose each device is. Kept
- * on disk, so that a dead database changes nothing.
+ * What of the registry counts here: the limits of each device (those of the patient who wears it), and whose each device is. Kept on disk, so that a dead database changes nothing.
  */
 export class LimitsKeeper implements Lifecycle {
   readonly owners = new DeviceOwners();
@@ -66,9 +74,10 @@ export class LimitsKeeper implements Lifecycle {
     await this.#file.saved();
   }
 
-  limitsOf(device: string): HeartRateLimits {
+  limitsOf(device: string, stream: NumericStream): NumericLimits {
     const patient = this.#wearer(device);
-    return this.#known.limits.find((one) => one.patient === patient)?.heartRate ?? defaultHeartRateLimits;
+    const own = this.#known.limits.find((one) => one.patient === patient && one.stream === stream);
+    return own?.limits ?? numericFacts(stream).limits.usual;
   }
 
   /** A device is heard of which nothing is known: resolves when an answer is there that was asked for after this call, or storage gives none. */
@@ -126,10 +135,14 @@ export class LimitsKeeper implements Lifecycle {
   }
 
   #tell(): void {
-    for (const { patient, heartRate, changedBy } of this.#known.limits) {
-      if (changedBy === null) continue;
-      for (const device of new Set(this.#known.assignments.map((one) => one.device)))
-        if (this.#wearer(device) === patient) this.#options.onLimits(device, changedBy, describe(heartRate));
+    const changed = this.#known.limits.filter(({ changedBy }) => changedBy !== null);
+    for (const device of new Set(this.#known.assignments.map((one) => one.device))) {
+      const wearer = this.#wearer(device);
+      const own = changed.filter(({ patient }) => patient === wearer);
+      const newest = own.toSorted((a, b) => (a.changedAtUs ?? 0) - (b.changedAtUs ?? 0)).at(-1);
+      if (newest === undefined) continue;
+      const inOrder = numericStreams.flatMap((stream) => own.filter((one) => one.stream === stream));
+      this.#options.onLimits(device, newest.changedBy ?? '', inOrder.map(describe).join('; '));
     }
   }
 
@@ -142,7 +155,14 @@ export class LimitsKeeper implements Lifecycle {
   }
 }
 
-function describe({ low, high, extremeDelta }: HeartRateLimits): string {
+/** A file of a release that knew limits of the heart rate only. */
+function sinceEveryVital(limits: unknown): unknown {
+  if (typeof limits !== 'object' || limits === null || !('heartRate' in limits)) return limits;
+  const { heartRate, ...rest } = limits;
+  return { ...rest, stream: 'heart-rate', limits: heartRate };
+}
+
+function describe({ stream, limits: { low, high, extremeDelta } }: PatientLimits): string {
   const extreme = extremeDelta === null ? 'no extremes' : `extremes ${extremeDelta} beyond`;
-  return `heart rate limits ${low ?? 'none'} to ${high ?? 'none'}, ${extreme}`;
+  return `${numericFacts(stream).label} limits ${low ?? 'none'} to ${high ?? 'none'}, ${extreme}`;
 }

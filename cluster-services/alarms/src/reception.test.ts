@@ -1,7 +1,6 @@
 import {
   type Alarm,
   DeviceOwners,
-  defaultHeartRateLimits,
   derivedId,
   detectionKind,
   type EndReason,
@@ -9,6 +8,7 @@ import {
   formatTopic,
   limits,
   newRecordingId,
+  numericFacts,
 } from '@vitalwire/contract';
 import { deviceStreams, gatewayMessages, VirtualClock } from '@vitalwire/testkit';
 import { AlarmEngine, type AlarmRecord, ConflictWatch, SilenceWatch } from '@vitalwire/vitals';
@@ -22,7 +22,11 @@ const owner = (device: string, gateway: string) => ({ device, gateway, fromUs: n
 function receiving(onUntold = () => Promise.resolve(), told = [owner('eeg-1', 'gateway-1'), owner('eeg-of-2', 'gateway-2')]) {
   const clock = new VirtualClock();
   const written: AlarmRecord[] = [];
-  const wards = new Wards({ clock, limitsOf: () => defaultHeartRateLimits, write: (records) => void written.push(...records) });
+  const wards = new Wards({
+    clock,
+    limitsOf: (_, stream) => numericFacts(stream).limits.usual,
+    write: (records) => void written.push(...records),
+  });
   for (let shard = 0; shard < limits.shards; shard += 1) wards.gain(shard, new AlarmEngine({ sender: 'alarms' }));
   const owners = new DeviceOwners();
   owners.take({ devices: [], owners: told });

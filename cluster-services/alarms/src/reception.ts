@@ -8,6 +8,8 @@ import {
   decodeMessage,
   type EegChunk,
   isClockWrong,
+  isNumeric,
+  isNumericChunk,
   isServiceId,
   limits,
   type Message,
@@ -49,7 +51,7 @@ type Reached = { readonly endUs: number; readonly place: number /* readings of t
 export class Reception {
   readonly #options: ReceptionOptions;
   readonly #heldWindows = new HeldMessages<Detection>();
-  readonly #heldRates = new HeldMessages<NumericChunk>();
+  readonly #heldNumerics = new HeldMessages<NumericChunk>();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -91,12 +93,13 @@ export class Reception {
       conflicts.heard(topic.device, speakerOf(topic, message), clock.monotonicMs());
       return;
     }
+    if (isNumericChunk(message)) {
+      this.#numeric(message, topic);
+      return;
+    }
     switch (message.stream) {
       case 'eeg':
         this.#eeg(message, topic);
-        return;
-      case 'heart-rate':
-        this.#heartRate(message, topic);
         return;
       case 'recording':
         if (message.kind === 'start') this.#start(message);
@@ -138,24 +141,26 @@ export class Reception {
     if (known.isComplete) wards.clock({ device, stream: 'eeg', atUs: endUs, clock: chunk.clock, replay: known.replay });
   }
 
-  #heartRate(chunk: NumericChunk, topic: Topic): void {
+  #numeric(chunk: NumericChunk, topic: Topic): void {
     const { device } = topic;
+    const { stream } = chunk;
     const { clock } = this.#options;
-    const known = this.#learn(chunk.recordingId, { device, stream: 'heart-rate', kind: chunk.kind });
+    const known = this.#learn(chunk.recordingId, { device, stream, kind: chunk.kind });
     // A phone exports what it measured hours ago: history, with neither limits nor silence.
     if (chunk.kind === 'phone') return;
     const endUs = Math.max(...chunk.readings.map(({ atUs }) => atUs));
-    this.#heard(known, chunk.recordingId, 'heart-rate', { endUs, place: chunk.firstSample + chunk.readings.length }, topic);
-    if (!known.isComplete && this.#heldRates.holds(chunk.recordingId, chunk, clock.monotonicMs())) return;
-    for (const one of [...this.#heldRates.release(chunk.recordingId, known.isComplete), chunk]) this.#rates(one, device, known);
+    this.#heard(known, chunk.recordingId, stream, { endUs, place: chunk.firstSample + chunk.readings.length }, topic);
+    if (!known.isComplete && this.#heldNumerics.holds(chunk.recordingId, chunk, clock.monotonicMs())) return;
+    for (const one of [...this.#heldNumerics.release(chunk.recordingId, known.isComplete), chunk]) this.#judge(one, device, known);
   }
 
-  #rates(chunk: NumericChunk, device: string, known: KnownRecording): void {
+  #judge(chunk: NumericChunk, device: string, known: KnownRecording): void {
     const { wards } = this.#options;
     // Joined on the way, and storage says nothing: it may be a replay, whose clock nobody judges.
     const judged: ClockState = known.isComplete ? chunk.clock : { ...chunk.clock, source: 'replay' };
-    for (const { atUs, value: bpm } of chunk.readings)
-      wards.heartRate(device, { atUs, bpm, replay: known.replay, take: takeOf(known), clock: judged });
+    const { stream } = chunk;
+    for (const { atUs, value } of chunk.readings)
+      wards.numeric(device, { stream, atUs, value, replay: known.replay, take: takeOf(known), clock: judged });
   }
 
   #heard(
@@ -172,7 +177,7 @@ export class Reception {
 
   #start({ subject, device, of, rate, replay, captureId, channels }: RecordingStart): void {
     const labels = channels.map(({ label }) => label);
-    const stream = of === 'eeg' || of === 'heart-rate' ? of : null;
+    const stream = of === 'eeg' || isNumeric(of) ? of : null;
     this.#options.recordings.learn(subject, { device, stream, rate, replay, captureId, labels, isComplete: true });
   }
 

@@ -1,10 +1,18 @@
-import { type AlarmInfo, type AlarmPause, type ClockState, type HeartRateLimits, type ReplayMark, shardOf } from '@vitalwire/contract';
+import {
+  type AlarmInfo,
+  type AlarmPause,
+  type ClockState,
+  type NumericLimits,
+  type NumericStream,
+  type ReplayMark,
+  shardOf,
+} from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import type { AlarmEngine, AlarmRecord, Asked, DetectionInput, Measured, RecordingEnding, Spoken } from '@vitalwire/vitals';
 
 export type WardsOptions = {
   readonly clock: Clock;
-  readonly limitsOf: (device: string) => HeartRateLimits;
+  readonly limitsOf: (device: string, stream: NumericStream) => NumericLimits;
   /** What an engine decided, to be written at once. */
   readonly write: (records: readonly AlarmRecord[]) => void;
 };
@@ -34,18 +42,19 @@ export class Wards {
     this.#write(this.of(input.device)?.detection(input, this.#nowUs));
   }
 
-  heartRate(
+  numeric(
     device: string,
     reading: {
+      readonly stream: NumericStream;
       readonly atUs: number;
-      readonly bpm: number;
+      readonly value: number;
       readonly replay: ReplayMark | null;
       readonly take: string;
       readonly clock: ClockState;
     },
   ): void {
-    const limits = this.#options.limitsOf(device);
-    this.#write(this.of(device)?.heartRate({ ...reading, device, limits }, this.#nowUs));
+    const limits = this.#options.limitsOf(device, reading.stream);
+    this.#write(this.of(device)?.numeric({ ...reading, device, limits }, this.#nowUs));
   }
 
   /** Something was measured then, by that clock. */

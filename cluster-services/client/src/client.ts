@@ -19,9 +19,11 @@ import {
   type LatestQuery,
   Ledger,
   type LedgerQuery,
+  LimitsOfPatient,
   type LimitsPut,
   Montage,
-  PatientLimits,
+  type NumericStream,
+  type PatientLimits,
   type PatientPut,
   Patients,
   Quarantine,
@@ -225,12 +227,13 @@ export class Client {
     await this.#http.postJson(`/v1/devices/${encodeURIComponent(device)}/alarm-pause`, { seconds, by });
   }
 
-  alarmLimits(patient: string): Promise<PatientLimits> {
-    return this.#get(`/v1/patients/${encodeURIComponent(patient)}/alarm-limits`, PatientLimits);
+  /** The limits of one patient, of every vital in the order of their table. */
+  async alarmLimits(patient: string): Promise<readonly PatientLimits[]> {
+    return (await this.#get(`/v1/patients/${encodeURIComponent(patient)}/alarm-limits`, LimitsOfPatient)).limits;
   }
 
-  async putAlarmLimits(patient: string, limits: LimitsPut): Promise<void> {
-    await this.#http.putJson(`/v1/patients/${encodeURIComponent(patient)}/alarm-limits`, limits);
+  async putAlarmLimits(patient: string, stream: NumericStream, put: LimitsPut): Promise<void> {
+    await this.#http.putJson(`/v1/patients/${encodeURIComponent(patient)}/alarm-limits/${stream}`, put);
   }
 
   /** Every patient whose limits somebody set, and every change with the old and the new value. */

@@ -243,7 +243,7 @@ function bodiesFor(name: Name, method: string, route: string): object[] {
     'put /v1/patients/{id}': [{ label: 'One' }],
     'put /v1/devices/{id}': [{ kind: 'eeg' }],
     'put /v1/assignments': [{ device: 'eeg-1', patient: PATIENT, fromUs: 0, toUs: null }],
-    'put /v1/patients/{id}/alarm-limits': [{ heartRate: { low: 50, high: 120, extremeDelta: 20 }, by: NURSE }],
+    'put /v1/patients/{id}/alarm-limits/{stream}': [{ limits: { low: 85, high: null, extremeDelta: 5 }, by: NURSE }],
     'post /v1/devices/{id}/moves': [{ gateway: 'gateway-1', by: NURSE }],
     'post /v1/generation': [{ reason: 'a test' }],
     'post /v1/leases/{kind}': [{ worker: 'nobody', want: 0, ttlS: 2 }],

@@ -76,7 +76,7 @@ async function fill(bed: Bed): Promise<Beds> {
     everyMs: 100,
     what: 'the replayed patient is on the screens',
   });
-  await client.putAlarmLimits(replayed.key, { heartRate: { low: null, high: 40, extremeDelta: null }, by: NURSE });
+  await client.putAlarmLimits(replayed.key, 'heart-rate', { limits: { low: null, high: 40, extremeDelta: null }, by: NURSE });
   const beds = { replayed: replayed.key, silent: 'silent' };
   await untilPatient(bed, beds.replayed, 'its own amplitudes are known', ({ detection }) => detection?.baseline === 'own');
   const alarmed = await untilPatient(bed, beds.replayed, 'its heart alarms', ({ alarms }) => hasAlarm(alarms, 'heart-rate-high'));

@@ -1,5 +1,14 @@
 import { createFrontDoor, type FrontDoor } from '@vitalwire/broker';
-import { type AlarmLine, type AllLimits, defaultHeartRateLimits, LimitsPut, type PatientLimits, type Registry } from '@vitalwire/contract';
+import {
+  type AlarmLine,
+  type AllLimits,
+  LimitsPut,
+  type NumericStream,
+  numericFacts,
+  numericStreams,
+  type PatientLimits,
+  type Registry,
+} from '@vitalwire/contract';
 import { type Api, createApi, createLog, fixedToken, listen, Probes, systemClock } from '@vitalwire/runtime';
 import { createWeb, type Web, WebConfig } from '@vitalwire/web';
 import { freePort } from './free-port.ts';
@@ -40,7 +49,7 @@ export class ScreenWorld {
   /** What the stand-in for storage answers for the alarm log, and what it was asked. */
   alarmLog: AlarmLine[] = [];
   readonly alarmLogQueries: Record<string, string>[] = [];
-  readonly #limits = new Map<string, PatientLimits>();
+  readonly #limits = new Map<string, PatientLimits>(); // by patient and vital
   readonly #limitChanges: AllLimits['changes'] = [];
   readonly pki: TestPki;
   readonly dir: string;
@@ -211,14 +220,26 @@ export class ScreenWorld {
     api.get('/v1/alarm-limits', () => ({ limits: [...this.#limits.values()], changes: this.#limitChanges }));
     api.get('/v1/patients/:id/alarm-limits', (request) => {
       const { id } = request.params as { id: string };
-      return this.#limits.get(id) ?? { patient: id, heartRate: defaultHeartRateLimits, changedAtUs: null, changedBy: null };
+      return {
+        limits: numericStreams.map(
+          (stream) =>
+            this.#limits.get(`${id} ${stream}`) ?? {
+              patient: id,
+              stream,
+              limits: numericFacts(stream).limits.usual,
+              changedAtUs: null,
+              changedBy: null,
+            },
+        ),
+      };
     });
-    api.put('/v1/patients/:id/alarm-limits', (request) => {
-      const { id } = request.params as { id: string };
-      const { heartRate, by } = LimitsPut.parse(request.body);
+    api.put('/v1/patients/:id/alarm-limits/:stream', (request) => {
+      const { id, stream } = request.params as { id: string; stream: NumericStream };
+      const { limits, by } = LimitsPut.parse(request.body);
       const atUs = systemClock.nowUs();
-      this.#limitChanges.unshift({ patient: id, atUs, by, before: this.#limits.get(id)?.heartRate ?? null, after: heartRate });
-      this.#limits.set(id, { patient: id, heartRate, changedAtUs: atUs, changedBy: by });
+      const before = this.#limits.get(`${id} ${stream}`)?.limits ?? null;
+      this.#limitChanges.unshift({ patient: id, stream, atUs, by, before, after: limits });
+      this.#limits.set(`${id} ${stream}`, { patient: id, stream, limits, changedAtUs: atUs, changedBy: by });
       return {};
     });
     api.get('/v1/recordings/:id/chunks', (_request, reply) =>

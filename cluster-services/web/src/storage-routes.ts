@@ -20,8 +20,10 @@ import {
   LatestQuery,
   Ledger,
   LedgerQuery,
+  LimitsOfPatient,
   LimitsPut,
   messagesMediaType,
+  numericStreams,
   Patient,
   PatientLimits,
   PatientPut,
@@ -43,6 +45,7 @@ import type { ServiceLink } from './service-link.ts';
 
 const NoQuery = z.strictObject({});
 const OfId = z.object({ id: z.string().refine(isId, 'expected an id') });
+const OfVital = z.object({ ...OfId.shape, stream: z.enum(numericStreams, { error: `expected one of ${numericStreams.join(', ')}` }) });
 const OfRecording = z.object({ id: z.string().refine(isUuid, 'expected a recording id') });
 
 type Read = { readonly path: string; readonly query: z.ZodType; readonly params?: z.ZodType; readonly answer: z.ZodType | null };
@@ -67,7 +70,8 @@ const reads: readonly Read[] = [
   { path: '/v1/quarantine', query: NoQuery, answer: Quarantine },
   { path: '/v1/alarm-log', query: AlarmLogQuery, answer: AlarmLog },
   { path: '/v1/alarm-limits', query: NoQuery, answer: AllLimits },
-  { path: '/v1/patients/:id/alarm-limits', query: NoQuery, params: OfId, answer: PatientLimits },
+  { path: '/v1/patients/:id/alarm-limits', query: NoQuery, params: OfId, answer: LimitsOfPatient },
+  { path: '/v1/patients/:id/alarm-limits/:stream', query: NoQuery, params: OfVital, answer: PatientLimits },
   { path: '/v1/stats', query: NoQuery, answer: Stats },
 ];
 
@@ -75,7 +79,7 @@ const writes: readonly Write[] = [
   { path: '/v1/patients/:id', body: PatientPut, params: OfId, answer: Patient },
   { path: '/v1/devices/:id', body: DevicePut, params: OfId, answer: Device },
   { path: '/v1/assignments', body: AssignmentPut, answer: Assignment },
-  { path: '/v1/patients/:id/alarm-limits', body: LimitsPut, params: OfId, answer: PatientLimits },
+  { path: '/v1/patients/:id/alarm-limits/:stream', body: LimitsPut, params: OfVital, answer: PatientLimits },
 ];
 
 const acts: readonly Write[] = [{ path: '/v1/devices/:id/moves', body: DeviceMove, params: OfId, answer: DeviceMoves }];

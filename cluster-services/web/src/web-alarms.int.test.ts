@@ -145,15 +145,15 @@ test('limits of alarms and the log are storage’s: passed on, checked, and noth
   world.addPatient('p1', 'Bed 1', ['hr-1']);
   await world.ready();
   const client = await connected();
-  await expect(client.alarmLimits('p1')).resolves.toMatchObject({ patient: 'p1', heartRate: { low: 50, high: 120 }, changedBy: null });
-  await client.putAlarmLimits('p1', { heartRate: { low: 45, high: null, extremeDelta: 20 }, by: 'doctor-2' });
+  expect((await client.alarmLimits('p1'))[0]).toMatchObject({ patient: 'p1', limits: { low: 50, high: 120 }, changedBy: null });
+  await client.putAlarmLimits('p1', 'heart-rate', { limits: { low: 45, high: null, extremeDelta: 20 }, by: 'doctor-2' });
   await expect(client.allAlarmLimits()).resolves.toMatchObject({
-    limits: [{ patient: 'p1', changedBy: 'doctor-2' }],
+    limits: [{ patient: 'p1', stream: 'heart-rate', changedBy: 'doctor-2' }],
     changes: [{ by: 'doctor-2', before: null, after: { low: 45, high: null } }],
   });
-  await expect(client.putAlarmLimits('p1', { heartRate: { low: 130, high: 120, extremeDelta: 20 }, by: 'doctor-2' })).rejects.toMatchObject(
-    { status: 400 },
-  );
+  await expect(
+    client.putAlarmLimits('p1', 'spo2', { limits: { low: 130, high: 120, extremeDelta: 20 }, by: 'doctor-2' }),
+  ).rejects.toMatchObject({ status: 400 });
   await client.alarmLog({ patient: 'p1', limit: 5 });
   expect(world.alarmLogQueries.at(-1)).toEqual({ patient: 'p1', limit: '5' });
   await expect(client.alarmLog({ limit: 0 })).rejects.toMatchObject({ status: 400 });

@@ -295,9 +295,10 @@ test('the description of the API has every path of alarms', async () => {
     'get /v1/alarm-log',
     'get /v1/alarms',
     'get /v1/patients/{id}/alarm-limits',
+    'get /v1/patients/{id}/alarm-limits/{stream}',
     'post /v1/alarms/{id}/acknowledge',
     'post /v1/devices/{id}/alarm-pause',
-    'put /v1/patients/{id}/alarm-limits',
+    'put /v1/patients/{id}/alarm-limits/{stream}',
   ]);
   expect(JSON.stringify(paths['/v1/devices/{id}/alarm-pause'])).toContain('"maximum":120');
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename } from 'node:fs/promises';
-import { type Alarm, type ClockState, derivedId, isUuid, newRecordingId } from '@vitalwire/contract';
+import { type Alarm, type ClockState, derivedId, isUuid, newRecordingId, numericConditionOf } from '@vitalwire/contract';
 import { type Clock, type Log, readKept, writeKept } from '@vitalwire/runtime';
 import { type AlarmRecord, recordOf } from '@vitalwire/vitals';
 
@@ -127,9 +127,9 @@ function textOf(lines: readonly Line[]): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
-/** Heart-rate limits are set for patients, and only the cluster knows whose device it is: what the default limits say stays here. */
+/** Limits are set for patients, and only the cluster knows whose device it is: what the usual limits say stays here. */
 function isLocal({ condition }: AlarmRecord): boolean {
-  return condition?.startsWith('heart-rate') === true;
+  return condition !== null && numericConditionOf(condition) !== null;
 }
 
 /** A last line that was cut by a power failure had not been answered to anybody. */

@@ -13,9 +13,9 @@ function watch(replay: { speed: number; source: string } | null = null) {
   device.take([{ kind: 'start', start: { ...start, captureId: 'c', captureFirstSample: 0, replay } }], nowUs);
   const take = (atNowUs: number, ...bpms: [atUs: number, bpm: number][]): number | undefined => {
     const readings = bpms.map(([atUs, bpm]) => ({ atUs, value: bpm, least: null, most: null }));
-    const reading: Reading = { kind: 'heart-rate', recordingId: 'r', of: 'ecg', readings };
+    const reading: Reading = { kind: 'numeric', recordingId: 'r', stream: 'heart-rate', of: 'ecg', readings };
     device.take([reading], atNowUs);
-    return device.view().devices[0]?.heartRate?.bpm;
+    return device.view().devices[0]?.numerics[0]?.value;
   };
   return take;
 }

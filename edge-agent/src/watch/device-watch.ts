@@ -1,4 +1,4 @@
-import { defaultHeartRateLimits, type EdgeWatch, isClockWrong, type Rate } from '@vitalwire/contract';
+import { type EdgeWatch, isClockWrong, type NumericStream, numericFacts, numericStreams, type Rate } from '@vitalwire/contract';
 import { RecentMap } from '@vitalwire/runtime';
 import type { AlarmEngine, AlarmRecord, DetectionInput } from '@vitalwire/vitals';
 import type { KeptBaselines } from './kept-baselines.ts';
@@ -68,7 +68,7 @@ export class DeviceWatch {
       if (reading.kind === 'start') this.#start(reading.start, nowUs);
       else if (reading.kind === 'end') records.push(...this.#end(reading, nowUs));
       else if (reading.kind === 'eeg') judged.push(...this.#push(reading, nowUs));
-      else records.push(...this.#heartRate(reading, nowUs));
+      else records.push(...this.#numeric(reading, nowUs));
     }
     const scores = this.#detector.score(judged.flatMap(({ prepared }) => prepared));
     let next = 0;
@@ -180,31 +180,36 @@ export class DeviceWatch {
     return this.#engine.detection(input, nowUs);
   }
 
-  #heartRate({ recordingId, of, readings }: Extract<Reading, { kind: 'heart-rate' }>, nowUs: number): AlarmRecord[] {
+  #numeric({ recordingId, stream, of, readings }: Extract<Reading, { kind: 'numeric' }>, nowUs: number): AlarmRecord[] {
     const device = this.#devices.get(this.#recordings.get(recordingId) ?? '');
     if (device === undefined) return [];
-    for (const { atUs, value: bpm } of readings) {
-      const shown = device.seen.heartRate;
+    for (const { atUs, value } of readings) {
+      const shown = device.seen.numerics.find((one) => one.stream === stream);
       // The newest by its measurement: neither a backfill of yesterday nor a reading of the future is what holds now.
-      const isNewer = shown === null || Math.min(atUs, nowUs) >= Math.min(shown.measuredAtUs, shown.receivedAtUs);
+      const isNewer = shown === undefined || Math.min(atUs, nowUs) >= Math.min(shown.measuredAtUs, shown.receivedAtUs);
       if (!isNewer || (device.seen.replay === null && isClockWrong(atUs, null, nowUs))) continue;
-      device.seen = { ...device.seen, heartRate: { bpm, kind: of, measuredAtUs: atUs, receivedAtUs: nowUs } };
+      const others = device.seen.numerics.filter((one) => one.stream !== stream);
+      const numerics = [...others, { stream, value, kind: of, measuredAtUs: atUs, receivedAtUs: nowUs }];
+      device.seen = { ...device.seen, numerics: numerics.sort((a, b) => placeOf(a.stream) - placeOf(b.stream)) };
     }
     if (of === 'phone') return []; // history, sent hours later
-    const { replay } = device.seen;
-    return readings.flatMap(({ atUs, value: bpm }) => [
-      ...this.#engine.heartRate({ device: device.seen.device, atUs, bpm, limits: defaultHeartRateLimits, replay }, nowUs),
-    ]);
+    const { device: id, replay } = device.seen;
+    const limits = numericFacts(stream).limits.usual;
+    return readings.flatMap(({ atUs, value }) => [...this.#engine.numeric({ device: id, stream, atUs, value, limits, replay }, nowUs)]);
   }
 
   #deviceOf(id: string): Device {
     const device = this.#devices.get(id) ?? {
       eeg: null,
-      seen: { device: id, replay: null, eeg: null, detection: null, heartRate: null },
+      seen: { device: id, replay: null, eeg: null, detection: null, numerics: [] },
     };
     this.#devices.renew(id, device);
     return device;
   }
+}
+
+function placeOf(stream: NumericStream): number {
+  return numericStreams.indexOf(stream);
 }
 
 /** Of a replay: which one. '' = the device itself. */

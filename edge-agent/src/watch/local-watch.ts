@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Alarm, ClockState, EdgeWatch } from '@vitalwire/contract';
+import { type Alarm, type ClockState, type EdgeWatch, isNumericChunk } from '@vitalwire/contract';
 import type { AppendStep, Outbox } from '@vitalwire/outbox';
 import {
   AskedWorker,
@@ -248,8 +248,10 @@ function readingOf(step: AppendStep): Reading[] {
   }
   if (step.step !== 'chunk') return [];
   const { chunk } = step;
-  if (chunk.stream === 'heart-rate')
-    return [{ kind: 'heart-rate', recordingId: chunk.recordingId, of: chunk.kind, readings: chunk.readings }];
+  if (isNumericChunk(chunk)) {
+    const { recordingId, stream, kind, readings } = chunk;
+    return [{ kind: 'numeric', recordingId, stream, of: kind, readings }];
+  }
   if (chunk.stream !== 'eeg') return [];
   const { recordingId, firstSample, samplesPerChannel, samples, measuredAtUs } = chunk;
   return [{ kind: 'eeg', recordingId, firstSample, samplesPerChannel, samples, measuredAtUs }];

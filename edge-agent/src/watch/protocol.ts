@@ -15,8 +15,9 @@ export type Reading =
       readonly measuredAtUs: number;
     }
   | {
-      readonly kind: 'heart-rate';
+      readonly kind: 'numeric';
       readonly recordingId: string;
+      readonly stream: NumericChunk['stream'];
       readonly of: NumericChunk['kind'];
       readonly readings: NumericChunk['readings'];
     };

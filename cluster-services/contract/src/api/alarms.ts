@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { alarmConditions, alarmPriorities, alarmStates, alarmTransitions, episodeEnds } from '../messages.ts';
+import { type NumericLimits, type NumericStream, numericFacts, numericStreams } from '../numerics.ts';
 import { Count, Id, Micros, QueryMicros, queryLimit, Uuid, wireText } from './fields.ts';
 
 // What the alarms service answers, and `web` passes on. Vocabulary inspired by IEC 60601-1-8; no compliance is claimed.
@@ -70,32 +71,49 @@ export type PausePost = z.infer<typeof PausePost>;
 export const PauseAnswer = z.object({ pause: AlarmPause.nullable() }); // what holds after it; null = none
 export type PauseAnswer = z.infer<typeof PauseAnswer>;
 
-/** Limits in beats per minute; null takes that limit away. An extreme is `extremeDelta` beyond its limit. */
-export const HeartRateLimits = z
-  .strictObject({
-    low: z.number().min(15).max(200).nullable(),
-    high: z.number().min(40).max(300).nullable(),
-    extremeDelta: z.number().min(5).max(100).nullable(),
-  })
-  .refine(({ low, high }) => low === null || high === null || low < high, { error: 'low must be below high' });
-export type HeartRateLimits = z.infer<typeof HeartRateLimits>;
-/** For adults; the notes of each patient win. Source: common monitor defaults, not verified: a site must set its own. */
-export const defaultHeartRateLimits: HeartRateLimits = { low: 50, high: 120, extremeDelta: 20 };
+/** Alarm limits in the unit of their vital; null takes that limit away. An extreme is `extremeDelta` beyond its limit. */
+const Limits = limitsWithin(z.number(), z.number(), z.number());
 
-/** PUT /v1/patients/:id/alarm-limits; GET answers `PatientLimits`. */
-export const LimitsPut = z.strictObject({ heartRate: HeartRateLimits, by: By });
+/** The limits that somebody can mean for this vital. */
+export function NumericLimitsOf(stream: NumericStream): z.ZodType<NumericLimits> {
+  const { limits: bounds } = numericFacts(stream);
+  const within = ([least, most]: readonly [number, number]) => z.number().min(least).max(most);
+  return limitsWithin(within(bounds.low), within(bounds.high), within(bounds.extremeDelta));
+}
+
+function limitsWithin(low: z.ZodNumber, high: z.ZodNumber, extremeDelta: z.ZodNumber) {
+  return z
+    .strictObject({ low: low.nullable(), high: high.nullable(), extremeDelta: extremeDelta.nullable() })
+    .refine((limits) => limits.low === null || limits.high === null || limits.low < limits.high, { error: 'low must be below high' });
+}
+
+/** PUT /v1/patients/:id/alarm-limits/:stream; GET answers `PatientLimits`. */
+export const LimitsPut = z.strictObject({ limits: Limits, by: By });
 export type LimitsPut = z.infer<typeof LimitsPut>;
 export const PatientLimits = z.object({
   patient: Id,
-  heartRate: HeartRateLimits,
-  changedAtUs: Micros.nullable(), // null: the default, nobody changed it
+  stream: z.enum(numericStreams),
+  limits: Limits,
+  changedAtUs: Micros.nullable(), // null: the usual ones, nobody changed them
   changedBy: z.string().nullable(),
 });
 export type PatientLimits = z.infer<typeof PatientLimits>;
-/** GET /v1/alarm-limits: every patient whose limits somebody set, and the history of changes (newest first) with old and new value. */
+/** GET /v1/patients/:id/alarm-limits: those of every vital, in the order of their table. */
+export const LimitsOfPatient = z.object({ limits: z.array(PatientLimits) });
+export type LimitsOfPatient = z.infer<typeof LimitsOfPatient>;
+/** GET /v1/alarm-limits: all that somebody set, and the history of changes (newest first) with old and new value. */
 export const AllLimits = z.object({
   limits: z.array(PatientLimits),
-  changes: z.array(z.object({ patient: Id, atUs: Micros, by: z.string(), before: HeartRateLimits.nullable(), after: HeartRateLimits })),
+  changes: z.array(
+    z.object({
+      patient: Id,
+      stream: z.enum(numericStreams),
+      atUs: Micros,
+      by: z.string(),
+      before: Limits.nullable(),
+      after: Limits,
+    }),
+  ),
 });
 export type AllLimits = z.infer<typeof AllLimits>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { baselines, verdicts } from '../messages.ts';
-import { numericKinds } from '../numerics.ts';
+import { numericKinds, numericStreams } from '../numerics.ts';
 import { AlarmInfo, AlarmPause } from './alarms.ts';
 import { Count, Id, Micros, Uuid } from './fields.ts';
 
@@ -42,7 +42,15 @@ export const EdgeWatch = z.object({
           receivedAtUs: Micros,
         })
         .nullable(),
-      heartRate: z.object({ bpm: z.number(), kind: z.enum(numericKinds), measuredAtUs: z.number(), receivedAtUs: Micros }).nullable(),
+      numerics: z.array(
+        z.object({
+          stream: z.enum(numericStreams),
+          value: z.number(), // in the unit of the vital
+          kind: z.enum(numericKinds),
+          measuredAtUs: z.number(),
+          receivedAtUs: Micros,
+        }),
+      ), // the newest of each vital, in the order of their table
     }),
   ),
   alarms: z.array(AlarmInfo),

@@ -42,6 +42,13 @@ export const refusals = {
     ),
   badMove: (id: string, why: string) =>
     new ApiError(422, 'BAD_MOVE', `device ${id} cannot be moved: ${why}`, 'GET /v1/registry tells whose it is and since when'),
+  badLimits: (vital: string, issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]) =>
+    new ApiError(
+      400,
+      'INVALID_REQUEST',
+      `these are no limits of the ${vital}: ${issues.map(({ path, message }) => [...path.map(String), message].join(': ')).join('; ')}`,
+      'GET /v1/patients/:id/alarm-limits shows what holds now',
+    ),
   registryFull: (what: string, most: number) =>
     new ApiError(
       409,

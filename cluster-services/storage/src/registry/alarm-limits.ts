@@ -1,4 +1,13 @@
-import { type AllLimits, defaultHeartRateLimits, type HeartRateLimits, type LimitsPut, type PatientLimits } from '@vitalwire/contract';
+import {
+  type AllLimits,
+  type LimitsOfPatient,
+  type NumericLimits,
+  NumericLimitsOf,
+  type NumericStream,
+  numericFacts,
+  numericStreams,
+  type PatientLimits,
+} from '@vitalwire/contract';
 import type { Kysely } from 'kysely';
 import { refusals } from '../queries/errors.ts';
 import type { RegistryTables } from '../schema/tables.ts';
@@ -8,15 +17,24 @@ import { assertThere, changeRegistry, registryLimits } from './registry.ts';
 const CHANGES_SHOWN = 1_000;
 
 type Change = RegistryTables['limit_change'];
+/** Whose limits, and of what. */
+type Of = { readonly patient: string; readonly stream: NumericStream };
 
-/** The limits of one patient; the default for whom nobody has changed them. */
-export async function limitsOf(db: Kysely<RegistryTables>, patient: string): Promise<PatientLimits> {
-  await assertThere(db, 'patient', patient);
-  const newest = await newestChange(db, patient);
-  return newest === undefined ? { patient, heartRate: defaultHeartRateLimits, changedAtUs: null, changedBy: null } : patientLimits(newest);
+/** The limits of one patient and vital; the usual ones where nobody has changed them. */
+export async function limitsOf(db: Kysely<RegistryTables>, of: Of): Promise<PatientLimits> {
+  await assertThere(db, 'patient', of.patient);
+  return patientLimits(of, await newestChange(db, of));
 }
 
-/** Every patient whose limits were changed, and what was changed, newest first. */
+/** The limits of one patient, of every vital. */
+export async function limitsOfPatient(db: Kysely<RegistryTables>, patient: string): Promise<LimitsOfPatient> {
+  await assertThere(db, 'patient', patient);
+  const limits = [];
+  for (const stream of numericStreams) limits.push(patientLimits({ patient, stream }, await newestChange(db, { patient, stream })));
+  return { limits };
+}
+
+/** All limits that were changed, and what was changed, newest first. */
 export async function allLimits(db: Kysely<RegistryTables>): Promise<AllLimits> {
   const newest = await db
     .selectFrom('limit_change as one')
@@ -28,71 +46,77 @@ export async function allLimits(db: Kysely<RegistryTables>): Promise<AllLimits> 
         eb
           .selectFrom('limit_change as other')
           .select((max) => max.fn.max('other.change').as('newest'))
-          .whereRef('other.patient', '=', 'one.patient'),
+          .whereRef('other.patient', '=', 'one.patient')
+          .whereRef('other.stream', '=', 'one.stream'),
       ),
     )
-    .orderBy('patient')
     .execute();
   const recent = await db
     .selectFrom('limit_change')
     .selectAll()
     .orderBy('at_us', 'desc')
     .orderBy('patient')
+    .orderBy('stream')
     .orderBy('change', 'desc')
     .limit(CHANGES_SHOWN)
     .execute();
   const changes = [];
   for (const change of recent) {
-    const before = change.change === 0 ? undefined : await changeAt(db, change.patient, change.change - 1);
-    changes.push({
-      patient: change.patient,
-      atUs: change.at_us,
-      by: change.by_id,
-      before: before === undefined ? null : heartRateOf(before),
-      after: heartRateOf(change),
-    });
+    const { patient, stream } = change;
+    const before = change.change === 0 ? undefined : await changeAt(db, { patient, stream }, change.change - 1);
+    const [was, is] = [before === undefined ? null : limitsIn(before), limitsIn(change)];
+    changes.push({ patient, stream, atUs: change.at_us, by: change.by_id, before: was, after: is });
   }
-  return { limits: newest.map(patientLimits), changes };
+  const limits = newest.map((change) => patientLimits(change, change));
+  const place = ({ stream }: PatientLimits): number => numericStreams.indexOf(stream);
+  limits.sort((a, b) => (a.patient === b.patient ? place(a) - place(b) : a.patient < b.patient ? -1 : 1));
+  return { limits, changes };
 }
 
-/** Sets a patient's limits; the old ones stay in the history. The same limits again change nothing. */
-export async function putLimits(db: Kysely<RegistryTables>, patient: string, put: LimitsPut, nowUs: number): Promise<PatientLimits> {
+/** Sets a patient's limits of a vital; the old ones stay in the history. The same limits again change nothing. */
+export async function putLimits(
+  db: Kysely<RegistryTables>,
+  of: Of,
+  put: { readonly limits: NumericLimits; readonly by: string },
+  nowUs: number,
+): Promise<PatientLimits> {
+  const meant = NumericLimitsOf(of.stream).safeParse(put.limits);
+  if (!meant.success) throw refusals.badLimits(numericFacts(of.stream).label, meant.error.issues);
   return changeRegistry(db, async (trx) => {
-    await assertThere(trx, 'patient', patient);
-    const before = await newestChange(trx, patient);
-    if (before !== undefined && isSame(heartRateOf(before), put.heartRate)) return { answer: patientLimits(before), changed: false };
+    await assertThere(trx, 'patient', of.patient);
+    const before = await newestChange(trx, of);
+    if (before !== undefined && isSame(limitsIn(before), put.limits)) return { answer: patientLimits(of, before), changed: false };
     if (before !== undefined && before.change + 1 >= registryLimits.limitChanges)
       throw refusals.registryFull("changes of one patient's limits", registryLimits.limitChanges);
-    const after: Change = {
-      patient,
-      change: before === undefined ? 0 : before.change + 1,
-      low: put.heartRate.low,
-      high: put.heartRate.high,
-      extreme_delta: put.heartRate.extremeDelta,
-      by_id: put.by,
-      at_us: nowUs,
-    };
+    const { low, high, extremeDelta } = put.limits;
+    const change = before === undefined ? 0 : before.change + 1;
+    const after: Change = { ...of, change, low, high, extreme_delta: extremeDelta, by_id: put.by, at_us: nowUs };
     await trx.insertInto('limit_change').values(after).execute();
-    return { answer: patientLimits(after), changed: true };
+    return { answer: patientLimits(of, after), changed: true };
   });
 }
 
-function newestChange(db: Kysely<RegistryTables>, patient: string): Promise<Change | undefined> {
-  return db.selectFrom('limit_change').selectAll().where('patient', '=', patient).orderBy('change', 'desc').limit(1).executeTakeFirst();
+function changesOf(db: Kysely<RegistryTables>, { patient, stream }: Of) {
+  return db.selectFrom('limit_change').selectAll().where('patient', '=', patient).where('stream', '=', stream);
 }
 
-function changeAt(db: Kysely<RegistryTables>, patient: string, change: number): Promise<Change | undefined> {
-  return db.selectFrom('limit_change').selectAll().where('patient', '=', patient).where('change', '=', change).executeTakeFirst();
+function newestChange(db: Kysely<RegistryTables>, of: Of): Promise<Change | undefined> {
+  return changesOf(db, of).orderBy('change', 'desc').limit(1).executeTakeFirst();
 }
 
-function patientLimits(change: Change): PatientLimits {
-  return { patient: change.patient, heartRate: heartRateOf(change), changedAtUs: change.at_us, changedBy: change.by_id };
+function changeAt(db: Kysely<RegistryTables>, of: Of, change: number): Promise<Change | undefined> {
+  return changesOf(db, of).where('change', '=', change).executeTakeFirst();
 }
 
-function heartRateOf({ low, high, extreme_delta }: Change): HeartRateLimits {
+function patientLimits({ patient, stream }: Of, change: Change | undefined): PatientLimits {
+  if (change === undefined) return { patient, stream, limits: numericFacts(stream).limits.usual, changedAtUs: null, changedBy: null };
+  return { patient, stream, limits: limitsIn(change), changedAtUs: change.at_us, changedBy: change.by_id };
+}
+
+function limitsIn({ low, high, extreme_delta }: Change): NumericLimits {
   return { low, high, extremeDelta: extreme_delta };
 }
 
-function isSame(a: HeartRateLimits, b: HeartRateLimits): boolean {
+function isSame(a: NumericLimits, b: NumericLimits): boolean {
   return a.low === b.low && a.high === b.high && a.extremeDelta === b.extremeDelta;
 }

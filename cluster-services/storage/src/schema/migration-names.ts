@@ -4,7 +4,12 @@
  */
 export const readingsMigrationNames = ['0001-readings'] as const;
 
-export const registryMigrationNames = ['0001-registry', '0002-alarm-limits-and-leases', '0003-device-owners'] as const;
+export const registryMigrationNames = [
+  '0001-registry',
+  '0002-alarm-limits-and-leases',
+  '0003-device-owners',
+  '0004-limits-of-every-vital',
+] as const;
 
 export const readingsMigrationTable = 'readings_migration';
 export const registryMigrationTable = 'registry_migration';

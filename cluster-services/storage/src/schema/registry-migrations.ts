@@ -27,6 +27,13 @@ export function registryMigrations(env: MigrationEnv): Record<string, Migration>
           WHERE gateway IS NOT NULL AND NOT EXISTS (SELECT 1 FROM device_owner WHERE device_owner.device = device.id)`.execute(db);
       },
     },
+    '0004-limits-of-every-vital': {
+      up: async (db: Kysely<unknown>) => {
+        const isDone = env.dialect === 'mysql' && (await hasStream(db)); // MySQL commits each ALTER at once: a repeat finds it
+        if (isDone) return;
+        for (const statement of env.dialect === 'sqlite' ? sqliteRegistry0004 : mysqlRegistry0004) await sql.raw(statement).execute(db);
+      },
+    },
   };
 }
 
@@ -54,6 +61,16 @@ const sqliteRegistry0003 = [
     at_us INTEGER NOT NULL, PRIMARY KEY (device, move)) STRICT, WITHOUT ROWID`,
 ];
 
+// The limits that were there are the heart rate's: no other vital had any.
+const sqliteRegistry0004 = [
+  `CREATE TABLE limit_change_of_vital (patient TEXT NOT NULL, stream TEXT NOT NULL, change INTEGER NOT NULL, low REAL, high REAL,
+    extreme_delta REAL, by_id TEXT NOT NULL, at_us INTEGER NOT NULL, PRIMARY KEY (patient, stream, change)) STRICT, WITHOUT ROWID`,
+  `INSERT INTO limit_change_of_vital (patient, stream, change, low, high, extreme_delta, by_id, at_us)
+    SELECT patient, 'heart-rate', change, low, high, extreme_delta, by_id, at_us FROM limit_change`,
+  'DROP TABLE limit_change',
+  'ALTER TABLE limit_change_of_vital RENAME TO limit_change',
+];
+
 const innodb = 'ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin';
 
 const mysqlRegistry0001 = [
@@ -77,3 +94,15 @@ const mysqlRegistry0003 = [
   `CREATE TABLE IF NOT EXISTS device_owner (device VARCHAR(64) NOT NULL, move BIGINT NOT NULL, gateway VARCHAR(64) NOT NULL, from_us BIGINT NULL,
     by_id VARCHAR(255) NOT NULL, at_us BIGINT NOT NULL, PRIMARY KEY (device, move)) ${innodb}`,
 ];
+
+// One statement, so that a server that dies has done all of it or nothing.
+const mysqlRegistry0004 = [
+  `ALTER TABLE limit_change ADD COLUMN stream VARCHAR(64) NOT NULL DEFAULT 'heart-rate' AFTER patient, DROP PRIMARY KEY,
+    ADD PRIMARY KEY (patient, stream, \`change\`)`,
+];
+
+async function hasStream(db: Kysely<unknown>): Promise<boolean> {
+  const { rows } = await sql`SELECT 1 AS one FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'limit_change' AND column_name = 'stream'`.execute(db);
+  return rows.length > 0;
+}

@@ -1,4 +1,4 @@
-import type { Stream } from '@vitalwire/contract';
+import type { NumericStream, Stream } from '@vitalwire/contract';
 
 /** The tables as Kysely sees them. Ids of recordings are 16 bytes; times are microseconds as numbers. */
 export type ReadingsTables = {
@@ -101,7 +101,8 @@ export type RegistryTables = {
   };
   limit_change: {
     patient: string;
-    change: number; // 0, 1, 2, ... per patient
+    stream: NumericStream;
+    change: number; // 0, 1, 2, ... per patient and vital
     low: number | null;
     high: number | null;
     extreme_delta: number | null;

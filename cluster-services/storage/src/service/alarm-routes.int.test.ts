@@ -2,10 +2,12 @@ import {
   type Alarm,
   AlarmLog,
   AllLimits,
-  defaultHeartRateLimits,
   derivedId,
   Leases,
+  LimitsOfPatient,
   newRecordingId,
+  numericFacts,
+  numericStreams,
   PatientLimits,
 } from '@vitalwire/contract';
 import { createLog, type HttpClient, systemClock } from '@vitalwire/runtime';
@@ -143,39 +145,50 @@ describe.each(databaseKinds)('alarms, limits and leases on $name', ({ make, skip
   test("a patient's limits: the default until somebody sets them, then the newest, with every change and who made it", async () => {
     await client.putJson('/v1/patients/p-2', {});
     const path = '/v1/patients/p-2/alarm-limits';
-    expect(await client.getJson(path, PatientLimits)).toMatchObject({ heartRate: defaultHeartRateLimits, changedAtUs: null });
+    const ofAll = await client.getJson(path, LimitsOfPatient);
+    expect(ofAll.limits.map(({ stream, limits, changedAtUs }) => ({ stream, limits, changedAtUs }))).toEqual(
+      numericStreams.map((stream) => ({ stream, limits: numericFacts(stream).limits.usual, changedAtUs: null })),
+    );
     const first = { low: 40, high: 110, extremeDelta: 20 };
     const second = { low: null, high: 140, extremeDelta: null };
     const before = await revision(client);
-    expect(await client.putJson(path, { heartRate: first, by: 'dr-1' }, PatientLimits)).toMatchObject({
-      heartRate: first,
-      changedBy: 'dr-1',
-    });
+    const put = (limits: object, by: string, stream = 'heart-rate') => client.putJson(`${path}/${stream}`, { limits, by }, PatientLimits);
+    expect(await put(first, 'dr-1')).toMatchObject({ stream: 'heart-rate', limits: first, changedBy: 'dr-1' });
     expect(await revision(client)).toBe(before + 1);
-    await client.putJson(path, { heartRate: first, by: 'dr-2' }, PatientLimits); // the same again is no change
+    await put(first, 'dr-2'); // the same again is no change
     expect(await revision(client)).toBe(before + 1);
-    await client.putJson(path, { heartRate: second, by: 'dr-3' }, PatientLimits);
+    await put(second, 'dr-3');
+    const ofSpo2 = { low: 85, high: null, extremeDelta: 5 };
+    await put(ofSpo2, 'dr-4', 'spo2');
+    expect(await client.getJson(`${path}/spo2`, PatientLimits)).toMatchObject({ limits: ofSpo2, changedBy: 'dr-4' });
+    expect(await client.getJson(`${path}/respiratory-rate`, PatientLimits)).toMatchObject({ changedBy: null });
     const all = await client.getJson('/v1/alarm-limits', AllLimits);
-    expect(all.limits).toMatchObject([{ patient: 'p-2', heartRate: second, changedBy: 'dr-3' }]);
-    expect(all.changes.map(({ by, before, after }) => ({ by, before, after }))).toEqual([
-      { by: 'dr-3', before: first, after: second },
-      { by: 'dr-1', before: null, after: first },
+    expect(all.limits).toMatchObject([
+      { patient: 'p-2', stream: 'heart-rate', limits: second, changedBy: 'dr-3' },
+      { patient: 'p-2', stream: 'spo2', limits: ofSpo2, changedBy: 'dr-4' },
+    ]);
+    expect(all.changes.map(({ stream, by, before, after }) => ({ stream, by, before, after }))).toEqual([
+      { stream: 'spo2', by: 'dr-4', before: null, after: ofSpo2 },
+      { stream: 'heart-rate', by: 'dr-3', before: first, after: second },
+      { stream: 'heart-rate', by: 'dr-1', before: null, after: first },
     ]);
   });
 
   test.each([
-    [{ heartRate: { low: 90, high: 80, extremeDelta: 20 }, by: 'x' }, 'low must be below high'],
-    [{ heartRate: { low: 0, high: 80, extremeDelta: 20 }, by: 'x' }, 'low'],
-    [{ heartRate: { low: 50, high: 80, extremeDelta: 20 }, by: ' ' }, 'say who asks'],
-    [{ heartRate: { low: 50, high: 80 }, by: 'x' }, 'extremeDelta'],
-  ])('limits nobody can mean are refused: %j', async (body, what) => {
+    ['heart-rate', { limits: { low: 90, high: 80, extremeDelta: 20 }, by: 'x' }, 'low must be below high'],
+    ['heart-rate', { limits: { low: 0, high: 80, extremeDelta: 20 }, by: 'x' }, 'no limits of the heart rate: low'],
+    ['spo2', { limits: { low: 90, high: 120, extremeDelta: 20 }, by: 'x' }, 'no limits of the oxygen saturation: high'],
+    ['heart-rate', { limits: { low: 50, high: 80, extremeDelta: 20 }, by: ' ' }, 'say who asks'],
+    ['heart-rate', { limits: { low: 50, high: 80 }, by: 'x' }, 'extremeDelta'],
+    ['mood', { limits: { low: 50, high: 80, extremeDelta: 20 }, by: 'x' }, 'expected one of heart-rate, spo2'],
+  ])('limits nobody can mean are refused: %s %j', async (stream, body, what) => {
     await client.putJson('/v1/patients/p-3', {});
-    const refused = client.putJson('/v1/patients/p-3/alarm-limits', body, PatientLimits);
+    const refused = client.putJson(`/v1/patients/p-3/alarm-limits/${stream}`, body, PatientLimits);
     await expect(refused).rejects.toMatchObject({ status: 400 });
     await expect(refused).rejects.toThrow(what);
-    await expect(client.putJson('/v1/patients/nobody/alarm-limits', { heartRate: defaultHeartRateLimits, by: 'x' })).rejects.toMatchObject({
-      status: 404,
-    });
+    const limits = { low: 50, high: 120, extremeDelta: 20 };
+    const ofNobody = client.putJson('/v1/patients/nobody/alarm-limits/heart-rate', { limits, by: 'x' });
+    await expect(ofNobody).rejects.toMatchObject({ status: 404 });
   });
 
   test('a shard has one holder at a time, and its fence rises when it changes hands', async () => {

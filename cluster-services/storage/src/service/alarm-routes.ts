@@ -6,6 +6,7 @@ import {
   isServiceId,
   LeasePost,
   Leases,
+  LimitsOfPatient,
   LimitsPut,
   PatientLimits,
 } from '@vitalwire/contract';
@@ -13,10 +14,10 @@ import type { Api } from '@vitalwire/runtime';
 import { z } from 'zod';
 import { type DeviceTime, readAlarmLog, readOpenAlarms } from '../queries/alarm-log.ts';
 import { refusals } from '../queries/errors.ts';
-import { allLimits, limitsOf, putLimits } from '../registry/alarm-limits.ts';
+import { allLimits, limitsOf, limitsOfPatient, putLimits } from '../registry/alarm-limits.ts';
 import { renewLeases } from '../registry/leases.ts';
 import { isOwnedWithin, Registry } from '../registry/registry.ts';
-import { NoQuery, OfId, type RouteDeps } from './route-parts.ts';
+import { NoQuery, OfId, OfVital, type RouteDeps } from './route-parts.ts';
 
 const OfKind = z.strictObject({ kind: z.enum(['alarms', 'prediction']) });
 
@@ -38,11 +39,18 @@ export function addAlarmRoutes(api: Api, { readings, registry, clock }: RouteDep
   api.get('/v1/alarm-limits', { schema: { querystring: NoQuery, response: { 200: AllLimits } } }, () => registry.use(allLimits));
   api.get(
     '/v1/patients/:id/alarm-limits',
-    { schema: { params: OfId, querystring: NoQuery, response: { 200: PatientLimits } } },
-    (request) => registry.use((db) => limitsOf(db, request.params.id)),
+    { schema: { params: OfId, querystring: NoQuery, response: { 200: LimitsOfPatient } } },
+    (request) => registry.use((db) => limitsOfPatient(db, request.params.id)),
   );
-  api.put('/v1/patients/:id/alarm-limits', { schema: { params: OfId, body: LimitsPut, response: { 200: PatientLimits } } }, (request) =>
-    registry.use((db) => putLimits(db, request.params.id, request.body, clock.nowUs())),
+  api.get(
+    '/v1/patients/:id/alarm-limits/:stream',
+    { schema: { params: OfVital, querystring: NoQuery, response: { 200: PatientLimits } } },
+    ({ params: { id, stream } }) => registry.use((db) => limitsOf(db, { patient: id, stream })),
+  );
+  api.put(
+    '/v1/patients/:id/alarm-limits/:stream',
+    { schema: { params: OfVital, body: LimitsPut, response: { 200: PatientLimits } } },
+    ({ params: { id, stream }, body }) => registry.use((db) => putLimits(db, { patient: id, stream }, body, clock.nowUs())),
   );
   api.post('/v1/leases/:kind', { schema: { params: OfKind, body: LeasePost, response: { 200: Leases } } }, (request) =>
     registry.use((db) => renewLeases(db, request.params.kind, request.body, clock.nowUs())),

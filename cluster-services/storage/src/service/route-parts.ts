@@ -1,4 +1,4 @@
-import { isId, isUuid } from '@vitalwire/contract';
+import { isId, isUuid, numericStreams } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
@@ -30,6 +30,10 @@ export const routeLimits = {
 export const OfRecording = z.strictObject({ id: z.string().refine(isUuid, { error: 'expected a UUID in lower case' }) });
 export const OfId = z.strictObject({
   id: z.string().refine(isId, { error: 'expected 1 to 63 letters, digits, dots, hyphens or underscores' }),
+});
+export const OfVital = z.strictObject({
+  ...OfId.shape,
+  stream: z.enum(numericStreams, { error: `expected one of ${numericStreams.join(', ')}` }),
 });
 export const NoQuery = z.strictObject({});
 

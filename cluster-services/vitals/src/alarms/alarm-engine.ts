@@ -1,12 +1,19 @@
-import type { AlarmCondition, AlarmInfo, AlarmPause, AlarmPriority } from '@vitalwire/contract';
-import { RecentMap } from '@vitalwire/contract';
+import {
+  type AlarmCondition,
+  type AlarmInfo,
+  type AlarmPause,
+  type AlarmPriority,
+  isNumeric,
+  numericConditionOf,
+  RecentMap,
+} from '@vitalwire/contract';
 import type { BookState } from './alarm-book.ts';
 import { isPaused } from './audible.ts';
 import { ClockWatch, type Measured } from './clock-watch.ts';
 import { ConditionAlarms } from './condition-alarms.ts';
 import { EegTakes } from './eeg-takes.ts';
 import { type FocalNews, FocalWatch } from './focal-watch.ts';
-import { type HeartRateInput, HeartRateWatch } from './heart-rate-watch.ts';
+import { type NumericInput, NumericWatch } from './numeric-watch.ts';
 import { type AlarmRecord, isHigher } from './record.ts';
 import { RecordWriter } from './record-writer.ts';
 import { alarmLimits, maxPauseUs, reAlarmUs, type SeizureRule, seizureRule, unansweredUrgentUs } from './rules.ts';
@@ -45,7 +52,7 @@ export class AlarmEngine {
   readonly #conditions: ConditionAlarms;
   readonly #signals = new RecentMap<string, OfTake<SignalWatch>>(alarmLimits.timelines);
   readonly #focal = new RecentMap<string, FocalWatch>(alarmLimits.timelines);
-  readonly #heartRates = new RecentMap<string, OfTake<HeartRateWatch>>(alarmLimits.timelines);
+  readonly #numerics = new RecentMap<string, OfTake<NumericWatch>>(alarmLimits.timelines); // by device and vital
   readonly #clocks = new ClockWatch();
   readonly #takes = new EegTakes();
 
@@ -99,12 +106,12 @@ export class AlarmEngine {
     return this.#writer.take();
   }
 
-  /** A heart rate of a device that sends what it measures; a phone's export is history and is not given here. */
-  heartRate(input: HeartRateInput, nowUs: number): readonly AlarmRecord[] {
-    const { device, atUs, clock = null, replay } = input;
-    const { shiftUs, isHistory } = this.#judgeClock({ device, stream: 'heart-rate', atUs, clock, replay }, nowUs);
+  /** A numeric vital of a device that sends what it measures; a phone's export is history and is not given here. */
+  numeric(input: NumericInput, nowUs: number): readonly AlarmRecord[] {
+    const { device, stream, atUs, clock = null, replay } = input;
+    const { shiftUs, isHistory } = this.#judgeClock({ device, stream, atUs, clock, replay }, nowUs);
     if (isHistory) return this.#writer.take();
-    const watch = watchOf(this.#heartRates, input, () => new HeartRateWatch());
+    const watch = watchOf(this.#numerics, input, () => new NumericWatch(stream));
     for (const statement of watch.read({ ...input, atUs: atUs + shiftUs }, nowUs)) this.#conditions.judge(device, statement, nowUs);
     return this.#writer.take();
   }
@@ -119,8 +126,9 @@ export class AlarmEngine {
   statement(device: string, statement: Statement, nowUs: number): readonly AlarmRecord[] {
     this.#conditions.judge(device, statement, nowUs);
     if (statement.condition === 'no-data' && statement.aspect === 'eeg' && statement.holds) this.#seizures.silent(device, nowUs);
-    if (statement.condition === 'no-data' && statement.aspect === 'heart-rate' && statement.holds)
-      for (const lost of this.#heartRates.get(device)?.watch.lost() ?? []) this.#conditions.judge(device, lost, nowUs);
+    if (statement.condition === 'no-data' && isNumeric(statement.aspect) && statement.holds)
+      for (const lost of this.#numerics.get(watchKey(device, statement.aspect))?.watch.lost() ?? [])
+        this.#conditions.judge(device, lost, nowUs);
     return this.#writer.take();
   }
 
@@ -246,20 +254,26 @@ export class AlarmEngine {
 }
 
 function isLimit(condition: AlarmCondition): boolean {
-  return condition === 'heart-rate-high' || condition === 'heart-rate-low';
+  const side = numericConditionOf(condition)?.side;
+  return side === 'high' || side === 'low';
 }
 
 /** A watch follows one take: what is measured in another has a time of its own. */
 type OfTake<Watch> = { readonly take: string; readonly watch: Watch };
 
-/** The watch of a device; at the limit the one used for longest without a word starts anew when it is heard again. */
+/** The watch of a device, or of one vital of it; at the limit the one used for longest without a word starts anew when it is heard again. */
 function watchOf<Watch>(
   watches: RecentMap<string, OfTake<Watch>>,
-  { device, take = '' }: { readonly device: string; readonly take?: string },
+  { device, stream, take = '' }: { readonly device: string; readonly stream?: string; readonly take?: string },
   make: () => Watch,
 ): Watch {
-  const before = watches.get(device);
+  const key = watchKey(device, stream);
+  const before = watches.get(key);
   const now = before !== undefined && before.take === take ? before : { take, watch: make() };
-  watches.renew(device, now);
+  watches.renew(key, now);
   return now.watch;
+}
+
+function watchKey(device: string, stream = ''): string {
+  return `${device}\n${stream}`;
 }

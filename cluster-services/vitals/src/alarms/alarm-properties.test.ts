@@ -1,4 +1,4 @@
-import { type AlarmInfo, alarmConditions, defaultHeartRateLimits } from '@vitalwire/contract';
+import { type AlarmInfo, alarmConditions, numericFacts } from '@vitalwire/contract';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AlarmEngine } from './alarm-engine.ts';
@@ -23,14 +23,22 @@ const step = fc.oneof(
       reason: fc.constantFrom('flat', 'mains-hum', 'rate'),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('heart-rate'), device, bpm: fc.constantFrom(30, 45, 70, 130, 160, 0) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('numeric'),
+      device,
+      stream: fc.constantFrom('heart-rate', 'spo2', 'respiratory-rate'),
+      value: fc.constantFrom(30, 45, 70, 95, 130, 160, 0),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('statement'),
       device,
       condition: fc.constantFrom('no-data', 'gateway-offline', 'storage-behind'),
-      aspect: fc.constantFrom('eeg', 'heart-rate'),
+      aspect: fc.constantFrom('eeg', 'heart-rate', 'spo2'),
       priority,
       holds: fc.boolean(),
     }),
@@ -67,11 +75,12 @@ class Life {
           recording: String(one.atS),
           reason: one.reason,
         }).flatMap((window) => engine.detection(window, nowUs));
-      case 'heart-rate':
+      case 'numeric':
         return lasting(4, null).flatMap(() => {
           this.#readings += 1;
           const atUs = this.#readings * 2_000_000;
-          return engine.heartRate({ device: one.device, atUs, bpm: one.bpm, limits: defaultHeartRateLimits, replay: null }, nowUs);
+          const { usual: limits } = numericFacts(one.stream).limits;
+          return engine.numeric({ device: one.device, stream: one.stream, atUs, value: one.value, limits, replay: null }, nowUs);
         });
       case 'statement': {
         const { condition, aspect, priority: loud } = one;

@@ -1,4 +1,4 @@
-import { type ClockState, defaultHeartRateLimits } from '@vitalwire/contract';
+import { type ClockState, numericFacts } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { AlarmEngine } from './alarm-engine.ts';
 import type { AlarmRecord } from './record.ts';
@@ -19,8 +19,9 @@ class Bedside {
 
   /** A heart rate of now, by a clock that is so far ahead; a second passes. */
   heartRate(bpm: number, aheadUs = 0, clock: ClockState = unknown): readonly AlarmRecord[] {
-    const reading = { device: 'hr-1', atUs: this.nowUs + aheadUs, bpm, limits: defaultHeartRateLimits, replay: null, clock };
-    const records = this.engine.heartRate(reading, this.nowUs);
+    const { usual: limits } = numericFacts('heart-rate').limits;
+    const reading = { device: 'hr-1', stream: 'heart-rate', atUs: this.nowUs + aheadUs, value: bpm, limits, replay: null, clock } as const;
+    const records = this.engine.numeric(reading, this.nowUs);
     this.log.push(...records);
     this.nowUs += s;
     return records;

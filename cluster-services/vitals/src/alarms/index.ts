@@ -5,7 +5,7 @@ export { isAudible, isPaused } from './audible.ts';
 export { ClockWatch, type Measured } from './clock-watch.ts';
 export { ConflictWatch, conflictLimits } from './conflict-watch.ts';
 export { detectionInputOf } from './detection-input.ts';
-export { type HeartRateInput, HeartRateWatch, isHeartRate } from './heart-rate-watch.ts';
+export { type NumericInput, NumericWatch } from './numeric-watch.ts';
 export { type AlarmRecord, categoryOf, isLatching, rankOfPriority, recordOf } from './record.ts';
 export * from './rules.ts';
 export { type Episode, SeizureTimeline, type VotingWindow } from './seizure-timeline.ts';

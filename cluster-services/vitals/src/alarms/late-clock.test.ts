@@ -1,4 +1,4 @@
-import { type ClockState, defaultHeartRateLimits } from '@vitalwire/contract';
+import { type ClockState, numericFacts } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { AlarmEngine } from './alarm-engine.ts';
 
@@ -15,7 +15,8 @@ class Bedside {
 
   read(bpm: number, lateUs: number, clock: ClockState | null = known): void {
     const atUs = this.nowUs - lateUs - (clock?.offsetUs ?? 0);
-    this.engine.heartRate({ device: 'hr-1', atUs, bpm, limits: defaultHeartRateLimits, replay: null, clock }, this.nowUs);
+    const { usual: limits } = numericFacts('heart-rate').limits;
+    this.engine.numeric({ device: 'hr-1', stream: 'heart-rate', atUs, value: bpm, limits, replay: null, clock }, this.nowUs);
   }
 
   /** So many seconds of it, one reading a second. */

@@ -40,14 +40,6 @@ export const focalRule: SeizureRule = { ...seizureRule, needed: 6, windows: 10, 
 export const focalEscalatesUs = 30_000_000;
 export const focalSpreadChannels = 3;
 
-/** (n) A limit must be broken for so long, on data time; with transport, heart-rate alarms come within 10 s. */
-export const heartRateValidationUs = 6_000_000;
-/** (t) The same value for so long, in at least `frozenReadings` readings: the sensor repeats itself. */
-export const heartRateFrozenUs = 300_000_000;
-export const frozenReadings = 30;
-/** (n) A pause longer than this between two readings is missing data: what was being validated begins anew. */
-export const heartRateStaleUs = 60_000_000;
-
 /** (t) Readings that wait so long for a newest one from the future show that the receiver's clock was set back. On the wall clock. */
 export const heldBackUs = 15_000_000;
 
