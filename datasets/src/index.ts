@@ -18,7 +18,7 @@ export { DatasetError, type DatasetErrorCode, datasetErrors, type FilePlace } fr
 export { type EdfSource, openEdf } from './edf/edf-source.ts';
 export { type WriteEdfOptions, type WrittenFile, writeEdf } from './edf/edf-writer.ts';
 export { type MemoryGroup, memorySource } from './memory-source.ts';
-export { type Beat, hasMitBeats, parseBeats, readMitBeats } from './mit-beats.ts';
+export { type Beat, beatsStream, hasMitBeats, parseBeats, readMitBeats } from './mit-beats.ts';
 export { type OpenOptions, openSource, type SourceFormat } from './open-source.ts';
 export { physicalValue } from './physical.ts';
 export { findRecording, isAddress, mirrorFolder, type RecordingPlaces, recordingPlaces } from './recordings/places.ts';

@@ -26,13 +26,14 @@ export function memorySource(parts: {
     startedAtUs: parts.startedAtUs ?? null,
     durationUs: Math.max(0, ...groups.map(({ rate, samples }) => Math.round(((samples[0]?.length ?? 0) * rate.den * 1e6) / rate.num))),
     groups: groups.map(({ rate, sampleBits, channels, stretches }) => ({ rate, sampleBits, channels, stretches })),
+    vitals: [],
     problems: parts.problems ?? [],
     async read(group, from, count, channels) {
       const samples = groups[group]?.samples ?? [];
       return wantedChannels(groups, group, from, count, channels).flatMap((channel) => samples[channel]?.slice(from, from + count) ?? []);
     },
     annotations: () => Promise.resolve(parts.annotations ?? []),
-    heartRate: () => Promise.resolve([]),
+    numeric: () => Promise.resolve([]),
     close: () => Promise.resolve(),
   };
 }

@@ -1,7 +1,11 @@
+import type { NumericStream } from '@vitalwire/contract';
 import { type Mark, readMarks } from './annotations/mit-annotations.ts';
 import { DatasetError } from './dataset-error.ts';
 import { findRecording, type RecordingPlaces, recordingPlaces } from './recordings/places.ts';
 import { notHere, readPublishedFile } from './recordings/published-file.ts';
+
+/** The vital that the beats give. */
+export const beatsStream = 'heart-rate' satisfies NumericStream;
 
 /** One heart beat of MIT-BIH record 100. */
 export type Beat = {

@@ -1,4 +1,4 @@
-import type { ChannelScale, NumericKind, Rate, SampleBits } from '@vitalwire/contract';
+import type { ChannelScale, NumericKind, NumericStream, Rate, SampleBits } from '@vitalwire/contract';
 
 /**
  * What every reader and the synthetic patients look like to the rest of the house: integers with their scale, groups of equal rate, times
@@ -18,8 +18,10 @@ export type SignalSource = {
   read(group: number, from: number, count: number, channels?: readonly number[]): Promise<Int32Array[]>;
   /** Annotations in order of onset. */
   annotations(): Promise<readonly SourceAnnotation[]>;
-  /** Heart rate that belongs to the signals, in order of time; empty when there is none. */
-  heartRate(fromUs: number, toUs: number): Promise<readonly SourceHeartRate[]>;
+  /** The numeric vitals that were measured with the signals, in the order of their table. */
+  readonly vitals: readonly SourceVital[];
+  /** Readings of one vital from `fromUs` to before `toUs`, in order of time; none of a vital that it does not name. */
+  numeric(stream: NumericStream, fromUs: number, toUs: number): Promise<readonly SourceReading[]>;
   close(): Promise<void>;
 };
 
@@ -43,7 +45,11 @@ export type SourceAnnotation = {
   readonly channels: readonly string[]; // labels it speaks of; empty = all
 };
 
-export type SourceHeartRate = { readonly atUs: number; readonly bpm: number; readonly kind: NumericKind };
+/** `from`: where its readings come from, when it is not the source itself. */
+export type SourceVital = { readonly stream: NumericStream; readonly kind: NumericKind; readonly from?: string };
+
+/** A number in the vital's own unit. */
+export type SourceReading = { readonly atUs: number; readonly value: number };
 
 /** Something found and read around. `at` is a byte offset or a line number, as `unit` says. */
 export type SourceProblem = {

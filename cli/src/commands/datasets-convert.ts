@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
+import { numericFacts } from '@vitalwire/contract';
 import { openSource, type SignalSource, writeCsv, writeEdf, writeSzcoreTsv } from '@vitalwire/datasets';
 import { type Command, Option } from 'commander';
 import { parseWhole } from '../duration.ts';
@@ -31,7 +32,7 @@ Examples:
   vitalwire datasets convert night.edf night.csv --group 0
 
 EDF+ and BDF+ keep every sample, time, gap and annotation, and name nobody: the patient fields say X. A recording that does not end with a
-data record is filled up, and an annotation 'Vitalwire: padding' says from when on. What could not be kept exactly is told.`;
+data record is filled up, and an annotation 'Vitalwire: padding' says from when on. What could not be kept exactly is told; numbers of vitals are not written.`;
 
 async function convert(io: Io, file: string, out: string, flags: Flags): Promise<void> {
   const to = flags.to ?? targetOf(out);
@@ -42,6 +43,7 @@ async function convert(io: Io, file: string, out: string, flags: Flags): Promise
   try {
     for (const { field, found, expected } of source.problems) noteLine(io, `problem: ${field}: found ${found}, expected ${expected}`);
     printLine(io, `${out}: ${await write(io, source, out, to, flags.group)}`);
+    if (source.vitals.length > 0) noteLine(io, `not written: ${source.vitals.map(({ stream }) => numericFacts(stream).label).join(', ')}`);
   } finally {
     await source.close();
   }

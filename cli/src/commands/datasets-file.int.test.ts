@@ -38,6 +38,18 @@ describe('info', () => {
     const told = await run('info', path, '--rate', '173.61', '--unit', 'uV', '--columns', 'F3=Fz', '--json');
     expect(JSON.parse(told.out).groups[0]).toMatchObject({ rate: { num: 17361, den: 100 }, channels: [{ label: 'Fz', unit: 'uV' }] });
   });
+
+  test('the vitals of a CSV file are named, and what a conversion leaves of them is told', async () => {
+    const path = join(root, 'vitals.csv');
+    writeFileSync(path, 'time,Fp1 (uV),spo2,heart-rate\n0,1,97,72\n1,2,96,\n2,3,96,73\n');
+    expect((await run('info', path)).out).toContain('vitals    heart rate, oxygen saturation\n');
+    expect(JSON.parse((await run('info', path, '--json')).out).vitals).toEqual([
+      { stream: 'heart-rate', kind: 'sensor' },
+      { stream: 'spo2', kind: 'sensor' },
+    ]);
+    const converted = await run('convert', path, join(root, 'vitals.edf'));
+    expect(converted).toMatchObject({ code: 0, err: expect.stringContaining('not written: heart rate, oxygen saturation') });
+  });
 });
 
 describe('validate', () => {

@@ -1,3 +1,4 @@
+import { numericFacts } from '@vitalwire/contract';
 import { DatasetError, openSource, type SignalSource, type SourceProblem, samplesOf, validateSource } from '@vitalwire/datasets';
 import type { Command } from 'commander';
 import { exitCodes, type Io, printJson, printLine } from '../io.ts';
@@ -11,7 +12,7 @@ const MAX_SEIZURES_SHOWN = 20;
 /** The sub-commands of `vitalwire datasets` that look at one file. */
 export function addFileCommands(datasets: Command, io: Io): void {
   addReadOptions(datasets.command('info <file>'))
-    .description('what a recording holds: start, length, channels, rates, gaps, annotations')
+    .description('what a recording holds: start, length, channels, rates, gaps, vitals, annotations')
     .option('--json', 'as one JSON object')
     .addHelpText('after', '\nExamples:\n  vitalwire datasets info night.edf\n  vitalwire datasets info bonn:S065 --json')
     .action((file: string, options: AnswerOptions) => info(io, file, options));
@@ -82,6 +83,7 @@ async function describe(source: SignalSource) {
       stretches: group.stretches,
       channels: group.channels,
     })),
+    vitals: source.vitals.map(({ stream, kind }) => ({ stream, kind })),
     annotations: annotations.length,
     seizures,
     problems: source.problems,
@@ -89,7 +91,7 @@ async function describe(source: SignalSource) {
 }
 
 function tell(io: Io, answer: Answer): void {
-  const { groups, seizures, problems } = answer;
+  const { groups, vitals, seizures, problems } = answer;
   printLine(io, `${answer.name}${answer.synthetic ? ' (synthetic)' : ''}`);
   printLine(io, `start     ${answer.startedAt?.replace('T', ' ') ?? 'not told'}`);
   printLine(io, `length    ${lengthText(answer.durationUs)}`);
@@ -108,6 +110,7 @@ function tell(io: Io, answer: Answer): void {
     ]);
     for (const line of tableLines([['   ', 'LABEL', 'UNIT', 'PHYSICAL', 'DIGITAL'], ...rows])) printLine(io, line);
   }
+  if (vitals.length > 0) printLine(io, `vitals    ${vitals.map(({ stream }) => numericFacts(stream).label).join(', ')}`);
   printLine(io, `${counted(answer.annotations, 'annotation')}, ${counted(seizures.length, 'seizure')} among them`);
   for (const { onsetUs, durationUs, text } of seizures.slice(0, MAX_SEIZURES_SHOWN)) {
     printLine(io, `  ${lengthText(onsetUs)}  ${durationUs === null ? 'length not told' : `for ${lengthText(durationUs)}`}  ${text}`);

@@ -6,10 +6,10 @@ import type { CaptureReport } from './stored-capture.ts';
 export type DemoSummary = {
   readonly samplesSent: number; // EEG samples answered with a 2xx
   readonly samplesStored: number; // different EEG samples in the database
-  readonly lost: number; // sent and not stored: EEG, heart rate and events
+  readonly lost: number; // sent and not stored: EEG, numbers and events
   readonly duplicated: number; // one (capture, sample) stored twice, in any recordings
   readonly different: number; // stored readings that are not what the source holds
-  readonly readingsSent: number; // heart rate and events
+  readonly readingsSent: number; // numbers and events
   readonly readingsStored: number;
   readonly chunksCommitted: number; // of all these captures
   readonly windows: number;

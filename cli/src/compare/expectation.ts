@@ -1,4 +1,4 @@
-import type { EegChunk, EventChunk, NumericChunk, Samples } from '@vitalwire/contract';
+import { type EegChunk, type EventChunk, isNumeric, type NumericChunk, type NumericStream, type Samples } from '@vitalwire/contract';
 import { eventsInWindow } from '../replay/event-feed.ts';
 import { driftToleranceUs } from '../replay/faults/patient-faults.ts';
 import type { Feed } from '../replay/feed.ts';
@@ -10,8 +10,8 @@ import {
   type EegDevice,
   eegOf,
   eventsOf,
-  heartRateOf,
   legsOf,
+  numericOf,
   takeLeg,
   type VirtualPatient,
   virtualPatient,
@@ -79,26 +79,10 @@ function expectation(patient: VirtualPatient, take: Take, leg: Leg, capture: Cap
   const at = (lineUs: number): number => deviceUs(patient, take, lineUs);
   const device = patient.eeg.find(({ group }) => group === capture.group);
   if (capture.stream === 'eeg' && device !== undefined) return eegExpectation(patient, take, leg, device);
-  const truth = { isIctal: () => false };
-  if (capture.stream === 'heart-rate') {
-    const feed = heartRateOf(patient, leg);
-    return {
-      ...truth,
-      unsent: (answered) => unsentOf(feed, answered),
-      async compare(chunk, position) {
-        if (chunk.stream !== 'heart-rate') return [];
-        const expected = (await feed.read(position, position + chunk.readings.length)).map(({ atUs, bpm }) => ({ atUs: at(atUs), bpm }));
-        return expected.flatMap((one, offset) => {
-          const found = chunk.readings[offset];
-          const isSame = found?.value === one.bpm && found.atUs === one.atUs;
-          return isSame ? [] : [{ position: position + offset, found: JSON.stringify(found), expected: JSON.stringify(one) }];
-        });
-      },
-    };
-  }
+  if (isNumeric(capture.stream)) return numericExpectation(patient, take, leg, capture.stream);
   const feed = eventsOf(patient, take);
   return {
-    ...truth,
+    isIctal: () => false,
     unsent: (answered) => unsentOf(feed, answered),
     async compare(chunk, position) {
       if (chunk.stream !== 'event') return [];
@@ -108,6 +92,26 @@ function expectation(patient: VirtualPatient, take: Take, leg: Leg, capture: Cap
         const found = chunk.events[offset];
         const isSame = found?.type === type && found.text === text && found.atUs === one.atUs && found.durationUs === one.durationUs;
         return isSame ? [] : [{ position: position + offset, found: JSON.stringify(found), expected: JSON.stringify(one) }];
+      });
+    },
+  };
+}
+
+function numericExpectation(patient: VirtualPatient, take: Take, leg: Leg, stream: NumericStream): Expectation {
+  const feed = numericOf(patient, stream, leg);
+  const kind = patient.monitor?.vitals.find((vital) => vital.stream === stream)?.kind;
+  return {
+    isIctal: () => false,
+    unsent: (answered) => unsentOf(feed, answered),
+    async compare(chunk, position) {
+      if (chunk.stream !== stream) return [];
+      const expected = await feed.read(position, position + chunk.readings.length);
+      return expected.flatMap(({ atUs, value }, offset) => {
+        const one = { atUs: deviceUs(patient, take, atUs), value, kind };
+        const reading = chunk.readings[offset];
+        const isSame = reading?.value === value && reading?.atUs === one.atUs && chunk.kind === kind;
+        const found = JSON.stringify(reading === undefined ? null : { ...reading, kind: chunk.kind });
+        return isSame ? [] : [{ position: position + offset, found, expected: JSON.stringify(one) }];
       });
     },
   };

@@ -7,7 +7,7 @@ import type { AgentCounters } from '../stack/agent-counters.ts';
 import { ReplayedPatients } from './expectation.ts';
 import { type CaptureReport, type Difference, readStoredCapture } from './stored-capture.ts';
 
-/** Whether the store holds what replays have sent. Readings are EEG samples per channel, heart beats and events. */
+/** Whether the store holds what replays have sent. Readings are EEG samples per channel, numbers of vitals and events. */
 export type Verification = {
   readonly same: boolean;
   readonly captures: number;

@@ -1,7 +1,9 @@
+import { numericFacts } from '@vitalwire/contract';
 import {
   assembledLabel,
   type Beat,
   type BonnPatient,
+  beatsStream,
   bonnEvents,
   bonnScale,
   integerBetween,
@@ -9,7 +11,7 @@ import {
   readMitBeats,
   type SignalSource,
   type SourceAnnotation,
-  type SourceHeartRate,
+  type SourceReading,
   samplesAt,
   seededRandom,
   truthIntervals,
@@ -19,8 +21,8 @@ type BonnSpec = { readonly seed: number; readonly index: number; readonly heart:
 
 const HEART_SALT = 0xbea7;
 
-/** One round of a made-up Bonn patient as a source, with a heart beside it: the beats of another person, or where they are not here nobody's. */
-export function bonnSource(patient: BonnPatient, { seed, index, heart }: BonnSpec): SignalSource & { readonly heartRateName: string } {
+/** One round of a made-up Bonn patient as a source, with nobody's vitals beside it; the heart beats of another person, where they are here. */
+export function bonnSource(patient: BonnPatient, { seed, index, heart }: BonnSpec): SignalSource {
   const { num, den } = patient.rate;
   const usOf = (sample: number): number => (sample * den * 1_000_000) / num;
   const durationUs = usOf(patient.loopSamples);
@@ -33,7 +35,6 @@ export function bonnSource(patient: BonnPatient, { seed, index, heart }: BonnSpe
   });
   return {
     name: `Bonn, ${assembledLabel}`,
-    heartRateName: beats === null ? 'synthetic heart rate' : 'MIT-BIH record 100, another person',
     synthetic: false,
     startedAtUs: null,
     durationUs,
@@ -45,12 +46,16 @@ export function bonnSource(patient: BonnPatient, { seed, index, heart }: BonnSpe
         stretches: [{ onsetUs: 0, firstSample: 0, samples: patient.loopSamples }],
       },
     ],
+    vitals: nobody.vitals.map((vital) => {
+      const isBeats = beats !== null && vital.stream === beatsStream;
+      return { ...vital, from: isBeats ? 'MIT-BIH record 100, another person' : `synthetic ${numericFacts(vital.stream).label}` };
+    }),
     problems: [],
     read: async (_group, from, count) => [Int32Array.from(samplesAt(patient, from, count))],
     annotations: async () => [...bonnAnnotations(patient), ...(beats?.seams ?? [])].sort((a, b) => a.onsetUs - b.onsetUs),
-    heartRate: async (fromUs, toUs) =>
-      beats === null
-        ? nobody.heartRate(fromUs, Math.min(toUs, durationUs))
+    numeric: async (stream, fromUs, toUs) =>
+      beats === null || stream !== beatsStream
+        ? nobody.numeric(stream, fromUs, Math.min(toUs, durationUs))
         : beats.rates.filter(({ atUs }) => atUs >= fromUs && atUs < toUs),
     close: async () => {},
   };
@@ -83,9 +88,9 @@ function bonnAnnotations(patient: BonnPatient): SourceAnnotation[] {
 }
 
 /** Beats of the MIT-BIH series from a seeded place in it, repeated as often as a round needs. */
-function beatsFor(seed: number, index: number, durationUs: number): { rates: SourceHeartRate[]; seams: SourceAnnotation[] } {
+function beatsFor(seed: number, index: number, durationUs: number): { rates: SourceReading[]; seams: SourceAnnotation[] } {
   const series: readonly Beat[] = readMitBeats();
-  const rates: SourceHeartRate[] = [];
+  const rates: SourceReading[] = [];
   const seams: SourceAnnotation[] = [];
   let place = integerBetween(0, series.length - 1, seededRandom(seed, HEART_SALT + index));
   let shiftMs = -(series[place]?.atMs ?? 0);
@@ -105,7 +110,7 @@ function beatsFor(seed: number, index: number, durationUs: number): { rates: Sou
     }
     const atUs = (beat.atMs + shiftMs) * 1_000;
     if (atUs >= durationUs) return { rates, seams };
-    rates.push({ atUs, bpm: beat.bpm, kind: 'ecg' });
+    rates.push({ atUs, value: beat.bpm });
     place += 1;
   }
 }

@@ -1,10 +1,11 @@
-import { encodeSampleBlock, type ReplayMark, type Samples, sampleBlockMediaType } from '@vitalwire/contract';
+import { encodeSampleBlock, type NumericStream, type ReplayMark, type Samples, sampleBlockMediaType } from '@vitalwire/contract';
 import type { Deliver, Delivery } from './capture-sender.ts';
 import type { LineEvent } from './event-feed.ts';
-import type { LineHeartRate } from './heart-rate-feed.ts';
 import type { IntakeRequest } from './intake-client.ts';
 import type { Leg } from './leg.ts';
 import type { Take } from './manifest.ts';
+import type { LineReading } from './numeric-feed.ts';
+import { numericRoute } from './numeric-route.ts';
 import { deviceUs, type EegDevice, type VirtualPatient } from './virtual-patient.ts';
 
 /** Where the requests of one capture go, and under which name. */
@@ -43,17 +44,21 @@ export function eegDelivery(to: Addressed, { device, rate, channels, sampleBits,
     });
 }
 
-export function heartRateDelivery(to: Addressed): Deliver<LineHeartRate[]> {
+export function numericDelivery(to: Addressed, stream: NumericStream): Deliver<LineReading[]> {
   const { patient, take } = to;
+  const vital = patient.monitor?.vitals.find((one) => one.stream === stream);
+  const route = numericRoute(stream);
+  if (patient.monitor === null || vital === undefined || route === null) throw new RangeError(`${patient.id} has no ${stream}`);
+  const { device } = patient.monitor;
   return ({ firstSample, items, end, late }) =>
-    postJson(to, '/v1/heart-rate', {
-      device: patient.heartDevice,
+    postJson(to, route.path, {
+      device,
       captureId: captureIdOf(to, firstSample, late),
       firstSample,
-      kind: items[0]?.kind ?? 'ecg',
-      readings: items.map(({ atUs, bpm }) => ({ atUs: deviceUs(patient, take, atUs), bpm })),
+      kind: vital.kind,
+      readings: items.map(({ atUs, value }) => route.reading({ atUs: deviceUs(patient, take, atUs), value })),
       replay: replayMark(patient, take),
-      source: patient.heartRateName,
+      source: vital.from,
       ...(end ? { end } : {}),
     });
 }

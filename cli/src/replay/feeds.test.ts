@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { dueBlock, type Feed } from './feed.ts';
 import type { Play, Take } from './manifest.ts';
 import { openSpec } from './source-spec.ts';
-import { eegOf, eventsOf, heartRateOf, legsOf, virtualPatient } from './virtual-patient.ts';
+import { eegOf, eventsOf, legsOf, numericOf, virtualPatient } from './virtual-patient.ts';
 
 const whole: Play = { startUs: 0, durationUs: null, loop: true, channels: null, staggerUs: 0, faults: null };
 
@@ -21,7 +21,7 @@ test('blocks of every feed advance, in order of time, through many rounds of any
         const [leg] = legsOf(patient, take);
         const [eeg] = patient.eeg;
         if (leg === undefined || eeg === undefined) throw new Error('no leg or no device');
-        for (const feed of [eegOf(eeg, leg, 1), heartRateOf(patient, leg), eventsOf(patient, take)] as Feed<unknown[]>[]) {
+        for (const feed of [eegOf(eeg, leg, 1), numericOf(patient, 'heart-rate', leg), eventsOf(patient, take)] as Feed<unknown[]>[]) {
           let position = 0;
           let beforeMs = Number.NEGATIVE_INFINITY;
           for (let blocks = 0; blocks < 40; blocks += 1) {
@@ -62,7 +62,7 @@ test('the heart rates of an earlier moment can be asked for again, however far t
   const patient = await virtualPatient('synth-1', 0, await openSpec({ kind: 'synth', settings }), whole);
   const [leg] = legsOf(patient, takeFrom(0));
   if (leg === undefined) throw new Error('no leg');
-  const feed = heartRateOf(patient, leg);
+  const feed = numericOf(patient, 'heart-rate', leg);
   const early = await feed.read(3, 6);
   const last = await feed.measuredBy(3 * 3_600_000);
   expect(last).toBeGreaterThan(10_000);
@@ -96,13 +96,13 @@ function sourceOf(rate: { num: number; den: number }, durationUs: number, onsets
     .map((onsetUs) => ({ onsetUs, durationUs: 1_000, type: 'annotation' as const, text: '', channels: [] }));
   const rates = Array.from({ length: Math.ceil(durationUs / 400_000) }, (_, index) => ({
     atUs: index * 400_000.5,
-    bpm: 60 + index,
-    kind: 'ecg' as const,
+    value: 60 + index,
   }));
   return {
     ...base,
     annotations: async () => annotations,
-    heartRate: async (fromUs, toUs) => rates.filter(({ atUs }) => atUs >= fromUs && atUs < toUs),
+    vitals: [{ stream: 'heart-rate', kind: 'ecg' }],
+    numeric: async (_stream, fromUs, toUs) => rates.filter(({ atUs }) => atUs >= fromUs && atUs < toUs),
   };
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { numericStreams } from '@vitalwire/contract';
 import { z } from 'zod';
 import { CliError } from '../errors.ts';
 import { type DataDir, writeWhole } from '../stack/data-dir.ts';
@@ -31,13 +32,14 @@ export const Take = z.object({
 });
 export type Take = z.infer<typeof Take>;
 
-export const streams = ['eeg', 'heart-rate', 'event'] as const;
+/** What a replay sends. */
+export const streams = ['eeg', ...numericStreams, 'event'] as const;
 
 const CaptureRecord = z.object({
   patient: z.string(),
   device: z.string(),
   stream: z.enum(streams),
-  group: z.number(), // of the source; 0 for heart rate and events
+  group: z.number(), // of the source; 0 for numbers and events
   take: z.number(),
   leg: z.number(),
   captureId: z.string(),

@@ -1,10 +1,9 @@
 import path from 'node:path';
 import type { Client } from '@vitalwire/client';
+import type { DeviceKind } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import { ensureTokenFile } from '../stack/data-dir.ts';
 import type { VirtualPatient } from './virtual-patient.ts';
-
-type DeviceKind = 'eeg' | 'heart-rate';
 
 /** Makes the devices known: their tokens at the gateway, themselves and whose they are in the registry. Returns the tokens by device. */
 export async function registerPatients(
@@ -28,10 +27,10 @@ export async function registerPatients(
   return tokens;
 }
 
-export function devicesOf({ eeg, heartDevice }: VirtualPatient): { device: string; kind: DeviceKind }[] {
+export function devicesOf({ eeg, monitor }: VirtualPatient): { device: string; kind: DeviceKind }[] {
   return [
     ...eeg.map(({ device }) => ({ device, kind: 'eeg' as const })),
-    ...(heartDevice === null ? [] : [{ device: heartDevice, kind: 'heart-rate' as const }]),
+    ...(monitor === null ? [] : [{ device: monitor.device, kind: 'monitor' as const }]),
   ];
 }
 

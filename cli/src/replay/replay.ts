@@ -1,8 +1,9 @@
+import { isNumeric } from '@vitalwire/contract';
 import { type Clock, pause } from '@vitalwire/runtime';
 import { CliError } from '../errors.ts';
 import type { DataDir } from '../stack/data-dir.ts';
 import { CaptureSender, type Delivery } from './capture-sender.ts';
-import { type Addressed, captureIdOf, eegDelivery, eventDelivery, heartRateDelivery } from './device-requests.ts';
+import { type Addressed, captureIdOf, eegDelivery, eventDelivery, numericDelivery } from './device-requests.ts';
 import { requestFaultsOf } from './faults/capture-faults.ts';
 import type { IntakeRequest } from './intake-client.ts';
 import { dataMsOf } from './leg.ts';
@@ -10,7 +11,7 @@ import { type CaptureRecord, countOf, type Manifest, manifestPath, type Play, ty
 import { LedPace, type Moments, type Speed } from './pace.ts';
 import { openSpec, type SourceSpec } from './source-spec.ts';
 import { type RunningTake, Transport, type TransportState } from './transport.ts';
-import { eegOf, eventsOf, heartRateOf, legsOf, takeLeg, type VirtualPatient, virtualPatient } from './virtual-patient.ts';
+import { eegOf, eventsOf, legsOf, numericOf, takeLeg, type VirtualPatient, virtualPatient } from './virtual-patient.ts';
 
 export type ReplayOptions = {
   readonly sources: readonly SourceSpec[]; // one patient each
@@ -28,7 +29,7 @@ export type ReplayProgress = TransportState & {
   readonly dataS: number; // how far the replay has come
   readonly tookMs: number; // on the wall clock, until now or until its last answer
   readonly samplesSent: number;
-  readonly readingsSent: number; // of heart rate and events
+  readonly readingsSent: number; // numbers and events
   readonly resends: number;
   readonly copies: number; // requests sent once more by a fault script
   readonly lateMs: number;
@@ -132,9 +133,13 @@ export class Replay {
       readingsSent: answered((stream) => stream !== 'eeg'),
       resends: this.#captures.reduce((sum, { sender }) => sum + sender.resends, 0),
       copies: this.#captures.reduce((sum, { sender }) => sum + sender.copies, 0),
-      lateMs: Math.round(Math.max(0, ...this.#captures.slice(-3 * this.patients.length).map(({ sender }) => sender.lateMs))),
+      lateMs: Math.round(Math.max(0, ...this.#captures.slice(-this.#capturesAtOnce).map(({ sender }) => sender.lateMs))),
       failure: this.#captures.map(({ sender }) => sender.failure).find((failure) => failure !== null) ?? null,
     };
+  }
+
+  get #capturesAtOnce(): number {
+    return this.patients.reduce((sum, { eeg, monitor }) => sum + eeg.length + (monitor?.vitals.length ?? 0) + 1, 0);
   }
 
   /** Where in the source what is played begins, and how much of it there is for every patient. */
@@ -221,7 +226,7 @@ export class Replay {
     };
     await Promise.all([
       ...patient.eeg.map(({ device }, order) => play('eeg', device, order)),
-      ...(patient.heartDevice === null ? [] : [play('heart-rate', patient.heartDevice, 0)]),
+      ...(patient.monitor?.vitals ?? []).map(({ stream }) => play(stream, patient.monitor?.device ?? '', 0)),
       play('event', patient.eventDevice, 0),
     ]);
   }
@@ -231,7 +236,8 @@ export class Replay {
     const device = patient.eeg[order];
     const faults = requestFaultsOf(patient.faults, { stream, group: device?.group ?? 0, leg, pace: timing.pace });
     const common = { ...timing, clock: this.#options.clock, faults };
-    if (stream === 'heart-rate') return new CaptureSender({ ...common, feed: heartRateOf(patient, leg), deliver: heartRateDelivery(to) });
+    if (isNumeric(stream))
+      return new CaptureSender({ ...common, feed: numericOf(patient, stream, leg), deliver: numericDelivery(to, stream) });
     if (stream === 'event') return new CaptureSender({ ...common, feed: eventsOf(patient, take), deliver: eventDelivery(to) });
     if (device === undefined) throw new RangeError(`${patient.id} has no EEG device ${order}`);
     return new CaptureSender({

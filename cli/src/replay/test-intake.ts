@@ -1,4 +1,4 @@
-import { decodeSampleBlock, type EventsIntake, type HeartRateIntake, type SampleBlock } from '@vitalwire/contract';
+import { decodeSampleBlock, type EventsIntake, type SampleBlock } from '@vitalwire/contract';
 import type { Delivery } from './capture-sender.ts';
 import type { IntakeRequest } from './intake-client.ts';
 
@@ -30,6 +30,6 @@ function shapeOf(path: string, body: string | Uint8Array): { captureId: string; 
     const { captureId, firstSample, samplesPerChannel } = blockOf(body);
     return { captureId, firstSample, count: samplesPerChannel };
   }
-  const json = JSON.parse(body) as HeartRateIntake & EventsIntake;
+  const json = JSON.parse(body) as EventsIntake & { readings: unknown[] };
   return { captureId: json.captureId, firstSample: json.firstSample, count: (path === '/v1/events' ? json.events : json.readings).length };
 }

@@ -1,13 +1,14 @@
-import { type ChannelScale, limits, type Rate, type SampleBits, type Samples } from '@vitalwire/contract';
-import type { SignalSource, SourceAnnotation, SourceProblem } from '@vitalwire/datasets';
+import { type ChannelScale, limits, type NumericStream, type Rate, type SampleBits, type Samples } from '@vitalwire/contract';
+import type { SignalSource, SourceAnnotation, SourceProblem, SourceVital } from '@vitalwire/datasets';
 import { CliError } from '../errors.ts';
 import { type EegSignal, eegFeed } from './eeg-feed.ts';
 import { eventFeed, type LineEvent } from './event-feed.ts';
 import { absencesOf, clockSeamsOf, disturbanceOf, driftUs, type PatientFaults, restartsOf } from './faults/patient-faults.ts';
 import type { Feed } from './feed.ts';
-import { heartRateFeed, type LineHeartRate } from './heart-rate-feed.ts';
 import type { Leg } from './leg.ts';
 import type { Play, Take } from './manifest.ts';
+import { type LineReading, numericFeed } from './numeric-feed.ts';
+import { numericRoute } from './numeric-route.ts';
 import { type Absence, PlayLine, type PlayWindow, periodOf } from './play-line.ts';
 import { clipped } from './wire-text.ts';
 
@@ -21,21 +22,26 @@ export type EegDevice = {
   readonly signal: EegSignal;
 };
 
+/** The device that measures every numeric vital of a patient, as a monitor at the bedside does. */
+export type Monitor = {
+  readonly device: string;
+  readonly vitals: readonly Required<SourceVital>[];
+  readonly source: Pick<SignalSource, 'numeric'>;
+};
+
 /** A source as a patient: which devices it wears and what each of them will measure at which moment of the line. */
 export type VirtualPatient = {
   readonly id: string;
   readonly index: number;
   readonly sourceName: string; // at most 64 bytes, no person's name: it stands in the REPLAY mark
-  readonly heartRateName: string;
   readonly synthetic: boolean;
   readonly problems: readonly SourceProblem[];
   readonly eeg: readonly EegDevice[];
-  readonly heartDevice: string | null;
+  readonly monitor: Monitor | null;
   readonly eventDevice: string;
   readonly window: PlayWindow;
   readonly periodUs: number;
   readonly staggerUs: number;
-  readonly heartRate: Pick<SignalSource, 'heartRate'>;
   readonly annotations: readonly SourceAnnotation[];
   readonly absences: readonly Absence[];
   readonly restarts: readonly Absence[];
@@ -43,7 +49,7 @@ export type VirtualPatient = {
   close(): Promise<void>;
 };
 
-const HEART_SEARCH_US = 600_000_000;
+const SEARCH_US = 600_000_000;
 
 /** Makes a patient of an opened source, and closes a source that cannot be one. Nothing of it is read but its annotations. */
 export async function virtualPatient(id: string, index: number, source: SignalSource, play: Play): Promise<VirtualPatient> {
@@ -86,8 +92,8 @@ async function patientOf(id: string, index: number, source: SignalSource, play: 
       signal: { source, group: number, channels, sampleBits: group.sampleBits, line, ...(disturb === null ? {} : { disturb }) },
     };
   });
-  const hasHeart = await hasHeartRate(source, window);
-  if (eeg.length === 0 && !hasHeart)
+  const monitor = await monitorOf(id, source, window, play);
+  if (eeg.length === 0 && monitor === null)
     throw new CliError(
       'WRONG_ARGUMENT',
       `${source.name} holds no signals, only ${(await source.annotations()).length} annotations: nothing to play`,
@@ -96,16 +102,14 @@ async function patientOf(id: string, index: number, source: SignalSource, play: 
     id,
     index,
     sourceName: clipped(play.name ?? source.name, limits.maxNameBytes),
-    heartRateName: clipped('heartRateName' in source ? String(source.heartRateName) : (play.name ?? source.name), limits.maxReasonBytes),
     synthetic: source.synthetic,
     problems: source.problems,
     eeg,
-    heartDevice: hasHeart ? `${id}-hr` : null,
-    eventDevice: eeg[0]?.device ?? `${id}-hr`,
+    monitor,
+    eventDevice: eeg[0]?.device ?? monitorId(id),
     window,
     periodUs,
     staggerUs: index * play.staggerUs,
-    heartRate: source,
     annotations: await source.annotations(),
     absences,
     restarts: restartsOf(faults),
@@ -132,8 +136,10 @@ export function eegOf(device: EegDevice, leg: Leg, speed: number): Feed<Samples>
   return eegFeed(device.signal, leg, speed);
 }
 
-export function heartRateOf({ heartRate: source, window, periodUs, absences }: VirtualPatient, leg: Leg): Feed<LineHeartRate[]> {
-  return heartRateFeed({ source, window, periodUs, absences }, leg);
+/** What the monitor sends of one vital in a leg. */
+export function numericOf({ monitor, window, periodUs, absences }: VirtualPatient, stream: NumericStream, leg: Leg): Feed<LineReading[]> {
+  if (monitor === null) throw new RangeError(`the patient has no device that measures ${stream}`);
+  return numericFeed({ source: monitor.source, stream, window, periodUs, absences }, leg);
 }
 
 /** Events are the replay's own words, not a device's: no restart cuts them. */
@@ -189,10 +195,24 @@ function onTheWire(scale: ChannelScale | undefined): ChannelScale {
   };
 }
 
-/** A source without heart rate gets no heart-rate device: an empty one would look like a fault. */
-async function hasHeartRate(source: SignalSource, { startUs, durationUs }: PlayWindow): Promise<boolean> {
-  for (let fromUs = startUs; fromUs < startUs + durationUs; fromUs += HEART_SEARCH_US) {
-    if ((await source.heartRate(fromUs, Math.min(fromUs + HEART_SEARCH_US, startUs + durationUs))).length > 0) return true;
+/** The name that stands on disk since monitors knew the heart rate alone; a patient who is played again keeps the device. */
+function monitorId(id: string): string {
+  return `${id}-hr`;
+}
+
+/** A source without numbers gets no device for them, and a vital without readings in the window is not sent: empty ones would look like faults. */
+async function monitorOf(id: string, source: SignalSource, window: PlayWindow, play: Play): Promise<Monitor | null> {
+  const vitals: Required<SourceVital>[] = [];
+  for (const { stream, kind, from = play.name ?? source.name } of source.vitals) {
+    if (numericRoute(stream) !== null && (await hasReadings(source, stream, window)))
+      vitals.push({ stream, kind, from: clipped(from, limits.maxReasonBytes) });
+  }
+  return vitals.length === 0 ? null : { device: monitorId(id), vitals, source };
+}
+
+async function hasReadings(source: SignalSource, stream: NumericStream, { startUs, durationUs }: PlayWindow): Promise<boolean> {
+  for (let fromUs = startUs; fromUs < startUs + durationUs; fromUs += SEARCH_US) {
+    if ((await source.numeric(stream, fromUs, Math.min(fromUs + SEARCH_US, startUs + durationUs))).length > 0) return true;
   }
   return false;
 }

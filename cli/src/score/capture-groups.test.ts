@@ -1,4 +1,4 @@
-import type { RecordingInfo } from '@vitalwire/contract';
+import { numericStreams, type RecordingInfo } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { annotatingGroups, captureGroups, runOf } from './capture-groups.ts';
 
@@ -56,7 +56,7 @@ test('annotations are those of the same run, although another run of the device 
 
 test('legs of a run and what was overtaken belong to it; another speed, patient or replay is another run', () => {
   const run = runOf('bonn-1-20261128T120000000Z-p01-event-0.0');
-  for (const same of ['eeg-0.0', 'eeg-0.7', 'eeg2-0.0', 'heart-rate-0.1', 'eeg-0.3-late-77']) {
+  for (const same of ['eeg-0.0', 'eeg-0.7', 'eeg2-0.0', 'eeg-0.3-late-77', ...numericStreams.map((stream) => `${stream}-0.1`)]) {
     expect(runOf(`bonn-1-20261128T120000000Z-p01-${same}`)).toBe(run);
   }
   for (const other of [

@@ -1,4 +1,5 @@
 import type { RecordingInfo } from '@vitalwire/contract';
+import { streams } from '../replay/manifest.ts';
 
 /** The recordings of one run of a device: what is scored as a whole. */
 export type CaptureGroup = {
@@ -40,8 +41,10 @@ export function runOf(captureId: string): string {
   return captureId
     .replace(/-late-\d+$/, '')
     .replace(/(-\d+)\.\d+$/, '$1')
-    .replace(/-(eeg|event|heart-rate)\d*(?=(-\d+)?$)/, '');
+    .replace(streamInName, '');
 }
+
+const streamInName = new RegExp(`-(${streams.join('|')})\\d*(?=(-\\d+)?$)`);
 
 function startOf({ recordings }: CaptureGroup): number {
   return recordings[0]?.startedAtUs ?? 0;

@@ -84,10 +84,11 @@ function joined(source: SignalSource, annotations: readonly SourceAnnotation[], 
     startedAtUs: source.startedAtUs,
     durationUs: source.durationUs,
     groups: source.groups,
+    vitals: source.vitals,
     problems,
     read: (...wanted) => source.read(...wanted),
     annotations: () => Promise.resolve(annotations),
-    heartRate: (fromUs, toUs) => source.heartRate(fromUs, toUs),
+    numeric: (...wanted) => source.numeric(...wanted),
     close: () => source.close(),
   };
 }

@@ -68,6 +68,7 @@ class OpenedEdf implements EdfSource {
   readonly startedAtUs: number | null;
   readonly durationUs: number;
   readonly groups: readonly OpenGroup[];
+  readonly vitals = [];
   readonly problems;
   readonly #opened: Opened;
   readonly #annotations: readonly SourceAnnotation[];
@@ -116,7 +117,7 @@ class OpenedEdf implements EdfSource {
     return Promise.resolve(this.#annotations);
   }
 
-  heartRate(): Promise<[]> {
+  numeric(): Promise<[]> {
     return Promise.resolve([]);
   }
 

@@ -1,12 +1,12 @@
 import type { ChannelScale, SampleBits } from '@vitalwire/contract';
 import { RecentMap } from '@vitalwire/contract';
-import type { SignalGroup, SignalSource, SourceAnnotation, SourceHeartRate } from '../signal-source.ts';
+import type { SignalGroup, SignalSource, SourceAnnotation } from '../signal-source.ts';
 import { wantedChannels } from '../wanted-channels.ts';
 import { BlockMaker } from './block-maker.ts';
-import { heartRateBetween } from './heart.ts';
 import { makeSchedule, type Schedule } from './schedule.ts';
 import { scheduleAnnotations } from './synth-annotations.ts';
 import { type CheckedOptions, checkOptions, type SynthOptions } from './synth-options.ts';
+import { syntheticReadings, syntheticVitals } from './vitals.ts';
 
 /** Finished blocks that are kept; reading on, or back a little, makes none twice. */
 const BLOCKS_KEPT = 3;
@@ -38,6 +38,7 @@ export function openSyntheticPatient(options: SynthOptions = {}): SignalSource &
     startedAtUs: checked.startedAtUs,
     durationUs,
     groups: [group],
+    vitals: syntheticVitals,
     problems: [],
     schedule,
     async read(groupIndex, from, count, channels) {
@@ -56,8 +57,8 @@ export function openSyntheticPatient(options: SynthOptions = {}): SignalSource &
     async annotations(): Promise<readonly SourceAnnotation[]> {
       return scheduleAnnotations(checked, schedule, durationUs);
     },
-    async heartRate(fromUs, toUs): Promise<readonly SourceHeartRate[]> {
-      return heartRateBetween(schedule, checked.seed, fromUs, toUs, durationUs);
+    async numeric(stream, fromUs, toUs) {
+      return syntheticReadings({ schedule, seed: checked.seed, durationUs }, stream, fromUs, toUs);
     },
     async close() {
       kept.clear();

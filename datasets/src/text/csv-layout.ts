@@ -2,10 +2,11 @@ import { DatasetError } from '../dataset-error.ts';
 import { plainUnit } from '../edf/header.ts';
 import { cellsOf, type Delimiter, guessDelimiter, parseCell } from './csv-cells.ts';
 import { parseTime } from './csv-time.ts';
+import { type CsvVital, vitalOfColumn } from './vital-column.ts';
 
 /** What a CSV file does not say itself. */
 export type CsvOptions = {
-  /** Which columns are channels, by name or number from 1; `name=label` renames. All but the time column when not given. */
+  /** Which columns are channels, by name or number from 1; `name=label` renames. When not given, all but the time and the vitals. */
   readonly columns?: readonly string[];
   /** The column with the time of each row, by name or number: seconds, or date and time. */
   readonly timeColumn?: string;
@@ -24,6 +25,7 @@ export type CsvLayout = {
   readonly header: boolean;
   readonly width: number; // cells of a row
   readonly columns: readonly CsvColumn[];
+  readonly vitals: readonly CsvVital[]; // columns named after a numeric vital that are no channels; one each
   readonly timeIndex: number | null;
 };
 
@@ -46,7 +48,10 @@ export function csvLayout(file: string, rows: readonly string[], options: CsvOpt
   if (timeIndex === null && options.rateHz === undefined) {
     throw new DatasetError('OPTION_NEEDED', `${file}: give its rate (such as 256) or the column that has the time`);
   }
-  const wanted = options.columns ?? names.flatMap((_, index) => (index === timeIndex ? [] : [String(index + 1)]));
+  const named = header ? vitalsOf(names).filter(({ index }) => index !== timeIndex) : [];
+  const wanted =
+    options.columns ??
+    names.flatMap((_, index) => (index === timeIndex || named.some((vital) => vital.index === index) ? [] : [String(index + 1)]));
   const columns = wanted.map((one): CsvColumn => {
     const [, source = one, label] = /^(.*?)=(.*)$/.exec(one) ?? [];
     const index = options.columns === undefined ? Number(source) - 1 : find(source);
@@ -56,8 +61,19 @@ export function csvLayout(file: string, rows: readonly string[], options: CsvOpt
       throw new DatasetError('OPTION_NEEDED', `${file}: the unit of column '${name}' is not told; give it, such as uV`);
     return { index, label: label ?? plainName(name), unit: plainUnit(unit) };
   });
-  if (columns.length === 0) throw refusal(file, 'columns', 'none but the time', 'at least one channel');
-  return { delimiter, header, width: first.length, columns, timeIndex };
+  const vitals = named.filter(({ index }) => !columns.some((column) => column.index === index));
+  if (columns.length + vitals.length === 0) throw refusal(file, 'columns', 'none but the time', 'at least one channel or vital');
+  return { delimiter, header, width: first.length, columns, vitals, timeIndex };
+}
+
+/** Of two columns of one vital the second is a channel. */
+function vitalsOf(names: readonly string[]): CsvVital[] {
+  const found = new Map<string, CsvVital>();
+  for (const [index, name] of names.entries()) {
+    const vital = vitalOfColumn(index, plainName(name), unitOf(name));
+    if (vital !== null && !found.has(vital.stream)) found.set(vital.stream, vital);
+  }
+  return [...found.values()];
 }
 
 function refusal(file: string, field: string, found: string, expected: string): DatasetError {

@@ -257,3 +257,104 @@ describe('formats are told by content', () => {
     await expect(opened('1,'.repeat(1_000_000), { rateHz: '1', unit: 'uV' }, () => {})).rejects.toThrow(/a longer line/);
   });
 });
+
+describe('vitals', () => {
+  const minute = Array.from({ length: 60 }, (_, second) => second);
+
+  test('a column named after a vital gives its readings at the times of its rows, in its own unit, and is no channel', async () => {
+    const rows = minute.map((second) => `${second},${second % 7},${second % 2 === 0 ? 97 : ''},${98.6 + (second % 2)},72`);
+    await opened(`time,Cz (uV),spo2 (%),body-temperature (°F),heart-rate\n${rows.join('\n')}\n`, {}, async (source) => {
+      expect(source.groups[0]?.channels.map(({ label }) => label)).toEqual(['Cz']);
+      expect(source.vitals).toEqual(
+        ['heart-rate', 'spo2', 'body-temperature'].map((stream) => ({ stream, kind: 'sensor' })), // in the order of the table
+      );
+      expect(source.durationUs).toBe(60e6);
+      expect(await source.numeric('spo2', 10e6, 15e6)).toEqual([10, 12, 14].map((second) => ({ atUs: second * 1e6, value: 97 })));
+      expect((await source.numeric('body-temperature', 0, 2e6)).map(({ value }) => value.toFixed(6))).toEqual(['37.000000', '37.555556']);
+      expect(await source.numeric('heart-rate', 0, 60e6)).toHaveLength(60);
+      expect(await source.numeric('respiratory-rate', 0, 60e6)).toEqual([]);
+      expect(source.problems).toEqual([]);
+    });
+  });
+
+  test("what is no reading is told and left out; a unit that is not the vital's makes it a channel, as does a column that is asked for", async () => {
+    await opened('time,Cz (uV),spo2\n0,1,97\n1,2,0\n2,3,140\n3,4,x\n', {}, async (source) => {
+      expect(await source.numeric('spo2', 0, 9e6)).toEqual([{ atUs: 0, value: 97 }]);
+      expect(source.problems).toMatchObject([
+        { field: "column 'spo2'", at: 3, unit: 'line', found: "'0'", expected: expect.stringContaining('not-a-reading') },
+        { at: 4, found: "'140'", expected: expect.stringContaining('out-of-range') },
+        { at: 5, found: "'x'" },
+      ]);
+    });
+    const labels = (source: SignalSource) => [source.groups[0]?.channels.map(({ label }) => label), source.vitals];
+    expect(await opened('time,spo2 (mmol)\n0,97\n1,98\n', {}, labels)).toEqual([['spo2'], []]);
+    expect(await opened('time,spo2 (%)\n0,97\n1,98\n', { columns: ['spo2'] }, labels)).toEqual([['spo2'], []]);
+    expect(await opened('time,SPO2 (%)\n0,97\n1,98\n', {}, labels)).toEqual([['SPO2'], []]);
+  });
+
+  test('a file of vitals alone is a source without signals, whatever the steps of its times; dates count from its first reading', async () => {
+    const text = 'time,spo2,respiratory-rate\n2026-01-01 00:00:10,97,\n2026-01-01 00:00:13,,14\n2026-01-01 00:01:10,95,15\n';
+    await opened(text, {}, async (source) => {
+      expect(source.groups).toEqual([]);
+      expect(source.startedAtUs).toBe(Date.parse('2026-01-01T00:00:10Z') * 1000);
+      expect(await source.numeric('respiratory-rate', 0, 1e9)).toEqual([
+        { atUs: 3e6, value: 14 },
+        { atUs: 60e6, value: 15 },
+      ]);
+      expect(source.durationUs).toBeGreaterThan(60e6);
+    });
+  });
+
+  test('rows that hold vitals and no signal interrupt nothing and are no fault', async () => {
+    await opened('time,Cz (uV),spo2\n0,1,\n0.5,,97\n1,2,\n1.5,,98\n2,3,\n', {}, async (source) => {
+      expect(source.problems).toEqual([]);
+      expect(source.groups[0]?.stretches).toEqual([{ onsetUs: 0, firstSample: 0, samples: 3 }]);
+      expect(await source.numeric('spo2', 0, 2e6)).toEqual([
+        { atUs: 500_000, value: 97 },
+        { atUs: 1_500_000, value: 98 },
+      ]);
+    });
+  });
+
+  test('any pieces of time give each reading once, with times, with a rate, and where a clock went back', async () => {
+    const step = fc.oneof(
+      { weight: 20, arbitrary: fc.integer({ min: 1, max: 900 }) },
+      { weight: 1, arbitrary: fc.integer({ min: -5_000, max: 0 }) },
+    );
+    const row = fc.record({ step, value: fc.option(fc.integer({ min: 1, max: 100 })) });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(row, { minLength: 2, maxLength: 60 }),
+        fc.boolean(),
+        fc.integer({ min: 1, max: 9_000 }),
+        async (rows, byTime, cutMs) => {
+          // Long enough that several places to begin reading are kept.
+          const many = Array.from({ length: 9_000 }, (_, index) => rows[index % rows.length] ?? { step: 1, value: null });
+          let clock = 0;
+          const times = many.map(({ step: next }) => {
+            clock += next;
+            return clock;
+          });
+          const lines = many.map(({ value }, index) => `${((times[index] ?? 0) / 1_000).toFixed(3)},${value ?? ''}`);
+          let latest = Number.NEGATIVE_INFINITY;
+          const expected = many.flatMap(({ value }, index) => {
+            latest = Math.max(latest, times[index] ?? 0);
+            return value === null ? [] : [{ atUs: byTime ? latest * 1_000 : index * 250_000, value }];
+          });
+          const text = `time,spo2\n${lines.join('\n')}\n`;
+          await opened(text, byTime ? {} : { rateHz: '4' }, async (source) => {
+            const cut = [];
+            const stepUs = Math.max(cutMs * 1_000, Math.ceil(source.durationUs / 40));
+            for (let at = 0; at < source.durationUs; at += stepUs) cut.push(...(await source.numeric('spo2', at, at + stepUs)));
+            expect(cut.map(({ value }) => value)).toEqual(expected.map(({ value }) => value));
+            // Seconds count from zero, also from below it: then from the first row that has something.
+            const beganMs = times[many.findIndex(({ value }) => value !== null)] ?? 0;
+            const zero = byTime ? Math.min(0, beganMs) * 1_000 : 0;
+            expect(cut.map(({ atUs }) => Math.round(atUs))).toEqual(expected.map(({ atUs }) => Math.round(atUs - zero)));
+          });
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+});

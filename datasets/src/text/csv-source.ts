@@ -1,17 +1,18 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { ChannelScale, Rate, SampleBits } from '@vitalwire/contract';
+import type { ChannelScale, NumericStream, Rate, SampleBits } from '@vitalwire/contract';
 import { DatasetError } from '../dataset-error.ts';
 import { parseDecimal, rateOf } from '../decimal.ts';
 import { ProblemList, quoted } from '../problem-list.ts';
 import { shortName } from '../short-name.ts';
-import type { SignalGroup, SignalSource, SourceProblem } from '../signal-source.ts';
+import type { SignalGroup, SignalSource, SourceProblem, SourceReading, SourceVital } from '../signal-source.ts';
 import { wantedChannels } from '../wanted-channels.ts';
 import { cellsOf, parseCell } from './csv-cells.ts';
 import { type CsvLayout, type CsvOptions, csvLayout } from './csv-layout.ts';
 import { linesFrom } from './csv-lines.ts';
 import { parseTime, type RowTime } from './csv-time.ts';
-import { RowRuns, type RowTimeline, usualStepUs } from './row-runs.ts';
+import { CsvVitals } from './csv-vitals.ts';
+import { RowRuns, type RowTimeline, usualStepUs, wentBack } from './row-runs.ts';
 
 /** A place to begin reading every so many rows. */
 const INDEX_EVERY = 4_096;
@@ -30,9 +31,11 @@ export async function openCsv(path: string, options: CsvOptions = {}): Promise<S
     const layout = csvLayout(file, rows, options);
     const problems = new ProblemList();
     const rate = givenRate(file, options);
-    const runs = new RowRuns(rate, rate === null ? usualStepUs(timesOf(rows, layout)) : 0);
-    const found = await scan({ file, handle, layout, byTime: rate === null }, runs, problems);
-    return new OpenedCsv({ file, handle, layout, byTime: rate === null }, found, problems);
+    const scanned = { file, handle, layout, byTime: rate === null };
+    const stepUs = rate === null ? usualStepUs(timesOf(rows, layout)) : (rate.den * 1e6) / rate.num;
+    const vitals = new CsvVitals({ file, handle, layout, rowUs: rate === null ? null : stepUs });
+    const found = await scan(scanned, { runs: new RowRuns(rate, rate === null ? stepUs : 0), vitals }, problems);
+    return new OpenedCsv(scanned, { ...found, stepUs, vitals }, problems);
   } catch (error) {
     await handle.close();
     throw error;
@@ -58,7 +61,8 @@ function givenRate(file: string, { rateHz }: CsvOptions): Rate | null {
   return rateOf(above.units * 10n ** BigInt(below.scale), below.units * 10n ** BigInt(above.scale)).rate;
 }
 
-type Scanned = RowTimeline & {
+type Scanned = Partial<RowTimeline> & {
+  readonly startedAtUs: number | null;
   readonly index: readonly number[]; // where the rows 0, INDEX_EVERY, 2 * INDEX_EVERY ... that are samples begin
   readonly decimals: readonly number[]; // most digits after the point, per channel
   readonly mostAbs: readonly number[];
@@ -84,7 +88,9 @@ function timesOf(rows: readonly string[], layout: CsvLayout): RowTime[] {
 
 type ScannedFile = { readonly file: string; readonly handle: FileHandle; readonly layout: CsvLayout; readonly byTime: boolean };
 
-async function scan({ file, handle, layout, byTime }: ScannedFile, runs: RowRuns, problems: ProblemList): Promise<Scanned> {
+type Passing = { readonly runs: RowRuns; readonly vitals: CsvVitals };
+
+async function scan({ file, handle, layout, byTime }: ScannedFile, { runs, vitals }: Passing, problems: ProblemList): Promise<Scanned> {
   const index: number[] = [];
   const decimals = layout.columns.map(() => 0);
   const mostAbs = layout.columns.map(() => 0);
@@ -96,23 +102,16 @@ async function scan({ file, handle, layout, byTime }: ScannedFile, runs: RowRuns
     if ((line === 1 && layout.header) || text.trim() === '') continue;
     const cells = cellsOf(text, layout.delimiter);
     if (cells.length !== layout.width) tell('cells', String(cells.length), String(layout.width));
-    const row = valuesOf(cells, layout);
-    if ('bad' in row) {
-      tell(`column '${row.label}'`, quoted(row.bad), 'a number; the row is a gap');
-      runs.skip();
+    const noted = layout.vitals.length === 0 ? null : vitals.add(cells, offset, tell);
+    const row = rowOf(cells, { layout, byTime });
+    if ('wrong' in row) {
+      const isBesides = noted?.any === true && layout.columns.every((column) => parseCell(cells[column.index]) === null);
+      if (row.wrong !== null && !isBesides) tell(row.wrong.field, quoted(row.wrong.found), row.wrong.expected);
+      runs.skip(noted?.any === true ? row.time : null);
+      if (noted?.any === true && noted.wentBack) tell('time', quoted(cells[layout.timeIndex ?? 0] ?? ''), wentBack);
       continue;
     }
-    let time: RowTime | null = null;
-    if (byTime) {
-      const timeText = cells[layout.timeIndex ?? 0] ?? '';
-      time = parseTime(timeText);
-      if (time === null) {
-        tell('time', quoted(timeText), 'seconds or date and time; the row is a gap');
-        runs.skip();
-        continue;
-      }
-    }
-    const wrong = runs.add(time);
+    const wrong = runs.add(row.time);
     if (wrong !== null) tell('time', quoted(cells[layout.timeIndex ?? 0] ?? ''), wrong);
     if (samples % INDEX_EVERY === 0) index.push(offset);
     samples += 1;
@@ -121,7 +120,23 @@ async function scan({ file, handle, layout, byTime }: ScannedFile, runs: RowRuns
       mostAbs[channel] = Math.max(mostAbs[channel] ?? 0, Math.abs(units) / 10 ** places);
     }
   }
-  return { ...runs.result(file), index, decimals, mostAbs };
+  vitals.countFrom(runs.originUs);
+  return { ...(layout.columns.length === 0 ? {} : runs.result(file)), startedAtUs: runs.startedAtUs, index, decimals, mostAbs };
+}
+
+type Row =
+  | { readonly values: { units: number; decimals: number }[]; readonly time: RowTime | null }
+  | { readonly wrong: { readonly field: string; readonly found: string; readonly expected: string } | null; readonly time: RowTime | null };
+
+/** A row as a sample, or why it is none. Where there is no channel no row is one. */
+function rowOf(cells: readonly string[], { layout, byTime }: Pick<ScannedFile, 'layout' | 'byTime'>): Row {
+  const row = valuesOf(cells, layout);
+  const timeText = cells[layout.timeIndex ?? 0] ?? '';
+  const time = byTime ? parseTime(timeText) : null;
+  if ('bad' in row) return { wrong: { field: `column '${row.label}'`, found: row.bad, expected: 'a number; the row is a gap' }, time };
+  if (byTime && time === null)
+    return { wrong: { field: 'time', found: timeText, expected: 'seconds or date and time; the row is a gap' }, time };
+  return layout.columns.length === 0 ? { wrong: null, time } : { ...row, time };
 }
 
 class OpenedCsv implements SignalSource {
@@ -134,12 +149,14 @@ class OpenedCsv implements SignalSource {
   readonly #scanned: ScannedFile;
   readonly #index: readonly number[];
   readonly #places: readonly number[]; // digits after the point that one count stands for
+  readonly #vitals: CsvVitals;
   #cursor = { sample: 0, offset: 0 }; // where the last read stopped: the next one mostly goes on there
 
-  constructor(scanned: ScannedFile, found: Scanned, problems: ProblemList) {
+  constructor(scanned: ScannedFile, found: Scanned & { readonly stepUs: number; readonly vitals: CsvVitals }, problems: ProblemList) {
     const { file, layout } = scanned;
     this.#scanned = scanned;
     this.#index = found.index;
+    this.#vitals = found.vitals;
     this.#cursor = { sample: 0, offset: found.index[0] ?? 0 };
     this.name = shortName(file);
     this.startedAtUs = found.startedAtUs;
@@ -150,9 +167,11 @@ class OpenedCsv implements SignalSource {
     const fitsShort = scales.every((places, channel) => Math.round((found.mostAbs[channel] ?? 0) * 10 ** places) <= maxCount(16));
     const sampleBits: SampleBits = fitsShort ? 16 : 24;
     const channels = layout.columns.map(({ label, unit }, channel) => scaleOf(label, unit, scales[channel] ?? 0, sampleBits));
-    this.groups = [{ rate: found.rate, sampleBits, channels, stretches: found.stretches }];
-    const last = found.stretches.at(-1);
-    this.durationUs = last === undefined ? 0 : last.onsetUs + Math.round((last.samples * found.rate.den * 1e6) / found.rate.num);
+    const { rate, stretches = [] } = found;
+    this.groups = rate === undefined ? [] : [{ rate, sampleBits, channels, stretches }];
+    const last = stretches.at(-1);
+    const signalsUs = last === undefined || rate === undefined ? 0 : last.onsetUs + Math.round((last.samples * rate.den * 1e6) / rate.num);
+    this.durationUs = Math.max(signalsUs, this.#vitals.lastUs === null ? 0 : Math.round(this.#vitals.lastUs + Math.max(1, found.stepUs)));
     this.problems = problems.list();
   }
 
@@ -190,8 +209,12 @@ class OpenedCsv implements SignalSource {
     return Promise.resolve([]);
   }
 
-  heartRate(): Promise<[]> {
-    return Promise.resolve([]);
+  get vitals(): readonly SourceVital[] {
+    return this.#vitals.vitals;
+  }
+
+  numeric(stream: NumericStream, fromUs: number, toUs: number): Promise<SourceReading[]> {
+    return this.#vitals.read(stream, fromUs, toUs);
   }
 
   async close(): Promise<void> {

@@ -3,9 +3,12 @@ import { DatasetError } from '../dataset-error.ts';
 import type { Stretch } from '../signal-source.ts';
 import { type RowTime, simplestRate } from './csv-time.ts';
 
+/** What was expected of a time before that of the row above. */
+export const wentBack = 'a time not before that of the row above; read as following';
+
 type Run = { firstSample: number; samples: number; position: number; first: RowTime | null; last: RowTime | null };
 
-export type RowTimeline = { readonly rate: Rate; readonly startedAtUs: number | null; readonly stretches: readonly Stretch[] };
+export type RowTimeline = { readonly rate: Rate; readonly stretches: readonly Stretch[] };
 
 /** Puts rows together to unbroken stretches: by their times, or by counting rows when only a rate is given. */
 export class RowRuns {
@@ -13,6 +16,7 @@ export class RowRuns {
   readonly #stepUs: number; // usual time between two rows
   readonly #runs: Run[] = [];
   #samples = 0;
+  #origin: RowTime | null = null;
   #position = 0; // rows so far, gaps included
   #broken = true;
 
@@ -21,14 +25,16 @@ export class RowRuns {
     this.#stepUs = stepUs;
   }
 
-  /** A row that is no sample. */
-  skip(): void {
+  /** A row that is no sample; one that says something all the same may be the first. */
+  skip(time: RowTime | null = null): void {
+    this.#origin ??= time;
     this.#position += 1;
     this.#broken = true;
   }
 
   /** Takes a row; returns what was expected when its time cannot be. */
   add(time: RowTime | null): string | null {
+    this.#origin ??= time;
     const run = this.#runs.at(-1);
     const gapUs = time === null || run?.last == null ? 0 : time.us - run.last.us;
     const jumped = time === null ? this.#broken : gapUs > this.#stepUs * 1.5 + time.resolutionUs;
@@ -41,20 +47,27 @@ export class RowRuns {
     this.#broken = false;
     this.#samples += 1;
     this.#position += 1;
-    return gapUs < 0 ? 'a time not before that of the row above; read as following' : null;
+    return gapUs < 0 ? wentBack : null;
   }
 
   result(file: string): RowTimeline {
-    const [first] = this.#runs;
-    const origin = first?.first ?? null;
     const rate = this.#rate ?? this.#measuredRate(file);
-    const fromUs = origin === null ? 0 : origin.absolute || origin.us < 0 ? origin.us : 0;
+    const fromUs = this.originUs;
     const stretches = this.#runs.map((run) => ({
       onsetUs: run.first === null ? Math.round((run.position * rate.den * 1e6) / rate.num) : run.first.us - fromUs,
       firstSample: run.firstSample,
       samples: run.samples,
     }));
-    return { rate, startedAtUs: origin?.absolute === true ? origin.us : null, stretches };
+    return { rate, stretches };
+  }
+
+  /** The time that is the source's start: of the first row where it is a date or below zero, else zero. */
+  get originUs(): number {
+    return this.#origin !== null && (this.#origin.absolute || this.#origin.us < 0) ? this.#origin.us : 0;
+  }
+
+  get startedAtUs(): number | null {
+    return this.#origin?.absolute === true ? this.#origin.us : null;
   }
 
   /** From the longest stretch: there the steps are the most and the way the times are written matters least. */

@@ -3,7 +3,9 @@ import { limits } from '../limits.ts';
 import { Count, Id, Micros, Uuid, wireText } from './fields.ts';
 import { Problem } from './state.ts';
 
-export const deviceKinds = ['eeg', 'heart-rate', 'phone', 'other'] as const;
+/** A monitor measures any numeric vitals, a heart-rate device that one. */
+export const deviceKinds = ['eeg', 'monitor', 'heart-rate', 'phone', 'other'] as const;
+export type DeviceKind = (typeof deviceKinds)[number];
 
 /** GET /v1/generation: changes when the readings were restored or replaced; gateways then send again all they hold. */
 export const Generation = z.object({ generation: Uuid, createdAtUs: Micros });

@@ -1,4 +1,4 @@
-import type { NumericStream, Stream } from '@vitalwire/contract';
+import type { DeviceKind, NumericStream, Stream } from '@vitalwire/contract';
 
 /** The tables as Kysely sees them. Ids of recordings are 16 bytes; times are microseconds as numbers. */
 export type ReadingsTables = {
@@ -85,7 +85,7 @@ export type RegistryTables = {
   patient: { id: string; label: string | null; notes: string | null; updated_at_us: number };
   device: {
     id: string;
-    kind: 'eeg' | 'heart-rate' | 'phone' | 'other';
+    kind: DeviceKind;
     label: string | null;
     gateway: string | null;
     updated_at_us: number;

@@ -1,13 +1,15 @@
-import type { SignalSource, SourceHeartRate } from '@vitalwire/datasets';
+import type { NumericStream } from '@vitalwire/contract';
+import type { SignalSource, SourceReading } from '@vitalwire/datasets';
 import type { Feed } from './feed.ts';
 import { dataMsOf, type Leg, lineUsOf } from './leg.ts';
 import type { Absence, PlayWindow } from './play-line.ts';
 
-/** A heart rate on the line. */
-export type LineHeartRate = SourceHeartRate; // atUs is line time
+/** A number on the line. */
+export type LineReading = SourceReading; // atUs is line time
 
-export type HeartSignal = {
-  readonly source: Pick<SignalSource, 'heartRate'>;
+export type NumericSignal = {
+  readonly source: Pick<SignalSource, 'numeric'>;
+  readonly stream: NumericStream;
   readonly window: PlayWindow;
   readonly periodUs: number;
   readonly absences: readonly Absence[];
@@ -17,8 +19,8 @@ const BLOCK_US = 1_000_000;
 const PAGE_US = 60_000_000;
 const KEPT = 4_096;
 
-/** Heart rate, sent once a second of data. Counted from the leg's beginning, because readings come when they come. */
-export function heartRateFeed(signal: HeartSignal, leg: Leg): Feed<LineHeartRate[]> {
+/** A vital, sent once a second of data. Counted from the leg's beginning, because readings come when they come. */
+export function numericFeed(signal: NumericSignal, leg: Leg): Feed<LineReading[]> {
   const readings = new LegReadings(signal, leg);
   return {
     maxPerRequest: 500,
@@ -35,23 +37,23 @@ export function heartRateFeed(signal: HeartSignal, leg: Leg): Feed<LineHeartRate
 }
 
 /**
- * The heart rates of a leg by number, read page after page. Only the newest pages are kept: who asks for an earlier one (a restored agent
+ * The readings of a leg by number, read page after page. Only the newest pages are kept: who asks for an earlier one (a restored agent
  * may) has it read again from the beginning.
  */
 class LegReadings {
-  readonly #signal: HeartSignal;
+  readonly #signal: NumericSignal;
   readonly #leg: Leg;
-  #kept: LineHeartRate[] = [];
+  #kept: LineReading[] = [];
   #dropped = 0;
   #readUntilUs: number;
 
-  constructor(signal: HeartSignal, leg: Leg) {
+  constructor(signal: NumericSignal, leg: Leg) {
     this.#signal = signal;
     this.#leg = leg;
     this.#readUntilUs = Math.max(0, leg.fromUs);
   }
 
-  async at(index: number): Promise<LineHeartRate | undefined> {
+  async at(index: number): Promise<LineReading | undefined> {
     await this.#load(index, Number.POSITIVE_INFINITY);
     return this.#kept[index - this.#dropped];
   }
@@ -66,12 +68,12 @@ class LegReadings {
     return this.countBefore(lineUs);
   }
 
-  async between(from: number, to: number): Promise<LineHeartRate[]> {
+  async between(from: number, to: number): Promise<LineReading[]> {
     if (from < this.#dropped) this.#restart();
-    const found: LineHeartRate[] = [];
+    const found: LineReading[] = [];
     for (let index = from; index < to; index += 1) {
       const reading = await this.at(index);
-      if (reading === undefined) throw new RangeError(`there is no heart rate ${index}`);
+      if (reading === undefined) throw new RangeError(`there is no ${this.#signal.stream} ${index}`);
       found.push(reading);
     }
     return found;
@@ -107,10 +109,10 @@ class LegReadings {
     if (this.#kept.length > 2 * KEPT) this.#dropped += this.#kept.splice(0, this.#kept.length - KEPT).length;
   }
 
-  async #page(round: number, fromUs: number, toUs: number): Promise<LineHeartRate[]> {
-    const { source, window, periodUs, absences } = this.#signal;
+  async #page(round: number, fromUs: number, toUs: number): Promise<LineReading[]> {
+    const { source, stream, window, periodUs, absences } = this.#signal;
     const shiftUs = round * periodUs - window.startUs; // from the source's time to the line's
-    const found = await source.heartRate(Math.floor(fromUs - shiftUs), Math.ceil(toUs - shiftUs));
+    const found = await source.numeric(stream, Math.floor(fromUs - shiftUs), Math.ceil(toUs - shiftUs));
     return found
       .map((reading) => ({ ...reading, atUs: reading.atUs + shiftUs }))
       .filter(({ atUs }) => atUs >= fromUs && atUs < toUs && !absences.some((one) => atUs >= one.fromUs && atUs < one.toUs));

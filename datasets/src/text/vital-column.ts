@@ -1,0 +1,16 @@
+import { type Conversion, isNumeric, type NumericStream, numericFacts } from '@vitalwire/contract';
+
+/** A column of numbers of one vital, and how they become numbers in the vital's own unit. */
+export type CsvVital = { readonly index: number; readonly stream: NumericStream; readonly conversion: Conversion };
+
+/**
+ * The vital that a column is named after to the letter, such as `spo2` or `body-temperature (°F)`; null where its unit is none of that vital.
+ * Labels that only resemble one, such as `SPO2`, are those of signals in recordings and stay signals.
+ */
+export function vitalOfColumn(index: number, name: string, unit: string | undefined): CsvVital | null {
+  if (!isNumeric(name)) return null;
+  const { unit: own, phone } = numericFacts(name);
+  const said = (unit ?? own).toLowerCase().replaceAll(/\s/g, '');
+  const conversion = said === own.toLowerCase() ? { plus: 0, times: 1 } : phone?.units[said];
+  return conversion === undefined ? null : { index, stream: name, conversion };
+}
