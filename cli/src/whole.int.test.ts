@@ -1,23 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { decodeMessage, encodeMessage } from '@vitalwire/contract';
-import { hasMariaDb, recordings, removeTempDir, startMariaDb, tempDir, until } from '@vitalwire/testkit';
+import { hasMariaDb, recordings, startMariaDb, until } from '@vitalwire/testkit';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
 import type { DemoSummary } from './compare/demo-summary.ts';
 import { demoPatient } from './replay/demo-patients.ts';
 import type { ScoreReport } from './score/report.ts';
-import { lineReader } from './stack/spawn-service.ts';
+import { directory, type Event, endAll, ends, start } from './test-command.ts';
 
 // The command as a process, with every real service behind it.
-const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-const ends: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const end of ends.splice(0).toReversed()) await end();
-});
+afterEach(endAll);
 
 test('up starts everything, says so, stops cleanly by itself, and leaves neither processes nor its file behind', async () => {
   const data = directory();
@@ -307,45 +300,6 @@ function flipOneSample(data: string): { device: string; seq: number } {
   throw new Error('no EEG chunk is stored');
 }
 
-type Event = Record<string, unknown>;
-
-function start(...words: (string | Record<string, string>)[]) {
-  const args = words.filter((word) => typeof word === 'string');
-  const env = Object.assign({}, process.env, ...words.filter((word) => typeof word === 'object')) as NodeJS.ProcessEnv;
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=source', main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const events: Event[] = [];
-  let stderr = '';
-  let lastLine = '';
-  const read = lineReader((line) => {
-    lastLine = line;
-    if (line.startsWith('{')) events.push(JSON.parse(line) as Event);
-  });
-  child.stdout?.on('data', (chunk: Buffer) => read(chunk.toString('utf8')));
-  child.stderr?.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString('utf8');
-  });
-  const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
-  ends.push(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-    const hard = setTimeout(() => child.kill('SIGKILL'), 20_000);
-    await exited;
-    clearTimeout(hard);
-  });
-  return {
-    child,
-    events,
-    exited,
-    stderr: () => stderr,
-    lastLine: () => lastLine,
-    async event(wanted: (event: Event) => boolean): Promise<Event> {
-      await until(() => events.some(wanted) || child.exitCode !== null, { timeoutMs: 40_000 });
-      const found = events.find(wanted);
-      if (found === undefined) throw new Error(`the process ended with ${child.exitCode}: ${stderr}`);
-      return found;
-    },
-  };
-}
-
 function pidsOf(events: readonly Event[]): number[] {
   return [...new Set(events.flatMap((event) => (event['type'] === 'service' && typeof event['pid'] === 'number' ? [event['pid']] : [])))];
 }
@@ -357,10 +311,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function directory(): string {
-  const made = tempDir();
-  ends.push(() => removeTempDir(made));
-  return made;
 }
