@@ -27,6 +27,7 @@ const rate = { num: 100, den: 1 };
 function fakePool() {
   const waiting = { live: 0, 'catch-up': 0 };
   const opened: { state: { isLost: boolean; unseen: boolean; closed: boolean; from: number[] } }[] = [];
+  const recalled: (readonly number[])[] = [];
   const session = (state: { isLost: boolean; unseen: boolean; closed: boolean; from: number[] }): ScoringSession => {
     opened.push({ state });
     let started = state.from.length > 0;
@@ -59,12 +60,15 @@ function fakePool() {
     };
   };
   const pool: Pick<ScoringPool, 'open' | 'waitingLive'> = {
-    open: () => session({ isLost: false, unseen: false, closed: false, from: [] }),
+    open: (_id, _rate, _montage, known) => {
+      recalled.push((known ?? []).flatMap(({ levels }) => levels.map(Number)));
+      return session({ isLost: false, unseen: false, closed: false, from: [] });
+    },
     get waitingLive() {
       return waiting.live;
     },
   };
-  return { pool, waiting, opened };
+  return { pool, waiting, opened, recalled };
 }
 
 function reception(owners = new DeviceOwners()) {
@@ -98,15 +102,15 @@ function reception(owners = new DeviceOwners()) {
   return { ...fake, receiver, published, missed, take, takeAll };
 }
 
-function start(predecessor: string | null = null): MessageDraft {
+function start(predecessor: string | null = null, subject = recordingId): MessageDraft {
   return {
     stream: 'recording',
     kind: 'start',
-    recordingId: derivedId(recordingId, 'recording'),
+    recordingId: derivedId(subject, 'recording'),
     seq: 0,
     measuredAtUs: 1,
     clock,
-    subject: recordingId,
+    subject,
     gateway: 'gw',
     device: 'dev',
     of: 'eeg',
@@ -136,10 +140,10 @@ function end(): MessageDraft {
   };
 }
 
-function chunk(seq: number): MessageDraft {
+function chunk(seq: number, of = recordingId): MessageDraft {
   return {
     stream: 'eeg',
-    recordingId,
+    recordingId: of,
     seq,
     measuredAtUs: 1 + seq * 1_000_000,
     clock,
@@ -221,6 +225,25 @@ test('a hole is read from storage with the state there is, and what is received 
   await take(chunk(12));
   expect(published.slice(4)).toEqual(stored(4, 5, 6, 7, 8, 9)); // 2 and 3 were completed by what was read
 });
+
+test.each([false, true])(
+  'what is shown before storage has been read is compared with what was usual a moment ago: over a hole and a restart of the agent, lanes swapped: %s',
+  async (live) => {
+    const { recalled, take, takeAll } = reception();
+    await take(start());
+    await takeAll(0, 4);
+    await takeAll(7, 8); // a hole
+    expect(recalled).toEqual([[], [3799]]);
+    const next = newRecordingId('gw', 1_795_000_009_000, new Uint8Array(6));
+    await take(start(recordingId, next), live);
+    await take(chunk(0, next), !live);
+    expect(recalled.at(-1)).toEqual([3799]);
+    const stranger = newRecordingId('gw', 1_795_000_010_000, new Uint8Array(6));
+    await take(start('00000000-0000-7000-8000-000000000000', stranger), live);
+    await take(chunk(0, stranger), true); // follows a recording nothing is known of
+    expect(recalled.at(-1)).toEqual([]);
+  },
+);
 
 test('ahead of what is committed, live chunks go on from its state; once committed they are scored to be stored', async () => {
   const { published, take, takeAll, opened } = reception();

@@ -9,6 +9,7 @@ import {
 } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import type { Detections, Subject } from './detections.ts';
+import { KnownLevels } from './known-levels.ts';
 import type { Montages } from './montages.ts';
 import { RecordingWindows, type TimedWindow } from './recording-windows.ts';
 import type { ScoringPool } from './scoring/pool.ts';
@@ -73,6 +74,7 @@ type Received = {
 export class Reception implements Followed {
   readonly #options: ReceptionOptions;
   readonly #recordings = new Map<string, Received>(); // last in the map = heard last
+  readonly #levels = new KnownLevels();
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -136,6 +138,7 @@ export class Reception implements Followed {
   #learn(start: RecordingStart, live: boolean): void {
     if (start.of !== 'eeg') return;
     this.#options.montages.add(start.channels);
+    this.#levels.announced(start);
     if (!live) this.#receivedOf({ recordingId: start.subject, gateway: start.gateway, device: start.device }).start = start;
   }
 
@@ -197,7 +200,7 @@ export class Reception implements Followed {
       received.live = null;
     }
     // In step nothing is unseen: what storage does not have stays a hole.
-    this.#scored(received, following.windows.push(chunk, 'live', { before: 'nothing' }), (window) =>
+    this.#scored(received, chunk, following.windows.push(chunk, 'live', { before: 'nothing' }), (window) =>
       window.complete ? detections.publish(received.subject, window, 'durable') : detections.publishProvisional(received.subject, window),
     );
   }
@@ -210,22 +213,26 @@ export class Reception implements Followed {
     const { live } = received;
     if (chunk.seq < live.nextSeq || this.#isTooMuch()) return;
     live.nextSeq = chunk.seq + 1;
-    this.#scored(received, live.windows.push(chunk, 'live'), (window) =>
+    this.#scored(received, chunk, live.windows.push(chunk, 'live'), (window) =>
       this.#options.detections.publishProvisional(received.subject, window),
     );
   }
 
-  /** It goes on where the committed chunks end, with their filters and baseline; or, not knowing what was before, with nothing. */
+  /** It goes on where the committed chunks end, with their filters and baseline; or with the baseline alone, as far as one is known. */
   #liveFrom({ subject, following }: Received, chunk: EegChunk, scales: readonly ChannelScale[]): Lane {
     if (following?.inStep === true && chunk.seq === following.nextSeq && !following.windows.isLost)
       return { windows: following.windows.fork(), nextSeq: chunk.seq };
-    return { windows: RecordingWindows.open(this.#options.pool, subject.recordingId, chunk.rate, scales), nextSeq: chunk.seq };
+    const recalled = this.#levels.before(subject.device, chunk);
+    return { windows: RecordingWindows.open(this.#options.pool, subject.recordingId, chunk.rate, scales, recalled), nextSeq: chunk.seq };
   }
 
-  #scored(received: Received, pushed: Promise<TimedWindow[]>, publish: (window: TimedWindow) => unknown): void {
+  #scored(received: Received, chunk: EegChunk, pushed: Promise<TimedWindow[]>, publish: (window: TimedWindow) => unknown): void {
     const { onMissed, onFailed } = this.#options;
     pushed
-      .then((windows) => Promise.all(windows.map(publish)))
+      .then((windows) => {
+        this.#levels.scored(received.subject.device, chunk, windows);
+        return Promise.all(windows.map(publish));
+      })
       .catch((error: unknown) => {
         onMissed(received.subject.recordingId, 'worker-lost');
         onFailed(error);

@@ -1,6 +1,7 @@
 import type { EegChunk, RecordingInfo } from '@vitalwire/contract';
 import { type Before, LOOKBACK_HOPS, RECALL_HOPS, type RecalledBaselines } from '@vitalwire/detector';
 import { windowShapeFor } from '@vitalwire/vitals';
+import { BEFORE_ALL, SAME_ELECTRODES_US } from './known-levels.ts';
 import type { Montages } from './montages.ts';
 import { RecordingWindows, type TimedWindow } from './recording-windows.ts';
 import type { ScoringPool } from './scoring/pool.ts';
@@ -10,10 +11,6 @@ import type { RecordedBaselines, StorageQueries } from './storage-queries.ts';
 const CHUNKS_PER_PAGE = 120;
 /** An agent that restarts again and again leaves short recordings; so many of them are followed back. */
 const MAX_PREDECESSORS = 16;
-/** A recording that began so soon after the end of its predecessor, with the same montage, goes on with its baselines: an agent that restarted. */
-const SAME_ELECTRODES_US = 600_000_000;
-/** Before every window. */
-const BEFORE_ALL = Number.MIN_SAFE_INTEGER;
 /** Windows that are not wanted at all: what is pushed only feeds filters and baseline. */
 const NONE = Number.MAX_SAFE_INTEGER;
 
