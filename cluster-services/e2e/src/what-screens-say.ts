@@ -41,7 +41,7 @@ const facts: Readonly<Record<string, Fact>> = {
   'EEG of now': ({ wall, nowUs }, { replayed }) => freshness('eeg', patientOf(wall, replayed)?.eeg, nowUs),
   'heart rate of now': ({ wall, nowUs }, { replayed }) => freshness(numericStreams[0] ?? 'eeg', vitalOf(wall, replayed), nowUs),
   'state of now': ({ wall, nowUs }, { replayed }) => freshness('eeg', patientOf(wall, replayed)?.detection, nowUs),
-  'own baseline': ({ wall }, { replayed }) => String(patientOf(wall, replayed)?.detection?.baseline),
+  'own baseline': ({ wall }, { replayed }) => baselineOf(patientOf(wall, replayed)?.detection),
   'last heart rate of who fell silent, and when': ({ wall }, { silent }) => {
     const { value, kind, at } = vitalOf(wall, silent) ?? {};
     return textOf([value, kind, at?.measuredAtUs]);
@@ -89,6 +89,13 @@ export function falsehood({ patients, nowUs }: Pick<WallState, 'patients' | 'now
   for (const one of [...shown, ...[other?.eeg, ...(other?.numerics ?? [])].filter((value) => value != null)])
     if (ageMs(one.at, nowUs) === null) return 'a value without an age';
   return null;
+}
+
+/** A window that is refused for what is in it was compared with nothing: it speaks neither for nor against. */
+function baselineOf(detection: PatientState['detection'] | undefined): string {
+  if (detection == null) return 'no detection';
+  const isRefused = detection.baseline === null && detection.reason !== null && detection.reason !== 'warm-up';
+  return isRefused ? 'own' : String(detection.baseline);
 }
 
 function patientOf({ patients }: WallState, key: string): PatientState | undefined {

@@ -11,11 +11,11 @@ import type { StorageQueries } from './storage-queries.ts';
 import { orAborted, type Reading, StoredSignal } from './stored-signal.ts';
 
 /** A recording that gave a reason to look is looked at this much later, when what was on its way has been committed. */
-const SETTLE_MS = 1_000;
+const SETTLE_MS = 500;
 /** Without room for it, until it is looked for again. */
 const NO_ROOM_MS = 1_000;
 /** After a failed question to storage. */
-const RETRY_MS = 2_000;
+const RETRY_MS = 500;
 /** Windows near the end that are scored on the way to following a recording; older ones when it is followed. */
 const WINDOWS_ON_THE_WAY = 600;
 /** Rounds of question and answer for one recording before it has to wait for the next sweep. */
