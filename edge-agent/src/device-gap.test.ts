@@ -1,3 +1,4 @@
+import { numericFacts, numericStreams } from '@vitalwire/contract';
 import { expect, test } from 'vitest';
 import { gapBetween, type NextStart } from './device-gap.ts';
 
@@ -37,4 +38,9 @@ test('recordings that follow each other closely have no gap, nor do those that r
 test('a phone and a list of events are not meant to be unbroken', () => {
   expect(gapBetween(before, { ...next, stream: 'heart-rate', phone: true })).toBeNull();
   expect(gapBetween(before, { ...next, stream: 'event' })).toBeNull();
+});
+
+test('a vital that goes on is meant to be unbroken, one that is measured now and then is not', () => {
+  for (const stream of numericStreams) expect(gapBetween(before, { ...next, stream }) === null, stream).toBe(numericFacts(stream).isSpot);
+  expect(gapBetween(before, { ...next, stream: 'spo2', startUs: 8_999_999 })).toBeNull(); // a reading may come late
 });

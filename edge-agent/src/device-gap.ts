@@ -1,4 +1,4 @@
-import type { ClockState, DataStream, EndReason, GapReason } from '@vitalwire/contract';
+import { type ClockState, type DataStream, type EndReason, type GapReason, isNumeric, numericFacts } from '@vitalwire/contract';
 import type { GapDraft, Predecessor } from '@vitalwire/outbox';
 
 export type NextStart = {
@@ -10,7 +10,8 @@ export type NextStart = {
   readonly phone: boolean;
 };
 
-const LEAST_US: Record<'eeg' | 'heart-rate', number> = { eeg: 20_000, 'heart-rate': 5_000_000 };
+const LEAST_OF_EEG_US = 20_000;
+const LEAST_OF_NUMERICS_US = 5_000_000;
 const LONGEST_US = 31 * 86_400_000_000; // further apart the two are hardly one series: a replay of an old file, a clock that was wrong
 
 /**
@@ -18,9 +19,10 @@ const LONGEST_US = 31 * 86_400_000_000; // further apart the two are hardly one 
  * only one who can tell: to the cluster a silent device and a silent gateway look the same.
  */
 export function gapBetween(before: Predecessor, next: NextStart): GapDraft | null {
-  if (before.lastUs === null || next.phone || (next.stream !== 'eeg' && next.stream !== 'heart-rate')) return null;
+  const leastUs = leastOf(next.stream);
+  if (before.lastUs === null || next.phone || leastUs === null) return null;
   const holeUs = next.startUs - before.lastUs;
-  if (holeUs < LEAST_US[next.stream] || holeUs > LONGEST_US) return null;
+  if (holeUs < leastUs || holeUs > LONGEST_US) return null;
   return {
     measuredAtUs: next.nowUs,
     clock: next.clock,
@@ -33,6 +35,12 @@ export function gapBetween(before: Predecessor, next: NextStart): GapDraft | nul
     toUs: next.startUs,
     reason: reasonAfter(before.endReason),
   };
+}
+
+/** What is shorter is no hole; null: the stream is not meant to be unbroken. */
+function leastOf(stream: DataStream): number | null {
+  if (stream === 'eeg') return LEAST_OF_EEG_US;
+  return isNumeric(stream) && !numericFacts(stream).isSpot ? LEAST_OF_NUMERICS_US : null;
 }
 
 function reasonAfter(reason: EndReason | null): GapReason {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
-import { sampleBlockMediaType } from '@vitalwire/contract';
+import { numericFacts, numericStreams, sampleBlockMediaType } from '@vitalwire/contract';
 import { until } from '@vitalwire/testkit';
 import { describe, expect, test } from 'vitest';
 import { operatorTokenPath } from './index.ts';
@@ -46,6 +46,38 @@ describe('what is no heart rate', () => {
     const places = broker.messages.flatMap((one) => (one.stream === 'heart-rate' ? [one.firstSample] : []));
     expect(places).toEqual([0, 5, 7, 9]);
     expect(starts()).toHaveLength(1);
+  });
+});
+
+describe('numeric vitals', () => {
+  test.each(numericStreams)('%s is taken under its name, and what is no reading of it is refused alone', async (stream) => {
+    const { least, most, noReading } = numericFacts(stream);
+    const values = [least, (least + most) / 2, most, most + 1, null, ...noReading];
+    const readings = values.map((value, index) => ({ atUs: startUs + index * 1e6, value }));
+    const body = { device: 'eeg-1', captureId: 'n', firstSample: 0, kind: 'sensor', readings };
+    const accepted = values.length;
+    expect(await post(`/v1/numeric/${stream}`, body)).toMatchObject({ status: 201, body: { accepted, nextSample: accepted } });
+    expect(await post(`/v1/numeric/${stream}`, body)).toMatchObject({ status: 200, body: { accepted: 0, repeated: accepted } });
+    await agent.stop();
+    const stored = broker.messages.flatMap((one) => (one.stream === stream ? [one] : []));
+    expect(stored.flatMap((chunk) => chunk.readings.map(({ value }) => value))).toEqual([least, (least + most) / 2, most]);
+    expect(stored[0]).toMatchObject({ kind: 'sensor' });
+    expect(starts()).toMatchObject([{ of: stream, device: 'eeg-1' }]);
+  });
+
+  test('the heart rate is one capture under either path', async () => {
+    const capture = { device: 'eeg-1', captureId: 'h', kind: 'ecg' };
+    const old = { ...capture, firstSample: 0, readings: [{ atUs: startUs, bpm: 61, minBpm: 60, maxBpm: 62 }] };
+    expect(await post('/v1/heart-rate', old)).toMatchObject({ status: 201 });
+    const same = { ...capture, firstSample: 0, readings: [{ atUs: startUs, value: 61, least: 60, most: 62 }] };
+    expect(await post('/v1/numeric/heart-rate', same)).toMatchObject({ status: 200, body: { repeated: 1 } });
+  });
+
+  test('a name that is no vital is told which there are', async () => {
+    const body = { device: 'eeg-1', captureId: 'n', firstSample: 0, kind: 'sensor', readings: [] };
+    const answer = await post('/v1/numeric/mood', body);
+    expect(answer).toMatchObject({ status: 404, body: { error: { code: 'NO_VITAL' } } });
+    expect(JSON.stringify(answer.body)).toContain('heart-rate, spo2');
   });
 });
 

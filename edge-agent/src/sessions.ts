@@ -2,8 +2,9 @@ import type { ClockState, DataStream } from '@vitalwire/contract';
 import type { AppendStep, Outbox } from '@vitalwire/outbox';
 import type { Clock } from '@vitalwire/runtime';
 import { ReadingCutter } from './cutter.ts';
-import { heartRateMetric, type PhoneBatch } from './intake/health-auto-export.ts';
-import { eventForm, heartRateForm } from './intake/requests.ts';
+import type { PhoneBatch } from './intake/health-auto-export.ts';
+import { metricOf } from './intake/phone-metrics.ts';
+import { eventForm, numericForm } from './intake/requests.ts';
 import type { StreamAnswer, StreamRequest } from './stream-request.ts';
 import { StreamSession } from './stream-session.ts';
 
@@ -61,28 +62,28 @@ export class Sessions {
     await Promise.all([...this.#sessions.values()].map((session) => session.endIfOld()));
   }
 
-  async #takeReadings(device: string, { source, points }: Extract<PhoneBatch, { kind: 'readings' }>): Promise<StreamAnswer> {
+  async #takeReadings(device: string, { stream, source, points }: Extract<PhoneBatch, { kind: 'readings' }>): Promise<StreamAnswer> {
     const { outbox } = this.#options;
-    const metric = withSource(heartRateMetric, source);
+    const metric = withSource(metricOf(stream), source);
     let fresh = await outbox.unseen(device, metric, points);
     if (source !== '' && fresh.length > 0) {
       // What was taken before sources were told apart is known without one.
-      const unknown = new Set(await outbox.unseen(device, heartRateMetric, points));
+      const unknown = new Set(await outbox.unseen(device, metricOf(stream), points));
       fresh = fresh.filter((index) => unknown.has(index));
     }
     const isFresh = new Set(fresh);
     const taken = points.filter((_point, index) => isFresh.has(index));
     if (taken.length === 0) return nothingNew(points.length);
     const capture = withSource(phoneCapture, this.#sourceOf(device, source));
-    const answer = await this.#of(device, 'heart-rate', capture).submit({
+    const answer = await this.#of(device, stream, capture).submit({
       captureId: capture,
       firstSample: 'next',
       readings: {
-        stream: 'heart-rate',
+        stream,
         kind: 'phone',
         readings: taken.map(({ atUs, value, least, most }) => ({ atUs, value, least, most })),
       },
-      form: heartRateForm('phone', null, capture),
+      form: numericForm('phone', null, capture),
       makeCutter: () => new ReadingCutter(),
       end: false,
       extra: [{ step: 'seen', device, metric, points: taken.map(({ atUs, digest }) => ({ atUs, digest })) }],

@@ -225,6 +225,7 @@ function exampleOf(route: string): string {
     .replace('{alarmId}', known.alarm)
     .replace('{hash}', known.montage)
     .replace('{kind}', 'alarms')
+    .replace('{stream}', 'spo2')
     .replace('{file}', 'page.js');
   return `${filled}${asked[route] ?? ''}`;
 }
@@ -232,6 +233,7 @@ function exampleOf(route: string): string {
 const deviceRoutes: Readonly<Record<string, string>> = {
   '/v1/eeg': 'eeg-1',
   '/v1/heart-rate': 'hr-1',
+  '/v1/numeric/{stream}': 'hr-1',
   '/v1/events': 'hr-1',
   '/v1/intake/health-auto-export': 'phone-1',
 };
@@ -256,6 +258,9 @@ function bodiesFor(name: Name, method: string, route: string): object[] {
     'post /v1/drain': [{ on: true }, { on: false }],
     'post /v1/eeg': [{ device: 'eeg-1', ...eegRequest(nowUs, 1, 'another') }],
     'post /v1/heart-rate': [{ device: 'hr-1', ...heartRateRequest(nowUs, 'ecg', [72], 'another') }],
+    'post /v1/numeric/{stream}': [
+      { device: 'hr-1', captureId: 'vitals', firstSample: 0, kind: 'sensor', readings: [{ atUs: nowUs, value: 97, least: null }] },
+    ],
     'post /v1/events': [
       { device: 'hr-1', captureId: 'events', firstSample: 0, events: [{ atUs: nowUs, durationUs: null, type: 'annotation', text: 'x' }] },
     ],

@@ -39,8 +39,8 @@ test.each<[file: string, readings: number, rejected: Record<string, number>, mor
   ['14-future', 1, { 'impossible-date': 4 }],
   ['16-notification', 0, {}],
   ['17-workout-v2', 1, {}],
-  ['19-spo2', 0, {}, { ignored: [{ name: 'blood_oxygen_saturation', reason: 'unsupported', points: 1 }] }],
-  ['20-resting', 0, {}, { ignored: [{ name: 'resting_heart_rate', reason: 'unsupported', points: 1 }] }],
+  ['19-spo2', 1, {}],
+  ['20-resting', 1, {}],
   ['21-uncommon-wrap', 1, {}],
   ['23-metrics-null', 0, {}, { notes: ['"metrics" is null: there is nothing in this export'] }],
   ['24-data-null', 0, {}, { notes: ['"data" is null: there is nothing in this export'] }],
@@ -56,6 +56,68 @@ test.each<[file: string, readings: number, rejected: Record<string, number>, mor
     expect(found).toMatchObject({ rejected, ...more });
     if (!('ignored' in more)) expect(found.ignored).toEqual([]);
   }
+});
+
+test.each<[name: string, units: string, point: object, readings: [stream: string, value: number][]]>([
+  ['heart_rate', 'count/min', { Min: 60, Avg: 61, Max: 62 }, [['heart-rate', 61]]],
+  ['blood_oxygen_saturation', '%', { qty: 97 }, [['spo2', 97]]],
+  ['respiratory_rate', 'count/min', { qty: 14.5 }, [['respiratory-rate', 14.5]]],
+  ['body_temperature', 'degC', { qty: 36.6 }, [['body-temperature', 36.6]]],
+  ['body_temperature', 'degF', { qty: 98.6 }, [['body-temperature', 37]]],
+  ['body_temperature', '', { qty: 98.6, units: '°F' }, [['body-temperature', 37]]],
+  ['Heart Rate Variability', 'ms', { qty: 43.2 }, [['heart-rate-variability', 43.2]]],
+  ['resting_heart_rate', 'bpm', { qty: 55 }, [['resting-heart-rate', 55]]],
+  [
+    'blood_pressure',
+    'mmHg',
+    { systolic: 121, diastolic: 79 },
+    [
+      ['systolic-pressure', 121],
+      ['diastolic-pressure', 79],
+    ],
+  ],
+  [
+    'blood_pressure',
+    'kPa',
+    { systolic: 16, diastolic: 10 },
+    [
+      ['systolic-pressure', 120.009_872],
+      ['diastolic-pressure', 75.006_17],
+    ],
+  ],
+  ['blood_pressure', 'mmHg', { systolic: 121 }, [['systolic-pressure', 121]]],
+])('%s in %j, %j, becomes %j, wherever its name stands', (name, units, point, readings) => {
+  const data = [{ ...point, date: '2026-11-20 08:00:00 +0100' }];
+  for (const metric of [
+    { name, units, data },
+    { data, units, name },
+  ]) {
+    const found = read({ data: { metrics: [metric] } });
+    const streams = found.batches.flatMap((batch) => (batch.kind === 'readings' ? [[batch.stream, batch.points[0]?.value]] : []));
+    expect(streams).toEqual(readings.map(([stream, value]) => [stream, expect.closeTo(value, 6)]));
+    expect(found).toMatchObject({ rejected: {}, ignored: [] });
+  }
+});
+
+test.each<[name: string, units: string, point: object, rejected: object]>([
+  ['blood_oxygen_saturation', '%', { qty: 0.97 }, { 'out-of-range': 1 }],
+  ['blood_oxygen_saturation', '%', { qty: 127 }, { 'not-a-reading': 1 }],
+  ['body_temperature', 'degC', { qty: 98.6 }, { 'out-of-range': 1 }],
+  ['body_temperature', 'degC', { qty: 98.6, units: 'degF' }, { 'unknown-unit': 1 }], // one of the two is wrong
+  ['body_temperature', 'K', { qty: 310 }, { 'unknown-unit': 1 }],
+  ['blood_pressure', 'mmHg', { systolic: '121', diastolic: 79 }, { 'no-number': 1 }],
+  ['blood_pressure', 'mmHg', { qty: 121 }, { 'no-number': 1 }],
+  ['heart_rate', 'count/min', { systolic: 121 }, { 'no-number': 1 }],
+])('%s in %s with %j is refused by name, and the good point beside it is taken', (name, units, point, rejected) => {
+  const good = name === 'blood_pressure' ? { systolic: 120, diastolic: 80 } : { qty: name === 'body_temperature' ? 37 : 95 };
+  const date = '2026-11-20 08:00:00 +0100';
+  const metrics = [
+    { name, units, data: [{ ...point, date }] },
+    { name, data: [{ ...good, date }] },
+  ];
+  const found = read({ data: { metrics } });
+  expect(found.rejected).toEqual(rejected);
+  expect(found.points).toHaveLength(name === 'blood_pressure' ? 2 : 1);
 });
 
 test.each(['22-metrics-object', '25-bare-array', '26-nested'])('%s.json is no export, and nothing of it is guessed', (file) => {
@@ -253,16 +315,25 @@ function caseOf(name: string): string {
   return readFileSync(new URL(`./cases/${name}.json`, import.meta.url), 'utf8');
 }
 
+function countsOf(batches: readonly PhoneBatch[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const batch of batches) if (batch.kind === 'readings') counts[batch.stream] = (counts[batch.stream] ?? 0) + batch.points.length;
+  return counts;
+}
+
 const collection = recordings('heart-rate');
 
 test.skipIf(!collection.here).each([
-  ['hae-metrics-2024-03-13_15.json', 592],
-  ['hae-heart-rate-small.json', 25],
-  ['hae-v1-metrics-and-empty-metric.json', 0],
-  ['hae-sleep-analysis-aggregated-before-6.6.2.json', 0],
-])('%s, which somebody really sent, gives %i points', (name, count) => {
+  [
+    'hae-metrics-2024-03-13_15.json',
+    { 'heart-rate': 592, spo2: 42, 'respiratory-rate': 81, 'heart-rate-variability': 23, 'resting-heart-rate': 2 },
+  ],
+  ['hae-heart-rate-small.json', { 'heart-rate': 25 }],
+  ['hae-v1-metrics-and-empty-metric.json', {}],
+  ['hae-sleep-analysis-aggregated-before-6.6.2.json', {}],
+])('%s, which somebody really sent, gives %j', (name, counts) => {
   const found = readText(readFileSync(collection.file(name), 'utf8'));
-  expect(found.points).toHaveLength(count);
+  expect(countsOf(found.batches)).toEqual(counts);
   expect(found.rejected).toEqual({});
   expect(JSON.stringify(found)).not.toMatch(/Owner|Watch/);
 });

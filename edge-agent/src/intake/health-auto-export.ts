@@ -1,7 +1,9 @@
-import type { EventReading, NumericReading } from '@vitalwire/contract';
+import { type Conversion, type EventReading, type NumericReading, type NumericStream, numericFacts } from '@vitalwire/contract';
+import { count, hasUnitOf, heldBy, type Metric, NONE, newMetric, oddity } from './held-metric.ts';
 import { type JsonKind, JsonScanner, type JsonVisitor, type Visit } from './json-scanner.ts';
+import { conversionTo, isSameConversion, type PhoneVital, vitalsOf } from './phone-metrics.ts';
 import { readNotification } from './phone-notification.ts';
-import { type DateBounds, digestOf, isHeartRateName, isHeartRateUnit, type PointProblem, readPoint, sourceId } from './phone-point.ts';
+import { type DateBounds, digestOf, judged, type PointProblem, readPoint, sourceId } from './phone-point.ts';
 import { PointColumns } from './point-columns.ts';
 
 export type PhoneOptions = {
@@ -11,9 +13,10 @@ export type PhoneOptions = {
   readonly maxPoints?: number;
 };
 
+type DigestedReading = NumericReading & { readonly digest: number };
 /** Readings or events that are ready to be committed, those of one source together. */
 export type PhoneBatch =
-  | { readonly kind: 'readings'; readonly source: string; readonly points: readonly (NumericReading & { readonly digest: number })[] }
+  | { readonly kind: 'readings'; readonly stream: NumericStream; readonly source: string; readonly points: readonly DigestedReading[] }
   | { readonly kind: 'events'; readonly events: readonly { readonly event: EventReading; readonly digest: number }[] };
 
 /** What of an export was not taken, by name and reason; names of metrics are the app's, cut to 64 letters. */
@@ -22,9 +25,9 @@ export type Ignored = { readonly name: string; readonly reason: string; readonly
 export type PhoneSummary = {
   readonly repeatedInside: number;
   readonly rejected: Readonly<Partial<Record<PointProblem, number>>>;
-  readonly trimmed: number; // kept without a minimum or maximum that was no heart rate
+  readonly trimmed: number; // kept without a minimum or maximum that was no reading
   readonly ignored: readonly Ignored[];
-  readonly ignoredMetrics: number; // metrics that are not heart rate
+  readonly ignoredMetrics: number; // metrics of no vital that is taken
   readonly ignoredPoints: number;
   readonly notes: readonly string[]; // in words: why there was nothing to take
 };
@@ -40,27 +43,16 @@ export class TooManyPoints extends Error {
 
 export const expectedShape =
   '{"data": {"metrics": [{"name": "heart_rate", "units": "count/min", "data": [{"Min": …, "Avg": …, "Max": …, "date": "2026-01-31 08:00:00 +0100"}, …]}, …]}}';
-export const heartRateMetric = 'heart_rate';
 const PHONE_BATCH = 256; // readings that are committed together: the EEG of other devices waits for that many at most
 const EVENT_BATCH = 16;
 const MAX_POINTS = 1_000_000;
-const MAX_NAME = 200;
 const MAX_NAMED = 50;
 const MAX_SOURCES = 256; // remembered by their text
 const DAY_US = 86_400_000_000;
 const coarse: Readonly<Record<string, number | null>> = { day: DAY_US, week: 7 * DAY_US, month: null, year: null };
 
 type Place = 'exports' | 'root' | 'data' | 'metrics' | 'metric' | 'points' | 'workouts' | 'workout' | 'workout-points' | 'notifications';
-type Metric = {
-  readonly columns: PointColumns;
-  readonly rejected: Map<PointProblem, number>;
-  name: unknown; // NONE until it was seen: it may come behind the points
-  units: unknown;
-  isDataOdd: boolean;
-  points: number;
-  trimmed: number;
-};
-const NONE = Symbol('not seen');
+const WORKOUT_METRIC = 'heart_rate'; // what the lists of workouts hold that are taken
 
 /**
  * Reads an export of the phone app as it arrives: what is ready can be taken out after each piece. Metrics come in no fixed order, keys
@@ -91,7 +83,7 @@ export class PhoneExport implements JsonVisitor {
 
   /** Points that are held until their metric ends. */
   get held(): number {
-    return this.#metric.columns.length + this.#workouts.columns.length;
+    return heldBy(this.#metric) + heldBy(this.#workouts);
   }
 
   write(bytes: Uint8Array): void {
@@ -102,7 +94,7 @@ export class PhoneExport implements JsonVisitor {
   finish(): void {
     this.#scanner.end();
     if (!this.#isExport) throw new NoExport('there is neither "data" nor "metrics" in it');
-    this.#release(this.#workouts, undefined);
+    this.#endWorkouts();
     for (let at = 0; at < this.#notifications.length; at += EVENT_BATCH)
       this.#ready.push([{ kind: 'events' as const, events: this.#notifications.slice(at, at + EVENT_BATCH) }].values());
     const { notes, ignored, rejected } = this.summary;
@@ -163,7 +155,7 @@ export class PhoneExport implements JsonVisitor {
         return key === 'name' || key === 'units' ? 'keep' : 'skip';
       case 'points':
         this.#metric.points += 1;
-        return this.#metric.name === NONE || isHeartRate(this.#metric.name) ? 'keep' : 'skip';
+        return this.#metric.name === NONE || vitalsOf(this.#metric.name).length > 0 ? 'keep' : 'skip';
       case 'workouts':
         return kind === 'object' ? this.#walk('workout') : 'skip';
       case 'workout':
@@ -235,13 +227,18 @@ export class PhoneExport implements JsonVisitor {
 
   #point(metric: Metric, raw: unknown): void {
     const point = readPoint(raw, this.#options.bounds);
-    if (typeof point === 'string') {
-      metric.rejected.set(point, (metric.rejected.get(point) ?? 0) + 1);
+    if (typeof point === 'string' || !hasUnitOf(metric, point)) {
+      count(metric, typeof point === 'string' ? point : 'unknown-unit', 1);
       return;
     }
     if (this.held >= (this.#options.maxPoints ?? MAX_POINTS)) throw new TooManyPoints();
-    if (point.isTrimmed) metric.trimmed += 1;
-    metric.columns.push({ ...point, source: this.#idOf(point.source) });
+    const { atUs, isMidnight, numbers } = point;
+    const source = this.#idOf(point.source);
+    for (const { part, value, least, most } of numbers) {
+      const columns = metric.columns.get(part) ?? new PointColumns();
+      metric.columns.set(part, columns);
+      columns.push({ atUs, value, least, most, source, isMidnight });
+    }
   }
 
   #idOf(source: string): string {
@@ -253,61 +250,90 @@ export class PhoneExport implements JsonVisitor {
   }
 
   #endMetric(metric: Metric): void {
-    const { name, units, points } = metric;
+    const { name, units, points, pointUnits } = metric;
     const reason = oddity(metric);
-    if (reason === null && isHeartRate(name)) {
-      if (isHeartRateUnit(units)) {
-        this.#release(metric, this.#spanOf(metric));
-        return;
-      }
+    const vitals = reason === null ? vitalsOf(name) : [];
+    const [first] = vitals;
+    if (first === undefined) {
+      this.#ignore(nameOf(name), reason ?? 'unsupported', points);
+      this.#ignoredMetrics += 1;
+      this.#ignoredPoints += points;
+      return;
+    }
+    const isSaid = units !== null && units !== '';
+    const conversion = isSaid || pointUnits === null ? conversionTo(first.phone, units) : pointUnits;
+    if (conversion === null || (pointUnits !== null && !isSameConversion(conversion, pointUnits))) {
       this.#ignore(nameOf(name), `unknown-unit: ${nameOf(units)}`, points);
       this.#reject('unknown-unit', points);
       return;
     }
-    this.#ignore(nameOf(name), reason ?? 'unsupported', points);
-    this.#ignoredMetrics += 1;
-    this.#ignoredPoints += points;
+    this.#release(metric, vitals, conversion, true);
+  }
+
+  #endWorkouts(): void {
+    const vitals = vitalsOf(WORKOUT_METRIC);
+    const conversion = vitals[0] === undefined ? null : conversionTo(vitals[0].phone, '');
+    if (conversion !== null) this.#release(this.#workouts, vitals, conversion, false);
   }
 
   /** Whether the points of a metric are summaries of days or longer, and of how long; undefined = they are readings. */
-  #spanOf({ columns }: Metric): number | null | undefined {
+  #spanOf(columns: PointColumns): number | null | undefined {
     const said = this.#options.aggregation.toLowerCase().replace(/s$/, '');
     const span = coarse[said];
     if (span !== undefined) return span;
     return columns.length > 0 && columns.areAllAtMidnight && columns.hasSpread ? DAY_US : undefined;
   }
 
-  #release(metric: Metric, span: number | null | undefined): void {
-    for (const [problem, count] of metric.rejected) this.#reject(problem, count);
-    this.#trimmed += metric.trimmed;
-    const { columns } = metric;
+  #release(metric: Metric, vitals: readonly PhoneVital[], conversion: Conversion, maySummarise: boolean): void {
+    const isRow = (part: string): boolean => vitals.some(({ phone }) => (phone.part ?? '') === part);
+    for (const [part, { length }] of metric.columns) if (!isRow(part)) count(metric, 'no-number', length);
+    for (const vital of vitals) {
+      const columns = metric.columns.get(vital.phone.part ?? '');
+      if (columns !== undefined) this.#releaseVital(metric, vital, columns, conversion, maySummarise);
+    }
+    for (const [problem, times] of metric.rejected) this.#reject(problem, times);
+  }
+
+  #releaseVital(metric: Metric, vital: PhoneVital, columns: PointColumns, conversion: Conversion, maySummarise: boolean): void {
+    columns.revise((reading) => {
+      const found = judged(vital, conversion, reading);
+      if (typeof found === 'string') {
+        count(metric, found, 1);
+        return null;
+      }
+      if (found.isTrimmed) this.#trimmed += 1;
+      return found;
+    });
     if (columns.length === 0) return;
     this.#released += 1;
     const order = columns.inOrder();
     this.#repeatedInside += columns.length - order.length;
-    this.#ready.push(span === undefined ? this.#readings(columns, order) : this.#summaries(columns, order, span));
+    const span = maySummarise ? this.#spanOf(columns) : undefined;
+    const { stream } = vital;
+    this.#ready.push(span === undefined ? this.#readings(stream, columns, order) : this.#summaries(stream, columns, order, span));
   }
 
-  *#readings(columns: PointColumns, order: Uint32Array): Generator<PhoneBatch> {
+  *#readings(stream: NumericStream, columns: PointColumns, order: Uint32Array): Generator<PhoneBatch> {
     let at = 0;
     while (at < order.length) {
       const source = columns.sourceOf(order[at] ?? 0);
-      const points: (NumericReading & { digest: number })[] = [];
+      const points: DigestedReading[] = [];
       for (; at < order.length && points.length < PHONE_BATCH && columns.sourceOf(order[at] ?? 0) === source; at += 1) {
         const reading = columns.readingAt(order[at] ?? 0);
         points.push({ ...reading, digest: digestOf(reading.value, reading.least, reading.most) });
       }
-      yield { kind: 'readings', source, points };
+      yield { kind: 'readings', stream, source, points };
     }
   }
 
-  *#summaries(columns: PointColumns, order: Uint32Array, durationUs: number | null): Generator<PhoneBatch> {
+  *#summaries(stream: NumericStream, columns: PointColumns, order: Uint32Array, durationUs: number | null): Generator<PhoneBatch> {
+    const { unit } = numericFacts(stream);
     for (let at = 0; at < order.length; at += EVENT_BATCH) {
       const events = [...order.subarray(at, at + EVENT_BATCH)].map((index) => {
         const { atUs, value, least, most } = columns.readingAt(index);
         const range = least === null || most === null ? '' : `, ${least} to ${most}`;
-        const text = `mean ${Math.round(value * 10) / 10}${range} /min`;
-        const event = { atUs, durationUs, type: 'heart-rate-summary', text, source: columns.sourceOf(index) };
+        const text = `mean ${Math.round(value * 10) / 10}${range} ${unit}`;
+        const event = { atUs, durationUs, type: `${stream}-summary`, text, source: columns.sourceOf(index) };
         return { event, digest: digestOf(event.text, durationUs) };
       });
       yield { kind: 'events', events };
@@ -331,22 +357,6 @@ export class PhoneExport implements JsonVisitor {
     else if (this.#ignored.size < MAX_NAMED) this.#ignored.set(key, { name, reason, points });
     else this.#notes.add('more was ignored than is named here');
   }
-}
-
-function newMetric(): Metric {
-  return { columns: new PointColumns(), rejected: new Map(), name: NONE, units: null, isDataOdd: false, points: 0, trimmed: 0 };
-}
-
-/** Why a metric cannot be read at all. */
-function oddity({ name, units, isDataOdd }: Metric): string | null {
-  if (typeof name !== 'string' || name.trim() === '') return 'no-name';
-  if (name.length > MAX_NAME) return 'name-too-long';
-  if (units !== null && typeof units !== 'string') return 'units-are-no-text';
-  return isDataOdd ? 'data-is-no-list' : null;
-}
-
-function isHeartRate(name: unknown): boolean {
-  return typeof name === 'string' && isHeartRateName(name);
 }
 
 /** A name of the body in an answer: short, and without what a terminal would obey. */

@@ -11,7 +11,10 @@ import {
   HeartRateIntake,
   IntakeAnswer,
   limits,
+  NumericIntake,
+  numericStreams,
   PhoneExportAnswer,
+  type Stream,
   sampleBlockMediaType,
   topicFits,
 } from '@vitalwire/contract';
@@ -36,10 +39,22 @@ import type { Sessions } from '../sessions.ts';
 import { mergeRanges, NoRepeat, SkippedSamples, type StreamAnswer, type StreamRequest } from '../stream-request.ts';
 import type { LocalWatch } from '../watch/local-watch.ts';
 import { BodyBudget, tooBusy } from './body-budget.ts';
+import { phoneStreams } from './phone-metrics.ts';
 import type { DateBounds } from './phone-point.ts';
 import { PhoneReader } from './phone-reader.ts';
 import type { Refusals } from './refusals.ts';
-import { check, type DeviceRequest, invalid, mediaType, readEeg, readEvents, readHeartRate } from './requests.ts';
+import {
+  check,
+  type DeviceRequest,
+  heartRatePath,
+  invalid,
+  mediaType,
+  readEeg,
+  readEvents,
+  readHeartRate,
+  readNumeric,
+} from './requests.ts';
+import { contentTypeOf, documented, onlyOperator, sizeOf, tlsText, vitalOf } from './route-parts.ts';
 
 export type IntakeOptions = {
   readonly gateway: string;
@@ -61,6 +76,7 @@ export type IntakeOptions = {
 
 const DrainRequest = z.strictObject({ on: z.boolean() });
 const AlarmParams = z.object({ alarmId: AlarmId });
+const VitalParams = z.object({ stream: z.enum(numericStreams) });
 const phonePath = '/v1/intake/health-auto-export';
 const jsonTypes = new Set(['application/json', 'text/json', 'text/plain', 'application/octet-stream', '']); // of the last three it is found out
 
@@ -159,7 +175,11 @@ export class Intake implements Lifecycle {
       },
       (request, reply) => this.#answer(request, reply, () => readEeg(request.body, contentTypeOf(request), chunkMs)),
     );
-    api.post('/v1/heart-rate', documented({ summary: 'Heart rates', body: HeartRateIntake, response: answers }), (request, reply) =>
+    const ofVital = documented({ summary: 'Readings of a numeric vital', params: VitalParams, body: NumericIntake, response: answers });
+    api.post('/v1/numeric/:stream', ofVital, (request, reply) =>
+      this.#answer(request, reply, () => readNumeric(vitalOf(request.params), request.body)),
+    );
+    api.post(heartRatePath, documented({ summary: 'Heart rates', body: HeartRateIntake, response: answers }), (request, reply) =>
       this.#answer(request, reply, () => readHeartRate(request.body)),
     );
     api.post('/v1/events', documented({ summary: 'Events', body: EventsIntake, response: answers }), (request, reply) =>
@@ -243,6 +263,7 @@ export class Intake implements Lifecycle {
         'send it with content-type: application/json',
       );
     if (!(request.body instanceof Readable)) throw invalid(`POST ${phonePath}: the body is empty`);
+    this.#assertFits(device, ['event', ...phoneStreams]);
     const { sessions, sourceKey, phoneBounds, log } = this.#options;
     const aggregation = request.headers['automation-aggregation'];
     const sum = { accepted: 0, repeated: 0, nextSample: 0, recordings: [] as SeqRange[] };
@@ -293,6 +314,7 @@ export class Intake implements Lifecycle {
           `this token belongs to another device than '${named}'`,
           'use the token made for this device',
         );
+      this.#assertFits(device, [readings.readings.stream]);
       const answer = await this.#options.sessions.submit(device, readings).catch((error: unknown) => {
         throw this.#refusalOf(error, device, readings, request.routeOptions.url ?? '');
       });
@@ -307,8 +329,6 @@ export class Intake implements Lifecycle {
     const device = request.principal?.id ?? '';
     if (request.principal?.role !== 'device')
       throw new ApiError(403, 'NOT_A_DEVICE', 'this path takes the token of a device', 'make one with: vitalwire edge token <device>');
-    if (!topicFits(this.#options.gateway, device, 'heart-rate'))
-      throw invalid(`the ids of gateway '${this.#options.gateway}' and device '${device}' are too long together`, 'ID_TOO_LONG');
     if (this.#draining)
       throw new ApiError(503, 'DRAINING', 'this gateway takes nothing in at the moment', 'send the same request again later');
     this.#underWay += 1;
@@ -322,6 +342,13 @@ export class Intake implements Lifecycle {
     } finally {
       this.#underWay -= 1;
     }
+  }
+
+  /** What cannot be sent on is not taken in. */
+  #assertFits(device: string, streams: readonly Stream[]): void {
+    const { gateway } = this.#options;
+    if (!streams.every((stream) => topicFits(gateway, device, stream)))
+      throw invalid(`the ids of gateway '${gateway}' and device '${device}' are too long together`, 'ID_TOO_LONG');
   }
 
   /** What the readings of a device were refused for, counted, and told to whoever looks after the gateway. */
@@ -350,44 +377,4 @@ export class Intake implements Lifecycle {
     this.#counted.inc({ path, outcome: 'repeated' }, repeated);
     this.#counted.inc({ path, outcome: 'rejected' }, rejected);
   }
-}
-
-type Facts = {
-  readonly summary: string;
-  readonly params?: z.ZodType;
-  readonly body?: z.ZodType;
-  readonly response: Record<number, z.ZodType>;
-};
-
-/** What /openapi.json says of a route. Requests are checked by the handlers, which know the words for what is wrong with them. */
-function documented(schema: Facts) {
-  return {
-    schema,
-    validatorCompiler: () => (value: unknown) => ({ value }),
-    serializerCompiler: () => (value: unknown) => JSON.stringify(value),
-  };
-}
-
-function contentTypeOf(request: FastifyRequest): string {
-  return request.headers['content-type'] ?? '';
-}
-
-/** How long a body says it is; null where it does not, or is packed. */
-function sizeOf({ headers }: FastifyRequest): number | null {
-  const size = Number(headers['content-length'] ?? Number.NaN);
-  return Number.isFinite(size) && headers['content-encoding'] === undefined ? size : null;
-}
-
-function onlyOperator(request: FastifyRequest): void {
-  if (request.principal?.role !== 'operator')
-    throw new ApiError(
-      403,
-      'NOT_THE_OPERATOR',
-      "this path takes the operator's token",
-      'it is in agent.token in the data directory of the agent',
-    );
-}
-
-async function tlsText(tls: Identity): Promise<string> {
-  return (await Promise.all([tls.certPath, tls.keyPath, tls.caPath].map((path) => readFile(path, 'utf8').catch(() => '')))).join('');
 }

@@ -1,5 +1,8 @@
 import type { EventReading } from '@vitalwire/contract';
+import { vitalsOf } from './phone-metrics.ts';
 import { type DateBounds, digestOf, isNumber, type PointProblem, problemOf, readDate } from './phone-point.ts';
+
+const [heartRate] = vitalsOf('heart_rate');
 
 /** A notification of the phone about the heart as an event, or why it is none. */
 export function readNotification(raw: unknown, bounds: DateBounds): { event: EventReading; digest: number } | PointProblem {
@@ -42,5 +45,5 @@ function rateIn(point: unknown): number[] {
   if (typeof point !== 'object' || point === null) return [];
   const fields: Record<string, unknown> = { ...point };
   const rate = fields['qty'] ?? fields['hr'] ?? fields['Avg'];
-  return isNumber(rate) && problemOf(rate) === null ? [rate] : [];
+  return heartRate !== undefined && isNumber(rate) && problemOf(heartRate.stream, heartRate.phone, rate) === null ? [rate] : [];
 }

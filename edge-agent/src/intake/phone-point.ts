@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { ClockState } from '@vitalwire/contract';
+import { type ClockState, type Conversion, type NumericStream, noReadingReason, type PhoneMetric } from '@vitalwire/contract';
 import { parsePhoneDate } from './phone-date.ts';
+import { type PhoneVital, partNames } from './phone-metrics.ts';
 
 /** Why a point was not taken. Counted and answered, never with its content. */
 export type PointProblem =
@@ -15,15 +16,15 @@ export type PointProblem =
   | 'min-above-max'
   | 'unknown-unit';
 
+/** What a point says, before it is known of what: numbers as they stand there, by part; '' = it has one alone. */
 export type PhonePoint = {
   readonly atUs: number;
-  readonly bpm: number;
-  readonly minBpm: number | null;
-  readonly maxBpm: number | null;
+  readonly numbers: readonly PointNumber[];
+  readonly units: unknown; // of the point itself; undefined = it says none
   readonly source: string; // as the phone wrote it: it may hold the owner's name
   readonly isMidnight: boolean;
-  readonly isTrimmed: boolean; // a minimum or maximum that is no heart rate was left out
 };
+export type PointNumber = { readonly part: string; readonly value: number; readonly least: number | null; readonly most: number | null };
 
 /** Instants that are taken: outside lies what a phone's calendar or clock got wrong. */
 export type DateBounds = { readonly earliestUs: number; readonly latestUs: number };
@@ -32,23 +33,6 @@ const DAY_US = 86_400_000_000;
 const EARLIEST_US = Date.UTC(2000, 0, 1) * 1000;
 const LATEST_US = Date.UTC(2100, 0, 1) * 1000;
 const WRITTEN_US = Date.UTC(2026, 0, 1) * 1000; // a gateway whose clock says less has lost it
-const LEAST_BPM = 20;
-const MOST_BPM = 300;
-const rates = new Set([
-  '',
-  'count',
-  'bpm',
-  'count/min',
-  'counts/min',
-  'beat/min',
-  'beats/min',
-  'beats/minute',
-  'beatsperminute',
-  '1/min',
-  '/min',
-  'min-1',
-]);
-
 /** Nothing can have been measured more than a day after now; a clock that is plainly wrong itself judges nobody. */
 export function phoneBounds(nowUs: number, { offsetUs }: ClockState): DateBounds {
   const bestUs = nowUs + offsetUs;
@@ -61,19 +45,43 @@ export function readPoint(raw: unknown, bounds: DateBounds): PhonePoint | PointP
   const fields: Record<string, unknown> = { ...raw };
   const atUs = readDate(fields['date'], bounds);
   if (typeof atUs === 'string') return atUs;
-  if (!isHeartRateUnit(fields['units'])) return 'unknown-unit';
-  const bpm = fields['Avg'] ?? fields['avg'] ?? fields['qty'];
-  const min = fields['Min'] ?? fields['min'] ?? null;
-  const max = fields['Max'] ?? fields['max'] ?? null;
-  if (!isNumber(bpm) || !(min === null || isNumber(min)) || !(max === null || isNumber(max))) return 'no-number';
-  const problem = problemOf(bpm);
-  if (problem !== null) return problem;
-  // A minimum or maximum that is no heart rate does not make the mean beside it one.
-  const minBpm = min === null || problemOf(min) !== null ? null : min;
-  const maxBpm = max === null || problemOf(max) !== null ? null : max;
-  if ((minBpm ?? bpm) > (maxBpm ?? bpm)) return 'min-above-max';
+  const numbers = numbersIn(fields);
+  if (numbers === null) return 'no-number';
   const source = typeof fields['source'] === 'string' ? fields['source'] : '';
-  return { ...atUs, bpm, minBpm, maxBpm, source, isTrimmed: minBpm !== min || maxBpm !== max };
+  return { ...atUs, numbers, units: fields['units'], source };
+}
+
+function numbersIn(fields: Record<string, unknown>): PointNumber[] | null {
+  const parts = partNames.filter((part) => fields[part] !== undefined);
+  if (parts.length > 0) {
+    const numbers = parts.flatMap((part) => {
+      const value = fields[part];
+      return isNumber(value) ? [{ part, value, least: null, most: null }] : [];
+    });
+    return numbers.length === parts.length ? numbers : null;
+  }
+  const value = fields['Avg'] ?? fields['avg'] ?? fields['qty'];
+  const least = fields['Min'] ?? fields['min'] ?? null;
+  const most = fields['Max'] ?? fields['max'] ?? null;
+  if (!isNumber(value) || !(least === null || isNumber(least)) || !(most === null || isNumber(most))) return null;
+  return [{ part: '', value, least, most }];
+}
+
+/** A number of a phone in the vital's unit, or why it is no reading. `isTrimmed`: a minimum or maximum that is none was left out. */
+export function judged(
+  { stream, phone }: PhoneVital,
+  { plus, times }: Conversion,
+  { value, least, most }: Omit<PointNumber, 'part'>,
+): { readonly value: number; readonly least: number | null; readonly most: number | null; readonly isTrimmed: boolean } | PointProblem {
+  const converted = (one: number): number => (one + plus) * times;
+  const problem = problemOf(stream, phone, converted(value));
+  if (problem !== null) return problem;
+  // A minimum or maximum that is no reading does not make the mean beside it one.
+  const orNull = (one: number | null): number | null =>
+    one === null || problemOf(stream, phone, converted(one)) !== null ? null : converted(one);
+  const [mean, low, high] = [converted(value), orNull(least), orNull(most)];
+  if ((low ?? mean) > (high ?? mean)) return 'min-above-max';
+  return { value: mean, least: low, most: high, isTrimmed: (low === null) !== (least === null) || (high === null) !== (most === null) };
 }
 
 export function readDate(value: unknown, { earliestUs, latestUs }: DateBounds): { atUs: number; isMidnight: boolean } | PointProblem {
@@ -83,21 +91,9 @@ export function readDate(value: unknown, { earliestUs, latestUs }: DateBounds): 
   return date.atUs < earliestUs || date.atUs > latestUs ? 'impossible-date' : date;
 }
 
-/** Why a number is no heart rate: 0 and 255 are what sensors send without contact to the skin. */
-export function problemOf(bpm: number): 'not-a-reading' | 'out-of-range' | null {
-  if (bpm === 0 || bpm === 255) return 'not-a-reading';
-  return bpm >= LEAST_BPM && bpm <= MOST_BPM ? null : 'out-of-range';
-}
-
-/** Units under which a number is beats per minute; absent ones count, as the metric's name says what it is. */
-export function isHeartRateUnit(units: unknown): boolean {
-  if (units === undefined || units === null) return true;
-  return typeof units === 'string' && rates.has(units.toLowerCase().replaceAll(/[\s\\]/g, ''));
-}
-
-/** `heart_rate`, `Heart Rate` and `heartRate` are one metric. */
-export function isHeartRateName(name: string): boolean {
-  return name.toLowerCase().replaceAll(/[\s_-]/g, '') === 'heartrate';
+/** Why a number, in the vital's unit, is no reading of it: sensors without contact to the skin send codes. */
+export function problemOf(stream: NumericStream, { least, most }: PhoneMetric, value: number): PointProblem | null {
+  return noReadingReason(stream, value) ?? (value >= least && value <= most ? null : 'out-of-range');
 }
 
 /** 48 bits that stand for the values: enough to tell a corrected point from a repeated one. */

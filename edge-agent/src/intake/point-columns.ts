@@ -1,5 +1,7 @@
 import type { NumericReading } from '@vitalwire/contract';
-import type { PhonePoint } from './phone-point.ts';
+
+/** A point of one number. */
+export type ColumnPoint = NumericReading & { readonly source: string; readonly isMidnight: boolean };
 
 const BLOCK = 8_192;
 const FIELDS = 4; // instant, mean, minimum, maximum
@@ -15,26 +17,50 @@ export class PointColumns {
   #isAscending = true;
   #lastUs = Number.NEGATIVE_INFINITY;
   areAllAtMidnight = true;
-  hasSpread = false;
 
   get length(): number {
     return this.#length;
   }
 
-  push({ atUs, bpm, minBpm, maxBpm, source, isMidnight }: PhonePoint): void {
+  push({ atUs, value, least, most, source, isMidnight }: ColumnPoint): void {
     const at = this.#length % BLOCK;
     if (at === 0) {
       this.#values.push(new Float64Array(BLOCK * FIELDS));
       this.#sources.push(new Uint16Array(BLOCK));
     }
-    this.#values.at(-1)?.set([atUs, bpm, minBpm ?? Number.NaN, maxBpm ?? Number.NaN], at * FIELDS);
+    this.#values.at(-1)?.set([atUs, value, least ?? Number.NaN, most ?? Number.NaN], at * FIELDS);
     const sources = this.#sources.at(-1);
     if (sources !== undefined) sources[at] = this.#indexOf(source);
     this.#length += 1;
     this.#isAscending &&= atUs > this.#lastUs;
     this.#lastUs = atUs;
     this.areAllAtMidnight &&= isMidnight;
-    this.hasSpread ||= minBpm !== null && maxBpm !== null && minBpm < maxBpm;
+  }
+
+  /** Whether a point is a summary: it has a minimum below its maximum. */
+  get hasSpread(): boolean {
+    for (let index = 0; index < this.#length; index += 1) {
+      const { least, most } = this.readingAt(index);
+      if (least !== null && most !== null && least < most) return true;
+    }
+    return false;
+  }
+
+  /** Puts other numbers in place of every point's, in the order they came; null takes the point away. In place: there may be a million. */
+  revise(other: (reading: NumericReading) => Omit<NumericReading, 'atUs'> | null): void {
+    let kept = 0;
+    for (let index = 0; index < this.#length; index += 1) {
+      const reading = this.readingAt(index);
+      const revised = other(reading);
+      if (revised === null) continue;
+      const { value, least, most } = revised;
+      const [block, at] = [Math.floor(kept / BLOCK), kept % BLOCK];
+      this.#values[block]?.set([reading.atUs, value, least ?? Number.NaN, most ?? Number.NaN], at * FIELDS);
+      const sources = this.#sources[block];
+      if (sources !== undefined) sources[at] = this.#sources[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0;
+      kept += 1;
+    }
+    this.#length = kept;
   }
 
   sourceOf(index: number): string {

@@ -2,10 +2,12 @@ import {
   decodeSampleBlock,
   EegIntake,
   EventsIntake,
-  type HeartRateIntake,
-  HeartRateIntake as HeartRateSchema,
+  HeartRateIntake,
   hashMontage,
+  NumericIntake,
   type NumericReading,
+  type NumericStream,
+  noReadingReason,
   type ReplayMark,
   type SampleBlock,
   sampleBlockMediaType,
@@ -23,6 +25,8 @@ export type DeviceRequest = {
   readonly rejected?: Readonly<Record<string, number>>; // readings that are none, by reason
 };
 
+export const heartRatePath = '/v1/heart-rate';
+const heartRate: NumericStream = 'heart-rate';
 const NEXT = 'correct the request; the README of the edge agent shows an example';
 const MAX_PROBLEMS = 8;
 
@@ -46,12 +50,25 @@ export function readEeg(body: unknown, contentType: string, chunkMs: number): De
   };
 }
 
-/** What a device posts to /v1/heart-rate. */
+/** What a device posts to /v1/numeric/:stream. */
+export function readNumeric(stream: NumericStream, body: unknown): DeviceRequest {
+  return numericRequest(stream, check(NumericIntake, body, `/v1/numeric/${stream}`));
+}
+
+/** What a device posts to /v1/heart-rate, which has names of its own. */
 export function readHeartRate(body: unknown): DeviceRequest {
-  const { device, captureId, firstSample, kind, readings, replay, source, end } = check(HeartRateSchema, body, '/v1/heart-rate');
+  const { readings, ...rest } = check(HeartRateIntake, body, heartRatePath);
+  const renamed = readings.map(({ atUs, bpm, minBpm, maxBpm }) => ({ atUs, value: bpm, least: minBpm, most: maxBpm }));
+  return numericRequest(heartRate, { ...rest, readings: renamed });
+}
+
+function numericRequest(
+  stream: NumericStream,
+  { device, captureId, firstSample, kind, readings, replay, source, end }: NumericIntake,
+): DeviceRequest {
   const rejected: Record<string, number> = {};
-  for (const { bpm } of readings) {
-    const reason = noHeartRate(bpm);
+  for (const { value } of readings) {
+    const reason = noReadingReason(stream, value);
     if (reason !== null) rejected[reason] = (rejected[reason] ?? 0) + 1;
   }
   return {
@@ -60,8 +77,8 @@ export function readHeartRate(body: unknown): DeviceRequest {
     request: {
       captureId,
       firstSample,
-      readings: { stream: 'heart-rate', kind, readings: readings.map(filled) },
-      form: heartRateForm(kind, replay ?? null, source ?? ''),
+      readings: { stream, kind, readings: readings.map((one) => filled(stream, one)) },
+      form: numericForm(kind, replay ?? null, source ?? ''),
       makeCutter: () => new ReadingCutter(),
       end: end ?? false,
     },
@@ -84,7 +101,7 @@ export function readEvents(body: unknown): DeviceRequest {
   };
 }
 
-export function heartRateForm(kind: string, replay: ReplayMark | null, source: string): RecordingForm {
+export function numericForm(kind: string, replay: ReplayMark | null, source: string): RecordingForm {
   return withKey({ ...noScale, replay, source }, kind);
 }
 
@@ -136,15 +153,8 @@ function withKey(form: Omit<RecordingForm, 'key'>, kind: string | number): Recor
   return { ...form, key: JSON.stringify([form.montageHash, form.rate, form.replay, form.source, kind]) };
 }
 
-function filled({ atUs, bpm, minBpm, maxBpm }: HeartRateIntake['readings'][number]): NumericReading | NoReading {
-  if (bpm === null || noHeartRate(bpm) !== null) return { atUs, value: null };
-  const orNull = (value: number | null | undefined): number | null => (value == null || noHeartRate(value) !== null ? null : value);
-  return { atUs, value: bpm, least: orNull(minBpm), most: orNull(maxBpm) };
-}
-
-/** Why a number of a device is no heart rate at all; whether one is plausible is not asked here. */
-function noHeartRate(bpm: number | null): string | null {
-  if (bpm === null) return 'no-number';
-  if (bpm === 0 || bpm === 255) return 'not-a-reading';
-  return bpm < 1 || bpm > 1_000 ? 'out-of-range' : null;
+function filled(stream: NumericStream, { atUs, value, least, most }: NumericIntake['readings'][number]): NumericReading | NoReading {
+  if (value === null || noReadingReason(stream, value) !== null) return { atUs, value: null };
+  const orNull = (one: number | null | undefined): number | null => (one == null || noReadingReason(stream, one) !== null ? null : one);
+  return { atUs, value, least: orNull(least), most: orNull(most) };
 }

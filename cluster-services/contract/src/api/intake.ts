@@ -28,10 +28,21 @@ export const EegIntake = z.strictObject({
 });
 export type EegIntake = z.infer<typeof EegIntake>;
 
-// What is plausible is a question for screens, not for the store; what is no heart rate at all (null, below 1, 255, above 1,000) is refused one by
-// one, and keeps its place in the count.
+/**
+ * POST /v1/numeric/:stream, values in the unit of the vital. What is plausible is a question for screens, not for the store; what is no
+ * reading at all (null, a device's code for "no value", outside the vital's bounds) is refused one by one, and keeps its place in the count.
+ */
+export const NumericIntake = z.strictObject({
+  ...capture,
+  kind: z.enum(numericKinds),
+  readings: z
+    .array(z.strictObject({ atUs: Micros, value: z.number().nullable(), least: z.number().nullish(), most: z.number().nullish() }))
+    .max(10_000),
+});
+export type NumericIntake = z.infer<typeof NumericIntake>;
+
 const Bpm = z.number();
-/** POST /v1/heart-rate */
+/** POST /v1/heart-rate: the same for the heart rate, under the names it had before other vitals were taken. */
 export const HeartRateIntake = z.strictObject({
   ...capture,
   kind: z.enum(numericKinds),
@@ -79,11 +90,11 @@ export type IntakeAnswer = z.infer<typeof IntakeAnswer>;
 
 /** 200 of the phone export: what was taken, and of the rest how much of it and why not. */
 export const PhoneExportAnswer = IntakeAnswer.extend({
-  rejected: z.partialRecord(z.string(), Count), // points of heart rate by reason
+  rejected: z.partialRecord(z.string(), Count), // points by reason
   ignored: z.array(z.object({ name: z.string(), reason: z.string(), points: Count })), // metrics and lists that are not taken, by name
   ignoredMetrics: Count,
   ignoredPoints: Count,
-  trimmed: Count, // points kept without a minimum or maximum that is no heart rate
+  trimmed: Count, // points kept without a minimum or maximum that is no reading
   notes: z.array(z.string()),
 });
 export type PhoneExportAnswer = z.infer<typeof PhoneExportAnswer>;
