@@ -28,6 +28,7 @@ function fakePool() {
   const waiting = { live: 0, 'catch-up': 0 };
   const opened: { state: { isLost: boolean; unseen: boolean; closed: boolean; from: number[] } }[] = [];
   const recalled: (readonly number[])[] = [];
+  const baseline: { now: 'own' | 'population' } = { now: 'own' };
   const session = (state: { isLost: boolean; unseen: boolean; closed: boolean; from: number[] }): ScoringSession => {
     opened.push({ state });
     let started = state.from.length > 0;
@@ -46,7 +47,7 @@ function fakePool() {
           verdict: 'quiet',
           reason: null,
           channel: 0,
-          baseline: 'own',
+          baseline: baseline.now,
           channelProbabilities: [0.1],
           channelBaselines: [3799],
         } as const;
@@ -68,7 +69,7 @@ function fakePool() {
       return waiting.live;
     },
   };
-  return { pool, waiting, opened, recalled };
+  return { pool, waiting, opened, recalled, baseline };
 }
 
 function reception(owners = new DeviceOwners()) {
@@ -244,6 +245,22 @@ test.each([false, true])(
     expect(recalled.at(-1)).toEqual([]);
   },
 );
+
+test('what is shown ahead of storage is compared with what was usual as soon as that is known', async () => {
+  const { receiver, pool, baseline, recalled, take, takeAll } = reception();
+  baseline.now = 'population';
+  await takeAll(7, 11, true); // joined on the way: nothing is known
+  await take(start());
+  await takeAll(7, 9);
+  expect(recalled).toEqual([[]]);
+  baseline.now = 'own'; // as storage tells it
+  expect(receiver.follow(recordingId, RecordingWindows.open(pool, recordingId, rate, channels), 7)).toBe(true);
+  await take(chunk(10));
+  await takeAll(12, 13, true); // live is still ahead
+  expect(recalled.slice(2)).toEqual([[3799]]);
+  await takeAll(14, 15, true);
+  expect(recalled.slice(2)).toEqual([[3799]]); // once
+});
 
 test('ahead of what is committed, live chunks go on from its state; once committed they are scored to be stored', async () => {
   const { published, take, takeAll, opened } = reception();

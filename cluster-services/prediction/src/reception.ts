@@ -61,11 +61,13 @@ export interface Followed {
 type Lane = { readonly windows: RecordingWindows; nextSeq: number };
 /** `inStep`: the next committed chunk can be pushed as it comes; else storage has to be read first. */
 type Following = Lane & { inStep: boolean };
+/** Of a blank one nothing was known when it began: it is compared with the population until it knows its own usual. */
+type LiveLane = Lane & { isBlank: boolean };
 type Received = {
   readonly subject: Subject;
   start: RecordingStart | null;
   following: Following | null;
-  live: Lane | null; // provisional: ahead of what is committed, or while what came before is being read
+  live: LiveLane | null; // provisional: ahead of what is committed, or while what came before is being read
   recent: EegChunk[];
   heardMs: number;
 };
@@ -208,22 +210,28 @@ export class Reception implements Followed {
   #pushProvisional(received: Received, chunk: EegChunk, scales: readonly ChannelScale[]): void {
     const { following } = received;
     if (following?.inStep === true && chunk.seq < following.nextSeq) return; // what has come committed is better
-    if (received.live?.windows.isLost === true) received.live = null;
+    const { live: before } = received;
+    // What was usual is known by now, from storage: it counts from here on.
+    const isOutdone = before?.isBlank === true && this.#levels.before(received.subject.device, chunk).length > 0;
+    if (isOutdone) before.windows.close();
+    if (isOutdone || before?.windows.isLost === true) received.live = null;
     received.live ??= this.#liveFrom(received, chunk, scales);
     const { live } = received;
     if (chunk.seq < live.nextSeq || this.#isTooMuch()) return;
     live.nextSeq = chunk.seq + 1;
-    this.#scored(received, chunk, live.windows.push(chunk, 'live'), (window) =>
-      this.#options.detections.publishProvisional(received.subject, window),
-    );
+    this.#scored(received, chunk, live.windows.push(chunk, 'live'), (window) => {
+      live.isBlank &&= window.baseline !== 'own';
+      this.#options.detections.publishProvisional(received.subject, window);
+    });
   }
 
   /** It goes on where the committed chunks end, with their filters and baseline; or with the baseline alone, as far as one is known. */
-  #liveFrom({ subject, following }: Received, chunk: EegChunk, scales: readonly ChannelScale[]): Lane {
+  #liveFrom({ subject, following }: Received, chunk: EegChunk, scales: readonly ChannelScale[]): LiveLane {
     if (following?.inStep === true && chunk.seq === following.nextSeq && !following.windows.isLost)
-      return { windows: following.windows.fork(), nextSeq: chunk.seq };
+      return { windows: following.windows.fork(), nextSeq: chunk.seq, isBlank: false };
     const recalled = this.#levels.before(subject.device, chunk);
-    return { windows: RecordingWindows.open(this.#options.pool, subject.recordingId, chunk.rate, scales, recalled), nextSeq: chunk.seq };
+    const windows = RecordingWindows.open(this.#options.pool, subject.recordingId, chunk.rate, scales, recalled);
+    return { windows, nextSeq: chunk.seq, isBlank: recalled.length === 0 };
   }
 
   #scored(received: Received, chunk: EegChunk, pushed: Promise<TimedWindow[]>, publish: (window: TimedWindow) => unknown): void {
