@@ -10,7 +10,7 @@ afterEach(endAll);
 const SECONDS = 30;
 const RATE_HZ = 32;
 
-test('the heart rate of a CSV file is replayed, stored and compared with the file, and one changed number is found', async () => {
+test('every vital of a CSV file is replayed, stored and compared with the file, and one changed number is found', async () => {
   const data = directory();
   const file = path.join(data, 'night.csv');
   writeFileSync(file, csv());
@@ -26,18 +26,24 @@ test('the heart rate of a CSV file is replayed, stored and compared with the fil
   expect(verify.events[0]).toMatchObject({ same: true, lost: 0, duplicated: 0, different: 0, unsent: 0, open: 0 });
 
   const found = storedNumbers(data);
-  expect(found.map(({ stream, values }) => [stream, values.length])).toEqual([['heart-rate', SECONDS]]);
-  expect(found[0]?.values).toEqual(Array.from({ length: SECONDS }, (_, second) => 70 + (second % 3)));
+  expect(found.map(({ stream, values }) => [stream, values.length])).toEqual([
+    ['body-temperature', 3],
+    ['heart-rate', SECONDS],
+    ['respiratory-rate', SECONDS / 2],
+    ['spo2', SECONDS],
+  ]);
+  expect(found.find(({ stream }) => stream === 'spo2')?.values).toEqual(Array.from({ length: SECONDS }, (_, second) => 94 + (second % 5)));
+  expect(found.find(({ stream }) => stream === 'body-temperature')?.values).toEqual([36.6, 36.6, 36.6]);
   const devices = start('devices', 'list', '--data', data, '--json');
   expect(await devices.exited, devices.stderr()).toBe(0);
   expect(devices.events[0]?.['devices']).toContainEqual(
     expect.objectContaining({ device: expect.stringMatching(/^file-.*-hr$/), kind: 'monitor' }),
   );
 
-  raiseOneHeartRate(data);
+  raiseOneSaturation(data);
   const after = start('verify', '--data', data, '--json');
   expect(await after.exited).toBe(1);
-  expect(after.events[0]).toMatchObject({ same: false, lost: 0, different: 1, firstDifferences: [{ stream: 'heart-rate' }] });
+  expect(after.events[0]).toMatchObject({ same: false, lost: 0, different: 1, firstDifferences: [{ stream: 'spo2' }] });
 }, 120_000);
 
 /** EEG, and in rows of the same time numbers that come once a second, every other second and every ten. */
@@ -62,10 +68,10 @@ function storedNumbers(data: string): { stream: string; values: number[] }[] {
 }
 
 /** Changes one stored number behind everybody's back, checksum and all. */
-function raiseOneHeartRate(data: string): void {
+function raiseOneSaturation(data: string): void {
   for (const { row, message } of chunks(data)) {
     const decoded = decodeMessage(new Uint8Array(message));
-    if (!decoded.ok || decoded.value.stream !== 'heart-rate') continue;
+    if (!decoded.ok || decoded.value.stream !== 'spo2') continue;
     const [first, ...rest] = decoded.value.readings;
     if (first === undefined) continue;
     const changed = encodeMessage({ ...decoded.value, readings: [{ ...first, value: 100 }, ...rest] });
@@ -74,7 +80,7 @@ function raiseOneHeartRate(data: string): void {
     database.close();
     return;
   }
-  throw new Error('no heart rate is stored');
+  throw new Error('no SpO2 is stored');
 }
 
 function chunks(data: string): { row: number; message: Uint8Array }[] {

@@ -5,7 +5,6 @@ import type { IntakeRequest } from './intake-client.ts';
 import type { Leg } from './leg.ts';
 import type { Take } from './manifest.ts';
 import type { LineReading } from './numeric-feed.ts';
-import { numericRoute } from './numeric-route.ts';
 import { deviceUs, type EegDevice, type VirtualPatient } from './virtual-patient.ts';
 
 /** Where the requests of one capture go, and under which name. */
@@ -47,16 +46,15 @@ export function eegDelivery(to: Addressed, { device, rate, channels, sampleBits,
 export function numericDelivery(to: Addressed, stream: NumericStream): Deliver<LineReading[]> {
   const { patient, take } = to;
   const vital = patient.monitor?.vitals.find((one) => one.stream === stream);
-  const route = numericRoute(stream);
-  if (patient.monitor === null || vital === undefined || route === null) throw new RangeError(`${patient.id} has no ${stream}`);
+  if (patient.monitor === null || vital === undefined) throw new RangeError(`${patient.id} has no ${stream}`);
   const { device } = patient.monitor;
   return ({ firstSample, items, end, late }) =>
-    postJson(to, route.path, {
+    postJson(to, `/v1/numeric/${stream}`, {
       device,
       captureId: captureIdOf(to, firstSample, late),
       firstSample,
       kind: vital.kind,
-      readings: items.map(({ atUs, value }) => route.reading({ atUs: deviceUs(patient, take, atUs), value })),
+      readings: items.map(({ atUs, value }) => ({ atUs: deviceUs(patient, take, atUs), value })),
       replay: replayMark(patient, take),
       source: vital.from,
       ...(end ? { end } : {}),

@@ -8,7 +8,6 @@ import type { Feed } from './feed.ts';
 import type { Leg } from './leg.ts';
 import type { Play, Take } from './manifest.ts';
 import { type LineReading, numericFeed } from './numeric-feed.ts';
-import { numericRoute } from './numeric-route.ts';
 import { type Absence, PlayLine, type PlayWindow, periodOf } from './play-line.ts';
 import { clipped } from './wire-text.ts';
 
@@ -204,8 +203,7 @@ function monitorId(id: string): string {
 async function monitorOf(id: string, source: SignalSource, window: PlayWindow, play: Play): Promise<Monitor | null> {
   const vitals: Required<SourceVital>[] = [];
   for (const { stream, kind, from = play.name ?? source.name } of source.vitals) {
-    if (numericRoute(stream) !== null && (await hasReadings(source, stream, window)))
-      vitals.push({ stream, kind, from: clipped(from, limits.maxReasonBytes) });
+    if (await hasReadings(source, stream, window)) vitals.push({ stream, kind, from: clipped(from, limits.maxReasonBytes) });
   }
   return vitals.length === 0 ? null : { device: monitorId(id), vitals, source };
 }
