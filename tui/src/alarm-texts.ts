@@ -15,6 +15,7 @@ import {
   runningPause,
 } from '@vitalwire/vitals';
 import type { Look } from './look.ts';
+import { inLetters } from './patient-words.ts';
 import { clean, cutLine, fit, type Line, type Span, span, type Tone, widthOf } from './spans.ts';
 import { timeOfDay } from './time-of-day.ts';
 
@@ -89,7 +90,7 @@ function pauseMark({ look }: AlarmMoment): string {
 }
 
 /** The widest note that fits. A pause has its own place in the cell. */
-function stateNote({ eeg }: PatientState, alarm: AlarmInfo, { offGateways }: AlarmMoment, room: number): Span {
+function stateNote({ eeg }: PatientState, alarm: AlarmInfo, { offGateways, look }: AlarmMoment, room: number): Span {
   const by = clean(alarm.acknowledgedBy ?? '');
   const isGatewayOff = alarm.condition === 'no-data' && eeg !== null && offGateways.has(eeg.gateway);
   const choices: [string[], Tone] =
@@ -101,7 +102,7 @@ function stateNote({ eeg }: PatientState, alarm: AlarmInfo, { offGateways }: Ala
           ? [['gateway off'], 'warning']
           : isUnseen(alarm)
             ? [['not observable now', 'not seen now'], 'warning']
-            : [[alarmMeasure(alarm)], 'strong'];
+            : [[inLetters(alarmMeasure(alarm), look)], 'strong'];
   const text = choices[0].find((choice) => choice.length + 1 < room) ?? '';
   return span(text === '' ? '' : ` ${text}`, choices[1]);
 }
@@ -144,7 +145,7 @@ function alarmLine({ eeg }: PatientState, alarm: AlarmInfo, pauses: readonly Ala
   const { nowUs, look } = moment;
   const between = look.unicode ? ' · ' : ' - ';
   const isTold = (alarm.episodes ?? []).length > 0; // its text says how each of them stands
-  const measure = alarmMeasure(alarm);
+  const measure = inLetters(alarmMeasure(alarm), look);
   const pause = pauseOf(alarm, pauses, nowUs);
   const spans: Span[] = [badge(alarm, pauses, moment), span(' ')];
   if (measure !== '') spans.push(span(measure, 'strong'), span(between, 'soft'));

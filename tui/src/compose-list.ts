@@ -6,7 +6,7 @@ import { fit, fitName, type Line, span } from './spans.ts';
 import type { WallModel } from './wall-model.ts';
 
 /** The vital that has a column of its own: the first of the table. */
-const LEAD = numericStreams[0] as NumericStream;
+export const LEAD = numericStreams[0] as NumericStream;
 
 type Columns = {
   readonly alarm: number; // 0: the state word gives way to an alarm

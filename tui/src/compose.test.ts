@@ -148,8 +148,32 @@ test('the strip draws physical units once the scale is known, and says counts un
   expect(model.takeChunk(chunk, { shard: 0, gateway: 'g1', device: 'eeg-2', stream: 'eeg', live: false }, 0)).toBe(false);
 });
 
+const vital = (stream: 'heart-rate' | 'spo2' | 'body-temperature', value: number, ageS: number, kind: 'sensor' | 'phone' = 'sensor') => ({
+  stream,
+  device: 'm-1',
+  kind,
+  value,
+  at: at(ageS),
+});
+
+test('the vitals of the selected patient that have no column stand in a line of their own, each with its age', () => {
+  const numerics = [vital('heart-rate', 71, 1), vital('spo2', 97.4, 2), vital('body-temperature', 36.66, 1_200)];
+  const model = wall([patient('1', { numerics })]);
+  const lines = drawFrame(model, 100, 30, nowUs, look).join('\n');
+  expect(lines).toContain('SpO2 97 %, 2 s old · TEMP [36.7] °C, 20 min old');
+  expect(lines).toContain('gateway'); // the other facts have kept their places
+  const history = wall([patient('1', { numerics: [vital('spo2', 97, 2, 'phone')] })]);
+  expect(drawFrame(history, 100, 30, nowUs, look).join('\n')).toContain('SpO2 -- %, 2 s old');
+  const heartOnly = wall([patient('1', { numerics: [vital('heart-rate', 71, 1)] })]);
+  expect(drawFrame(heartOnly, 100, 30, nowUs, look).join('\n')).not.toContain('s old · TEMP');
+});
+
 test('without Unicode there is not one character beyond ASCII', () => {
-  const model = wall([patient('1', { state: 'seizure', alarms: [alarm(), heartRateHigh] }), patient('2', { alarms: [noData] })]);
+  const tooWarm = alarm({ alarmId: '3'.repeat(16), condition: 'body-temperature-high', priority: 'medium', value: 39.1, limit: 38.5 });
+  const model = wall([
+    patient('1', { state: 'seizure', alarms: [alarm(), heartRateHigh, tooWarm], numerics: [vital('body-temperature', 39.1, 5)] }),
+    patient('2', { alarms: [noData] }),
+  ]);
   for (const detail of [false, true]) {
     model.detail = detail;
     expect(drawFrame(model, 140, 40, nowUs, { unicode: false, colours: 0 }).join('\n')).toMatch(/^[\x20-\x7e\n]*$/);

@@ -17,10 +17,10 @@ import {
 } from '@vitalwire/vitals';
 import { type AlarmMoment, alarmLines, alarmRowsOf, systemLine } from './alarm-texts.ts';
 import { composeHeader } from './compose-header.ts';
-import { composeList } from './compose-list.ts';
+import { composeList, LEAD } from './compose-list.ts';
 import type { Layout, View } from './layout.ts';
 import type { Look } from './look.ts';
-import { ageTone, isOld, nameOf, percent, probabilityText, stateText, toneOf, vitalText } from './patient-words.ts';
+import { ageTone, inLetters, isOld, nameOf, percent, probabilityText, stateText, toneOf, vitalText } from './patient-words.ts';
 import { clean, cutLine, fit, type Line, type Span, span, spread } from './spans.ts';
 import type { WallModel } from './wall-model.ts';
 
@@ -41,7 +41,8 @@ export type Texts = {
 export function viewOf(model: WallModel, width: number, height: number, nowUs: number): View {
   const patient = model.selected();
   const alarms = patient === null ? 0 : alarmRowsOf(patient, nowUs);
-  return { width, height, patients: model.patients(nowUs).length, alarms, detail: model.detail };
+  const furtherVitals = patient !== null && furtherVitalsOf(patient, nowUs).length > 0;
+  return { width, height, patients: model.patients(nowUs).length, alarms, furtherVitals, detail: model.detail };
 }
 
 function momentOf(model: WallModel, nowUs: number, look: Look): AlarmMoment {
@@ -58,7 +59,7 @@ export function composeTexts(model: WallModel, layout: Layout, nowUs: number, lo
     stripTitle: composeStripTitle(model, layout.stripTitle.width, nowUs, look),
     alarms: patient === null ? [] : alarmLines(patient, layout.alarms.width, layout.alarms.height, moment),
     facts: composeFacts(model, layout.facts.width, nowUs, look),
-    heartTitle: composeHeartTitle(model, layout.heart.width, nowUs),
+    heartTitle: composeHeartTitle(model, layout.heart.width, nowUs, look),
     notice: composeNotice(model, layout.notice.width, nowUs),
     footer: composeFooter(layout.footer.width, look),
   };
@@ -76,14 +77,30 @@ export function heartDigits(model: WallModel, nowUs: number): { digits: string; 
   return { digits: value, isFresh: tone === 'strong' };
 }
 
-function composeHeartTitle(model: WallModel, width: number, nowUs: number): Line {
+function composeHeartTitle(model: WallModel, width: number, nowUs: number, look: Look): Line {
   const lead = leadOf(model, nowUs);
   const { age, tone: heartTone, ageTone: tone } = vitalText(lead);
   return spread(
-    [span(lead === undefined ? 'no vitals' : `${lead.label}, ${lead.unit}`, 'soft')],
+    [span(lead === undefined ? 'no vitals' : `${lead.label}, ${inLetters(lead.unit, look)}`, 'soft')],
     age === '' ? [] : [span(heartTone === 'stale' ? `[${age} old]` : `${age} old`, tone)],
     width,
   );
+}
+
+/** Those without a column in the list. */
+function furtherVitalsOf(patient: PatientState, nowUs: number): ShownNumeric[] {
+  return shownNumerics(patient, nowUs).filter(({ stream }) => stream !== LEAD);
+}
+
+function vitalSpans(shown: ShownNumeric, before: string, look: Look): Span[] {
+  const { value, age, tone, ageTone: agesTone } = vitalText(shown);
+  const text = tone === 'stale' ? `[${value}]` : value;
+  return [
+    span(`${before}${shown.short} `, 'soft'),
+    span(text, tone),
+    span(` ${inLetters(shown.unit, look)}, `, 'soft'),
+    span(`${age} old`, agesTone),
+  ];
 }
 
 /** NEWS2 components of live vitals; '' when there is none to rate. */
@@ -163,7 +180,8 @@ function composeFacts(model: WallModel, width: number, nowUs: number, look: Look
   const third: Span[] = [];
   if (news2 !== '') third.push(span(news2, 'plain'));
   if (channels !== '') third.push(span(`${third.length > 0 ? between : ''}${channels}`, 'soft'));
-  return [spread(first, [], width), spread(second, [], width), spread(third, [], width)];
+  const vitals = furtherVitalsOf(patient, nowUs).flatMap((one, index) => vitalSpans(one, index === 0 ? '' : between, look));
+  return [first, ...(vitals.length === 0 ? [] : [vitals]), second, third].map((spans) => spread(spans, [], width));
 }
 
 // Where nothing was just done, the row says where the page is; the whole address, or without the key that opens it where that has no room.

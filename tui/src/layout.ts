@@ -20,6 +20,7 @@ export type View = {
   readonly height: number;
   readonly patients: number;
   readonly alarms: number;
+  readonly furtherVitals: boolean; // of the selected patient: those without a column in the list
   readonly detail: boolean;
 };
 
@@ -33,7 +34,7 @@ const none: Rect = { left: 0, top: 0, width: 0, height: 0 };
 
 /** From 40×10 up to any size: list above the strip, beside it when there is width, or one patient alone. */
 export function layOut(view: View): Layout {
-  const { width, height, alarms, detail } = view;
+  const { width, height, detail } = view;
   const row = (top: number) => ({ left: 0, top, width, height: 1 });
   const edges = { header: row(0), system: row(1), notice: row(height - 2), footer: row(height - 1) };
   const body = { top: 2, height: Math.max(0, height - 4) };
@@ -43,23 +44,24 @@ export function layOut(view: View): Layout {
     return {
       ...edges,
       list: { left: 0, ...body, width: listWidth },
-      ...patientPart(left, body.top, width - left - 1, body.height, alarms, true),
+      ...patientPart({ left, top: body.top, width: width - left - 1, height: body.height }, view, true),
     };
   }
   const listRows = detail ? 2 : Math.min(view.patients + 1, Math.max(3, body.height - 7));
   const list = { left: 0, top: body.top, width, height: Math.min(listRows, body.height) };
   const top = list.top + list.height + 1;
-  return { ...edges, list, ...patientPart(1, top, width - 2, body.top + body.height - top, alarms, detail) };
+  return { ...edges, list, ...patientPart({ left: 1, top, width: width - 2, height: body.top + body.height - top }, view, detail) };
 }
 
 type PatientPart = Pick<Layout, 'stripTitle' | 'alarms' | 'strip' | 'facts' | 'trend' | 'heart'>;
 
-function patientPart(left: number, top: number, width: number, height: number, alarmCount: number, withTrend: boolean): PatientPart {
+function patientPart({ left, top, width, height }: Rect, view: View, withTrend: boolean): PatientPart {
   if (height < 3) return { stripTitle: none, alarms: none, strip: none, facts: none, trend: none, heart: none };
   // Alarms give way last: the strip keeps one row, what is known about the patient none.
-  const alarms = Math.min(alarmCount, MAX_ALARM_ROWS, height - 2);
+  const alarms = Math.min(view.alarms, MAX_ALARM_ROWS, height - 2);
   const spare = height - alarms;
-  const facts = spare >= 10 ? FACT_ROWS + 1 : spare >= 6 ? FACT_ROWS : 0;
+  const vitals = view.furtherVitals && spare >= 12 ? 1 : 0;
+  const facts = spare >= 10 ? FACT_ROWS + 1 + vitals : spare >= 6 ? FACT_ROWS : 0;
   const lower = withTrend && spare >= 20 ? LOWER_ROWS : 0;
   const strip = spare - 1 - facts - (lower > 0 ? lower + 1 : 0);
   const factsTop = top + 1 + alarms + strip;

@@ -15,6 +15,11 @@ export function vitalText(shown: ShownNumeric | undefined): VitalText {
   return { value, age, tone: freshness === 'fresh' ? 'strong' : 'stale', ageTone: ageTone(freshness) };
 }
 
+/** Units as this terminal can show them. */
+export function inLetters(text: string, { unicode }: Pick<Look, 'unicode'>): string {
+  return unicode ? text : text.replaceAll('°', '');
+}
+
 export function nameOf(patient: PatientState): string {
   const label = clean(patient.label ?? '');
   if (patient.patient === null) return `${clean(patient.devices[0] ?? patient.key)} (unassigned)`;

@@ -40,6 +40,8 @@ test(`${vital} ${VALUE} alarms on the wall and on the page, and is over when its
     expect(text).toContain(short);
   }
 
+  expect(wall).toMatch(new RegExp(`${short} \\[?${VALUE}\\]? ${unit}, `)); // the value itself, beside its alarm
+
   const limits = await bed.cli('alarms', 'limits', 'p1', '--vital', vital, '--low', '70', '--by', 'doctor-2');
   expect(limits.stdout).toMatch(new RegExp(`p1 +${vital} +70 `));
   let sent = SECONDS;
