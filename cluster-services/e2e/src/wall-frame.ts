@@ -1,7 +1,7 @@
-import { numericFacts, numericStreams } from '@vitalwire/contract';
+import { type NumericStream, numericFacts, numericStreams } from '@vitalwire/contract';
 
 /** The title of the column of the first vital. */
-const LEAD = numericFacts(numericStreams[0] ?? 'heart-rate').short;
+const LEAD = numericFacts(numericStreams[0] as NumericStream).short;
 
 /** One patient's row of a wall of at least 72 columns, cell by cell, as a person reads it. */
 export type WallRow = {

@@ -1,4 +1,5 @@
 import { type NumericKind, type NumericStream, numericStreams } from '@vitalwire/contract';
+import { beatsStream } from '../mit-beats.ts';
 import type { SourceReading, SourceVital } from '../signal-source.ts';
 import { respiratoryRateAt, saturationAt } from './breath.ts';
 import { heartRateAt } from './heart.ts';
@@ -8,7 +9,7 @@ type Maker = { readonly kind: NumericKind; readonly valueAt: (schedule: Schedule
 
 /** The vitals that a made-up patient has; each from numbers of its own, so that a new one changes none of the others. */
 const makers: Readonly<Partial<Record<NumericStream, Maker>>> = {
-  'heart-rate': { kind: 'ecg', valueAt: heartRateAt },
+  [beatsStream]: { kind: 'ecg', valueAt: heartRateAt },
   spo2: { kind: 'optical', valueAt: saturationAt },
   'respiratory-rate': { kind: 'sensor', valueAt: respiratoryRateAt },
 };
