@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
@@ -27,7 +28,7 @@ test('an hour of 23 channels is written and read in bounded memory, and sought i
     const source = countingSource();
     const memory = new Peak();
     await writeEdf(path, source);
-    memory.look();
+    await memory.look();
     expect((await stat(path)).size).toBeGreaterThan(CHANNELS * SAMPLES * 2);
     const back = await openSource(path);
     expect(back.problems).toEqual([]);
@@ -37,7 +38,7 @@ test('an hour of 23 channels is written and read in bounded memory, and sought i
         if (Buffer.compare(bytesOf(values), bytesOf(expected[channel] ?? new Int32Array(0))) !== 0)
           throw new Error(`second ${from / RATE}, channel ${channel}`);
       }
-      if (from % (60 * RATE) === 0) memory.look();
+      if (from % (60 * RATE) === 0) await memory.look();
     }
     for (const from of [SAMPLES - 10, 5, 1_800 * RATE - 3, 0]) {
       expect((await back.read(0, from, 10, [22, 0])).map((values) => [...values])).toEqual(
@@ -77,8 +78,14 @@ class Peak {
   readonly #start = inUse();
   growth = 0;
 
-  look(): void {
-    this.growth = Math.max(this.growth, inUse() - this.#start);
+  /** Buffers are given back by a thread of the engine a moment after they were collected. */
+  async look(): Promise<void> {
+    let held = inUse() - this.#start;
+    for (let again = 0; again < 10 && held >= MAX_GROWTH_BYTES; again += 1) {
+      await sleep(20);
+      held = Math.min(held, inUse() - this.#start);
+    }
+    this.growth = Math.max(this.growth, held);
   }
 }
 
