@@ -81,7 +81,7 @@ class Peak {
   /** Buffers are given back by a thread of the engine a moment after they were collected. */
   async look(): Promise<void> {
     let held = inUse() - this.#start;
-    for (let again = 0; again < 10 && held >= MAX_GROWTH_BYTES; again += 1) {
+    for (let again = 0; again < 100 && held >= MAX_GROWTH_BYTES; again += 1) {
       await sleep(20);
       held = Math.min(held, inUse() - this.#start);
     }
