@@ -28,7 +28,9 @@ export const EdgeConfig = z.strictObject({
     .min(1)
     .max(1_048_576)
     .default(8_192)
-    .describe('bound of the outbox; at the bound delivered chunks go first, then the oldest EEG, then numeric vitals, each with a gap record'),
+    .describe(
+      'bound of the outbox; at the bound delivered chunks go first, then the oldest EEG, then numeric vitals, each with a gap record',
+    ),
   minFreeMb: z.coerce
     .number()
     .int()
