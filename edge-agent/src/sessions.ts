@@ -3,7 +3,7 @@ import type { AppendStep, Outbox } from '@vitalwire/outbox';
 import type { Clock } from '@vitalwire/runtime';
 import { ReadingCutter } from './cutter.ts';
 import type { PhoneBatch } from './intake/health-auto-export.ts';
-import { metricOf } from './intake/phone-metrics.ts';
+import { metricOf } from './intake/phone-vitals.ts';
 import { eventForm, numericForm } from './intake/requests.ts';
 import type { StreamAnswer, StreamRequest } from './stream-request.ts';
 import { StreamSession } from './stream-session.ts';

@@ -4,9 +4,9 @@ import {
   type AlarmLine,
   isId,
   isNumeric,
-  type LimitFacts,
   maxPauseSeconds,
   type NumericLimits,
+  NumericLimitsOf,
   type NumericStream,
   numericFacts,
   numericStreams,
@@ -30,8 +30,13 @@ type PauseOptions = ByOptions & { seconds: number };
 type LimitsOptions = ByOptions & { vital?: NumericStream; low?: Limit; high?: Limit; extremeDelta?: Limit; json?: boolean };
 /** `none` and not null: commander takes a null for no value at all. */
 type Limit = number | 'none';
-/** As before other vitals had limits. */
-const CHANGED_UNLESS_TOLD: NumericStream = numericStreams[0] as NumericStream;
+/** Whose limits are changed where none is named: the first of the table, the heart rate. */
+const CHANGED_UNLESS_TOLD = numericStreams[0] as NumericStream;
+const limitOptions = [
+  ['low', '--low'],
+  ['high', '--high'],
+  ['extremeDelta', '--extreme-delta'],
+] as const;
 type LogOptions = ConnectOptions & { patient?: string; device?: string; from?: number; to?: number; open?: boolean; json?: boolean };
 
 /** `vitalwire alarms`: what asks for attention, and what may be done about it. */
@@ -78,7 +83,7 @@ Alarms may be late, false or missing. Research and education software, not a med
     .action((of: string, options: ByOptions) => pause(io, of, 0, options));
   addBy(alarms.command('limits [patient]'))
     .description('limits of the vitals and their history; with --low, --high or --extreme-delta those of one vital are changed')
-    .option('--vital <name>', `one of ${numericStreams.join(', ')} (changed: heart-rate unless told)`, parseVital)
+    .option('--vital <name>', `one of ${numericStreams.join(', ')} (changed: ${CHANGED_UNLESS_TOLD} unless told)`, parseVital)
     .option('--low <value>', 'alarm below this, or none', parseLimit)
     .option('--high <value>', 'alarm above this, or none', parseLimit)
     .option('--extreme-delta <value>', 'an extreme is this far beyond a limit, or none', parseLimit)
@@ -244,25 +249,19 @@ async function changeLimits(client: Client, patient: string, by: string, options
     high: changed(before.high, high),
     extremeDelta: changed(before.extremeDelta, extremeDelta),
   };
-  const { label, unit, limits: bounds } = numericFacts(stream);
-  const outside = outOfBounds(limits, bounds);
-  if (outside !== null) throw new CliError('WRONG_ARGUMENT', `${label}: ${outside} ${unit}, or none`);
-  if (limits.low !== null && limits.high !== null && limits.low >= limits.high)
-    throw new CliError('WRONG_ARGUMENT', `low (${limits.low}) must be below high (${limits.high})`);
+  const problem = limitsProblem(stream, limits);
+  if (problem !== null) throw new CliError('WRONG_ARGUMENT', problem);
   await client.putAlarmLimits(patient, stream, { limits, by });
 }
 
-/** What has to be said of a limit nobody can mean; null = all can be meant. */
-function outOfBounds(limits: NumericLimits, bounds: LimitFacts): string | null {
-  for (const [name, option] of [
-    ['low', '--low'],
-    ['high', '--high'],
-    ['extremeDelta', '--extreme-delta'],
-  ] as const) {
-    const [value, [least, most]] = [limits[name], bounds[name]];
-    if (value !== null && (value < least || value > most)) return `${option} must be from ${least} to ${most}`;
-  }
-  return null;
+/** What has to be said of limits nobody can mean, in the words of the command; null = these can be meant. */
+function limitsProblem(stream: NumericStream, limits: NumericLimits): string | null {
+  const place = NumericLimitsOf(stream).safeParse(limits).error?.issues[0]?.path[0];
+  const { label, unit, limits: bounds } = numericFacts(stream);
+  for (const [name, option] of limitOptions)
+    if (name === place) return `${label}: ${option} must be from ${bounds[name][0]} to ${bounds[name][1]} ${unit}, or none`;
+  const { low, high } = limits;
+  return low !== null && high !== null && low >= high ? `low (${low}) must be below high (${high})` : null;
 }
 
 function usualText(): string {

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import {
   AllLimits,
   DeviceOwners,
+  inTableOrder,
   type NumericLimits,
   type NumericStream,
   numericFacts,
-  numericStreams,
   type PatientLimits,
   Registry,
 } from '@vitalwire/contract';
@@ -36,7 +36,8 @@ const Known = z.object({
 type Known = z.infer<typeof Known>;
 
 /**
- * What of the registry counts here: the limits of each device (those of the patient who wears it), and whose each device is. Kept on disk, so that a dead database changes nothing.
+ * What of the registry counts here: the limits of each device (those of the patient who wears it), and whose each device is. Kept on disk,
+ * so that a dead database changes nothing.
  */
 export class LimitsKeeper implements Lifecycle {
   readonly owners = new DeviceOwners();
@@ -141,8 +142,7 @@ export class LimitsKeeper implements Lifecycle {
       const own = changed.filter(({ patient }) => patient === wearer);
       const newest = own.toSorted((a, b) => (a.changedAtUs ?? 0) - (b.changedAtUs ?? 0)).at(-1);
       if (newest === undefined) continue;
-      const inOrder = numericStreams.flatMap((stream) => own.filter((one) => one.stream === stream));
-      this.#options.onLimits(device, newest.changedBy ?? '', inOrder.map(describe).join('; '));
+      this.#options.onLimits(device, newest.changedBy ?? '', inTableOrder(own).map(describe).join('; '));
     }
   }
 

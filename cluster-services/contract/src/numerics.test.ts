@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { conditionNumbers } from './messages.ts';
-import { conditionOf, noReadingReason, numericConditionOf, numericFacts, numericStreams, numericText } from './numerics.ts';
+import { conditionOf, conversionFrom, noReadingReason, numericConditionOf, numericFacts, numericStreams, numericText } from './numerics.ts';
 import { dataStreamNumbers, formatTopic, streamNumbers, streams, topicFits } from './topics.ts';
 
 test.each(numericStreams)('%s has a number nobody else has, a topic, and facts that agree', (stream) => {
@@ -46,4 +46,13 @@ test('conditions name their vital and side, also where one name begins like anot
     }
   expect(numericConditionOf('seizure')).toBeNull();
   expect(conditionNumbers['heart-rate-high']).toBe(1); // as before there were rows
+});
+
+test('a number in another unit becomes one in the own, as it is said; a unit that is none of the vital becomes nothing', () => {
+  expect(conversionFrom('body-temperature', '')).toEqual({ plus: 0, times: 1 });
+  expect(conversionFrom('body-temperature', ' °C ')).toEqual({ plus: 0, times: 1 });
+  const { plus, times } = conversionFrom('body-temperature', 'degF') ?? { plus: 0, times: 0 };
+  expect((98.6 + plus) * times).toBeCloseTo(37);
+  expect(conversionFrom('heart-rate', 'count\\/min')).toEqual({ plus: 0, times: 1 }); // as some bridges escape it
+  for (const units of ['K', '%', 'constructor', '__proto__']) expect(conversionFrom('body-temperature', units), units).toBeNull();
 });

@@ -195,6 +195,23 @@ export function noReadingReason(stream: NumericStream, value: number | null): 'n
   return value < least || value > most ? 'out-of-range' : null;
 }
 
+/** How a number in that unit becomes one in the vital's own; where none is said it is the vital's own. Null: no unit of this vital is called so. */
+export function conversionFrom(stream: NumericStream, units: string): Conversion | null {
+  const said = units.toLowerCase().replaceAll(/[\s\\]/g, '');
+  const { unit, phone } = numericFacts(stream);
+  if (said === '' || said === unit.toLowerCase()) return same;
+  return phone !== null && Object.hasOwn(phone.units, said) ? (phone.units[said] ?? null) : null;
+}
+
+export function isSameConversion(a: Conversion, b: Conversion): boolean {
+  return a.plus === b.plus && a.times === b.times;
+}
+
+/** What belongs to vitals, in the order of their table. */
+export function inTableOrder<T extends { readonly stream: NumericStream }>(values: readonly T[]): T[] {
+  return values.toSorted((a, b) => numericStreams.indexOf(a.stream) - numericStreams.indexOf(b.stream));
+}
+
 /** A value as screens write it, without its unit. */
 export function numericText(stream: NumericStream, value: number): string {
   return value.toFixed(numericFacts(stream).decimals);

@@ -51,14 +51,12 @@ export function eegRequest(endUs: number, seconds: number, captureId = 'c'): obj
   return { captureId, firstSample: 0, measuredAtUs: endUs - seconds * SECOND, rate: { num: RATE_HZ, den: 1 }, channels, samples };
 }
 
-/** Heart rates likewise, as devices sent them before other vitals were taken. */
-export function heartRateRequest(endUs: number, kind: NumericKind, bpms: readonly number[], captureId = 'c'): object {
-  const readings = bpms.map((bpm, index) => ({ atUs: endUs - (bpms.length - 1 - index) * SECOND, bpm }));
-  return { captureId, firstSample: 0, kind, readings };
-}
-
 /** Readings of a numeric vital a second apart, the last of them at a moment. */
-export function numericRequest(endUs: number, values: readonly number[], firstSample = 0, captureId = 'c'): object {
+export function numericRequest(
+  endUs: number,
+  values: readonly number[],
+  { kind = 'sensor', firstSample = 0 }: { readonly kind?: NumericKind; readonly firstSample?: number } = {},
+): object {
   const readings = values.map((value, index) => ({ atUs: endUs - (values.length - 1 - index) * SECOND, value }));
-  return { captureId, firstSample, kind: 'sensor', readings };
+  return { captureId: 'c', firstSample, kind, readings };
 }

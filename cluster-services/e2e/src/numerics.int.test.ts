@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { isNumeric, numericFacts } from '@vitalwire/contract';
 import { until } from '@vitalwire/testkit';
-import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { Bed } from './bed.ts';
 import { numericRequest, sendAs } from './devices.ts';
+import { pageText } from './page-text.ts';
 
 // The way of one numeric vital, from a device to what people see. `made-up-vital.int.test` runs this file for a vital of its own.
 const stream = process.env['VITALWIRE_TEST_VITAL'] ?? 'spo2';
@@ -24,7 +23,12 @@ test(`${vital} ${VALUE} alarms on the wall and on the page, and is over when its
   await client.putDevice('monitor-1', { kind: 'monitor' });
   await client.putAssignment({ device: 'monitor-1', patient: 'p1', fromUs: 0, toUs: null });
   const send = async (firstSample: number): Promise<void> =>
-    sendAs(bed, 'monitor-1', `/v1/numeric/${vital}`, numericRequest(await client.time(), Array<number>(SECONDS).fill(VALUE), firstSample));
+    sendAs(
+      bed,
+      'monitor-1',
+      `/v1/numeric/${vital}`,
+      numericRequest(await client.time(), Array<number>(SECONDS).fill(VALUE), { firstSample }),
+    );
   await send(0);
 
   const isAlarmed = async (): Promise<boolean> =>
@@ -34,7 +38,7 @@ test(`${vital} ${VALUE} alarms on the wall and on the page, and is over when its
   expect(patient?.numerics).toMatchObject([{ stream: vital, value: VALUE }]);
   const measure = `${VALUE} < ${LOW} ${unit}`;
   const wall = (await bed.cli('watch', '--snapshot', '--size', '200x40')).stdout;
-  const page = await pageText(bed, measure);
+  const page = await pageText(bed, (page) => page.getByText(measure));
   for (const text of [wall, page]) {
     expect(text).toContain(measure);
     expect(text).toContain(short);
@@ -51,17 +55,3 @@ test(`${vital} ${VALUE} alarms on the wall and on the page, and is over when its
     return !(await isAlarmed());
   }, PATIENCE);
 });
-
-/** What a browser shows of the page, once it shows this. */
-async function pageText(bed: Bed, awaited: string): Promise<string> {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
-  try {
-    const page = await browser.newPage({ ignoreHTTPSErrors: true });
-    const { info } = bed.stack;
-    await page.goto(`${info.urls.web}/#token=${readFileSync(info.tokenPath, 'utf8').trim()}`);
-    await page.getByText(awaited).first().waitFor();
-    return await page.locator('body').innerText();
-  } finally {
-    await browser.close();
-  }
-}

@@ -7,7 +7,7 @@ import { Agent, request } from 'undici';
 import { readToken } from 'vitalwire/stack';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { atEnd, Bed } from './bed.ts';
-import { deviceToken, eegRequest, heartRateRequest, sendAs } from './devices.ts';
+import { deviceToken, eegRequest, numericRequest, sendAs } from './devices.ts';
 
 // What every service says of its routes, checked by a validator that is not ours, and what it really answers, checked against what it says.
 
@@ -140,10 +140,9 @@ async function fill(): Promise<void> {
   await sendAs(
     bed,
     'hr-1',
-    '/v1/heart-rate',
-    heartRateRequest(
+    '/v1/numeric/heart-rate',
+    numericRequest(
       endUs,
-      'ecg',
       Array.from({ length: 30 }, () => 190),
     ),
   );
@@ -257,7 +256,7 @@ function bodiesFor(name: Name, method: string, route: string): object[] {
     ],
     'post /v1/drain': [{ on: true }, { on: false }],
     'post /v1/eeg': [{ device: 'eeg-1', ...eegRequest(nowUs, 1, 'another') }],
-    'post /v1/heart-rate': [{ device: 'hr-1', ...heartRateRequest(nowUs, 'ecg', [72], 'another') }],
+    'post /v1/heart-rate': [{ device: 'hr-1', captureId: 'another', firstSample: 0, kind: 'ecg', readings: [{ atUs: nowUs, bpm: 72 }] }],
     'post /v1/numeric/{stream}': [
       { device: 'hr-1', captureId: 'vitals', firstSample: 0, kind: 'sensor', readings: [{ atUs: nowUs, value: 97, least: null }] },
     ],

@@ -5,7 +5,7 @@ import type { ServiceName } from 'vitalwire/stack';
 import { expect, test } from 'vitest';
 import { atEnd, Bed } from './bed.ts';
 import { RunningCommand } from './command.ts';
-import { eegRequest, heartRateRequest, sendAs } from './devices.ts';
+import { eegRequest, numericRequest, sendAs } from './devices.ts';
 import { askScreen, type Beds, changedFacts, factsOf, falsehood } from './what-screens-say.ts';
 
 /** How long after a service is there again everything must stand on the screens as before. */
@@ -68,7 +68,7 @@ async function fill(bed: Bed): Promise<Beds> {
     await client.putAssignment({ device, patient: 'silent', fromUs: 0, toUs: null });
   }
   await sendAs(bed, 'eeg-silent', '/v1/eeg', eegRequest((await client.time()) - SECOND, 1));
-  await sendAs(bed, 'phone-silent', '/v1/heart-rate', heartRateRequest((await client.time()) - 90 * SECOND, 'phone', [72]));
+  await sendAs(bed, 'phone-silent', '/v1/numeric/heart-rate', numericRequest((await client.time()) - 90 * SECOND, [72], { kind: 'phone' }));
   const replay = new RunningCommand([...REPLAY, '--data', bed.dirs.root]);
   atEnd(() => replay.kill());
   const replayed = await until(async () => (await client.state()).patients.find(({ key }) => key === 'synth-01'), {

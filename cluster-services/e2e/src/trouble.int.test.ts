@@ -1,12 +1,12 @@
-import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pki } from '@vitalwire/runtime';
 import { FaultProxy, until } from '@vitalwire/testkit';
-import { chromium } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { AgentProcess } from './agent-process.ts';
 import { atEnd, Bed } from './bed.ts';
 import { run } from './command.ts';
+import { pageText } from './page-text.ts';
 
 // Each trouble of a gateway or of the database, and each place that has to tell a person of it and what to do. Real processes throughout.
 
@@ -61,21 +61,12 @@ async function look(bed: Bed): Promise<Told> {
   const ask = async (...verb: string[]): Promise<string> => (await bed.cli(...verb)).stdout;
   const gateways = await ask('gateways');
   const doctor = await ask('doctor');
-  return { gateways, doctor, wall: await ask('watch', '--snapshot', '--size', '3000x30'), page: await pageText(bed) };
-}
-
-/** What a browser shows of the page. */
-async function pageText(bed: Bed): Promise<string> {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
-  try {
-    const page = await browser.newPage({ ignoreHTTPSErrors: true });
-    const { info } = bed.stack;
-    await page.goto(`${info.urls.web}/#token=${readFileSync(info.tokenPath, 'utf8').trim()}`);
-    await page.locator('.system .problem').first().waitFor();
-    return await page.locator('body').innerText();
-  } finally {
-    await browser.close();
-  }
+  return {
+    gateways,
+    doctor,
+    wall: await ask('watch', '--snapshot', '--size', '3000x30'),
+    page: await pageText(bed, (page) => page.locator('.system .problem')),
+  };
 }
 
 function silentPlaces(name: string, text: RegExp, told: Told): string[] {

@@ -5,7 +5,7 @@ import { runPlain, takeSnapshot } from '@vitalwire/tui';
 import { ownCommand, type ServiceName } from 'vitalwire/stack';
 import { atEnd, type Bed } from './bed.ts';
 import { RunningCommand } from './command.ts';
-import { eegRequest, heartRateRequest, sendAs } from './devices.ts';
+import { eegRequest, numericRequest, sendAs } from './devices.ts';
 import { readStoredTruth } from './stored-truth.ts';
 import { TruthWatch } from './truth-watch.ts';
 
@@ -118,7 +118,7 @@ export async function addSilentPatient(bed: Bed): Promise<void> {
     await client.putAssignment({ device, patient: SILENT, fromUs: 0, toUs: null });
   }
   await sendAs(bed, 'eeg-silent', '/v1/eeg', eegRequest((await client.time()) - SECOND, 1));
-  await sendAs(bed, 'phone-silent', '/v1/heart-rate', heartRateRequest((await client.time()) - 90 * SECOND, 'phone', [72]));
+  await sendAs(bed, 'phone-silent', '/v1/numeric/heart-rate', numericRequest((await client.time()) - 90 * SECOND, [72], { kind: 'phone' }));
 }
 
 /** The demo's synthetic patients, as `vitalwire demo` plays them; `end` ends their recordings in order. */

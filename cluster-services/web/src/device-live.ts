@@ -1,12 +1,4 @@
-import {
-  type ClockWrong,
-  type Detection,
-  type NumericStream,
-  numericStreams,
-  type PatientState,
-  type ReplayMark,
-  type Stamp,
-} from '@vitalwire/contract';
+import { type ClockWrong, type Detection, inTableOrder, type PatientState, type ReplayMark, type Stamp } from '@vitalwire/contract';
 import { recentRule, type ScoredWindow } from '@vitalwire/vitals';
 
 /** The newest value of a vital, and of which recording it is. */
@@ -41,7 +33,7 @@ export function unheardDevice(device: string, gateway: string): DeviceLive {
 export function takeNumeric(live: DeviceLive, value: NumericLive): boolean {
   const known = live.numerics.find(({ stream }) => stream === value.stream);
   if (!isLater(value.at, known?.at)) return false;
-  live.numerics = inOrder([...live.numerics.filter(({ stream }) => stream !== value.stream), value]);
+  live.numerics = inTableOrder([...live.numerics.filter(({ stream }) => stream !== value.stream), value]);
   return true;
 }
 
@@ -65,10 +57,6 @@ export function recordingsOf({ eeg, numerics, detection, windows, clockWrong }: 
 
 export function isLater(stamp: Stamp, than: Stamp | undefined): boolean {
   return than === undefined || correctedUs(stamp) > correctedUs(than);
-}
-
-export function inOrder<T extends { readonly stream: NumericStream }>(values: readonly T[]): T[] {
-  return values.toSorted((a, b) => numericStreams.indexOf(a.stream) - numericStreams.indexOf(b.stream));
 }
 
 /** By the cluster's clock as well as it is known; nothing was measured after it was received. */

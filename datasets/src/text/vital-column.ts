@@ -1,4 +1,4 @@
-import { type Conversion, isNumeric, type NumericStream, numericFacts } from '@vitalwire/contract';
+import { type Conversion, conversionFrom, isNumeric, type NumericStream } from '@vitalwire/contract';
 
 /** A column of numbers of one vital, and how they become numbers in the vital's own unit. */
 export type CsvVital = { readonly index: number; readonly stream: NumericStream; readonly conversion: Conversion };
@@ -9,8 +9,6 @@ export type CsvVital = { readonly index: number; readonly stream: NumericStream;
  */
 export function vitalOfColumn(index: number, name: string, unit: string | undefined): CsvVital | null {
   if (!isNumeric(name)) return null;
-  const { unit: own, phone } = numericFacts(name);
-  const said = (unit ?? own).toLowerCase().replaceAll(/\s/g, '');
-  const conversion = said === own.toLowerCase() ? { plus: 0, times: 1 } : phone?.units[said];
-  return conversion === undefined ? null : { index, stream: name, conversion };
+  const conversion = conversionFrom(name, unit ?? '');
+  return conversion === null ? null : { index, stream: name, conversion };
 }

@@ -99,25 +99,37 @@ test.each<[name: string, units: string, point: object, readings: [stream: string
   }
 });
 
-test.each<[name: string, units: string, point: object, rejected: object]>([
-  ['blood_oxygen_saturation', '%', { qty: 0.97 }, { 'out-of-range': 1 }],
-  ['blood_oxygen_saturation', '%', { qty: 127 }, { 'not-a-reading': 1 }],
-  ['body_temperature', 'degC', { qty: 98.6 }, { 'out-of-range': 1 }],
-  ['body_temperature', 'degC', { qty: 98.6, units: 'degF' }, { 'unknown-unit': 1 }], // one of the two is wrong
-  ['body_temperature', 'K', { qty: 310 }, { 'unknown-unit': 1 }],
-  ['blood_pressure', 'mmHg', { systolic: '121', diastolic: 79 }, { 'no-number': 1 }],
-  ['blood_pressure', 'mmHg', { qty: 121 }, { 'no-number': 1 }],
-  ['heart_rate', 'count/min', { systolic: 121 }, { 'no-number': 1 }],
-])('%s in %s with %j is refused by name, and the good point beside it is taken', (name, units, point, rejected) => {
-  const good = name === 'blood_pressure' ? { systolic: 120, diastolic: 80 } : { qty: name === 'body_temperature' ? 37 : 95 };
+test.each<[name: string, units: string, bad: object, good: object, rejected: object, taken: number]>([
+  ['blood_oxygen_saturation', '%', { qty: 0.97 }, { qty: 95 }, { 'out-of-range': 1 }, 1],
+  ['blood_oxygen_saturation', '%', { qty: 127 }, { qty: 95 }, { 'not-a-reading': 1 }, 1],
+  ['body_temperature', 'degC', { qty: 98.6 }, { qty: 37 }, { 'out-of-range': 1 }, 1],
+  ['body_temperature', 'degC', { qty: 98.6, units: 'degF' }, { qty: 37 }, { 'unknown-unit': 1 }, 1], // one of the two is wrong
+  ['body_temperature', '', { qty: 37, units: 'K' }, { qty: 98.6, units: 'degF' }, { 'unknown-unit': 1 }, 1],
+  ['heart_rate', 'count/min', { qty: 70, units: '%' }, { qty: 70, units: 'bpm' }, { 'unknown-unit': 1 }, 1], // a unit, but of another vital
+  ['heart_rate', 'count/min', { qty: 70, units: 7 }, { qty: 70 }, { 'unknown-unit': 1 }, 1],
+  ['heart_rate', 'count/min', { systolic: 121 }, { qty: 70 }, { 'no-number': 1 }, 1],
+  ['blood_pressure', 'mmHg', { systolic: '121', diastolic: 79 }, { systolic: 120, diastolic: 80 }, { 'no-number': 1 }, 2],
+  ['blood_pressure', 'mmHg', { systolic: 900, diastolic: 79 }, { systolic: 120, diastolic: 80 }, { 'out-of-range': 1 }, 3],
+  ['blood_pressure', 'mmHg', { qty: 121 }, { systolic: 120, diastolic: 80 }, { 'no-number': 1 }, 2],
+])('%s in %j: %j is refused by name, and the good point beside it is taken', (name, units, bad, good, rejected, taken) => {
+  const data = [bad, good].map((point, minute) => ({ ...point, date: `2026-11-20 08:0${minute}:00 +0100` }));
+  for (const one of [
+    { name, units, data },
+    { data, units, name },
+  ]) {
+    const found = read({ data: { metrics: [one] } });
+    expect(found.rejected).toEqual(rejected);
+    expect(found.points).toHaveLength(taken);
+  }
+});
+
+test('a metric in a unit nobody knows is not guessed at, and one beside it is taken', () => {
   const date = '2026-11-20 08:00:00 +0100';
-  const metrics = [
-    { name, units, data: [{ ...point, date }] },
-    { name, data: [{ ...good, date }] },
-  ];
+  const metrics = ['K', 'constructor', 'degC'].map((units) => ({ name: 'body_temperature', units, data: [{ qty: 37, date }] }));
   const found = read({ data: { metrics } });
-  expect(found.rejected).toEqual(rejected);
-  expect(found.points).toHaveLength(name === 'blood_pressure' ? 2 : 1);
+  expect(found.rejected).toEqual({ 'unknown-unit': 2 });
+  expect(found.ignored.map(({ reason }) => reason)).toEqual(['unknown-unit: K', 'unknown-unit: constructor']);
+  expect(found.points).toHaveLength(1);
 });
 
 test.each(['22-metrics-object', '25-bare-array', '26-nested'])('%s.json is no export, and nothing of it is guessed', (file) => {

@@ -1,9 +1,17 @@
-import { type Conversion, type EventReading, type NumericReading, type NumericStream, numericFacts } from '@vitalwire/contract';
-import { count, hasUnitOf, heldBy, type Metric, NONE, newMetric, oddity } from './held-metric.ts';
+import {
+  type Conversion,
+  conversionFrom,
+  type EventReading,
+  isSameConversion,
+  type NumericReading,
+  type NumericStream,
+  numericFacts,
+} from '@vitalwire/contract';
+import { type Metric, NONE, newMetric, noteRejected, oddity } from './held-metric.ts';
 import { type JsonKind, JsonScanner, type JsonVisitor, type Visit } from './json-scanner.ts';
-import { conversionTo, isSameConversion, type PhoneVital, vitalsOf } from './phone-metrics.ts';
 import { readNotification } from './phone-notification.ts';
 import { type DateBounds, digestOf, judged, type PointProblem, readPoint, sourceId } from './phone-point.ts';
+import { heartRateMetric, type PhoneVital, vitalsOf } from './phone-vitals.ts';
 import { PointColumns } from './point-columns.ts';
 
 export type PhoneOptions = {
@@ -52,7 +60,6 @@ const DAY_US = 86_400_000_000;
 const coarse: Readonly<Record<string, number | null>> = { day: DAY_US, week: 7 * DAY_US, month: null, year: null };
 
 type Place = 'exports' | 'root' | 'data' | 'metrics' | 'metric' | 'points' | 'workouts' | 'workout' | 'workout-points' | 'notifications';
-const WORKOUT_METRIC = 'heart_rate'; // what the lists of workouts hold that are taken
 
 /**
  * Reads an export of the phone app as it arrives: what is ready can be taken out after each piece. Metrics come in no fixed order, keys
@@ -83,7 +90,7 @@ export class PhoneExport implements JsonVisitor {
 
   /** Points that are held until their metric ends. */
   get held(): number {
-    return heldBy(this.#metric) + heldBy(this.#workouts);
+    return this.#metric.held + this.#workouts.held;
   }
 
   write(bytes: Uint8Array): void {
@@ -94,7 +101,7 @@ export class PhoneExport implements JsonVisitor {
   finish(): void {
     this.#scanner.end();
     if (!this.#isExport) throw new NoExport('there is neither "data" nor "metrics" in it');
-    this.#endWorkouts();
+    this.#release(this.#workouts, vitalsOf(heartRateMetric), '');
     for (let at = 0; at < this.#notifications.length; at += EVENT_BATCH)
       this.#ready.push([{ kind: 'events' as const, events: this.#notifications.slice(at, at + EVENT_BATCH) }].values());
     const { notes, ignored, rejected } = this.summary;
@@ -227,17 +234,18 @@ export class PhoneExport implements JsonVisitor {
 
   #point(metric: Metric, raw: unknown): void {
     const point = readPoint(raw, this.#options.bounds);
-    if (typeof point === 'string' || !hasUnitOf(metric, point)) {
-      count(metric, typeof point === 'string' ? point : 'unknown-unit', 1);
+    if (typeof point === 'string') {
+      noteRejected(metric, point, 1);
       return;
     }
     if (this.held >= (this.#options.maxPoints ?? MAX_POINTS)) throw new TooManyPoints();
-    const { atUs, isMidnight, numbers } = point;
+    const { atUs, isMidnight, units, numbers } = point;
     const source = this.#idOf(point.source);
     for (const { part, value, least, most } of numbers) {
       const columns = metric.columns.get(part) ?? new PointColumns();
       metric.columns.set(part, columns);
-      columns.push({ atUs, value, least, most, source, isMidnight });
+      columns.push({ atUs, value, least, most, source, units, isMidnight });
+      metric.held += 1;
     }
   }
 
@@ -250,7 +258,7 @@ export class PhoneExport implements JsonVisitor {
   }
 
   #endMetric(metric: Metric): void {
-    const { name, units, points, pointUnits } = metric;
+    const { name, units, points } = metric;
     const reason = oddity(metric);
     const vitals = reason === null ? vitalsOf(name) : [];
     const [first] = vitals;
@@ -260,20 +268,13 @@ export class PhoneExport implements JsonVisitor {
       this.#ignoredPoints += points;
       return;
     }
-    const isSaid = units !== null && units !== '';
-    const conversion = isSaid || pointUnits === null ? conversionTo(first.phone, units) : pointUnits;
-    if (conversion === null || (pointUnits !== null && !isSameConversion(conversion, pointUnits))) {
-      this.#ignore(nameOf(name), `unknown-unit: ${nameOf(units)}`, points);
+    const said = typeof units === 'string' ? units : '';
+    if (conversionFrom(first.stream, said) === null) {
+      this.#ignore(nameOf(name), `unknown-unit: ${nameOf(said)}`, points);
       this.#reject('unknown-unit', points);
       return;
     }
-    this.#release(metric, vitals, conversion, true);
-  }
-
-  #endWorkouts(): void {
-    const vitals = vitalsOf(WORKOUT_METRIC);
-    const conversion = vitals[0] === undefined ? null : conversionTo(vitals[0].phone, '');
-    if (conversion !== null) this.#release(this.#workouts, vitals, conversion, false);
+    this.#release(metric, vitals, said);
   }
 
   /** Whether the points of a metric are summaries of days or longer, and of how long; undefined = they are readings. */
@@ -284,21 +285,24 @@ export class PhoneExport implements JsonVisitor {
     return columns.length > 0 && columns.areAllAtMidnight && columns.hasSpread ? DAY_US : undefined;
   }
 
-  #release(metric: Metric, vitals: readonly PhoneVital[], conversion: Conversion, maySummarise: boolean): void {
-    const isRow = (part: string): boolean => vitals.some(({ phone }) => (phone.part ?? '') === part);
-    for (const [part, { length }] of metric.columns) if (!isRow(part)) count(metric, 'no-number', length);
+  #release(metric: Metric, vitals: readonly PhoneVital[], units: string): void {
+    const isOfVital = (part: string): boolean => vitals.some(({ phone }) => (phone.part ?? '') === part);
+    for (const [part, { length }] of metric.columns) if (!isOfVital(part)) noteRejected(metric, 'no-number', length);
     for (const vital of vitals) {
       const columns = metric.columns.get(vital.phone.part ?? '');
-      if (columns !== undefined) this.#releaseVital(metric, vital, columns, conversion, maySummarise);
+      if (columns !== undefined) this.#releaseVital(metric, vital, columns, units);
     }
-    for (const [problem, times] of metric.rejected) this.#reject(problem, times);
+    for (const [problem, points] of metric.rejected) this.#reject(problem, points);
   }
 
-  #releaseVital(metric: Metric, vital: PhoneVital, columns: PointColumns, conversion: Conversion, maySummarise: boolean): void {
-    columns.revise((reading) => {
-      const found = judged(vital, conversion, reading);
+  #releaseVital(metric: Metric, vital: PhoneVital, columns: PointColumns, units: string): void {
+    const conversions = new Map<string, Conversion | null>(); // there may be a million points and hardly ever two units
+    columns.revise((reading, own) => {
+      const conversion = conversions.get(own) ?? unitOf(vital, units, own);
+      conversions.set(own, conversion);
+      const found = conversion === null ? 'unknown-unit' : judged(vital, conversion, reading);
       if (typeof found === 'string') {
-        count(metric, found, 1);
+        noteRejected(metric, found, 1);
         return null;
       }
       if (found.isTrimmed) this.#trimmed += 1;
@@ -308,7 +312,7 @@ export class PhoneExport implements JsonVisitor {
     this.#released += 1;
     const order = columns.inOrder();
     this.#repeatedInside += columns.length - order.length;
-    const span = maySummarise ? this.#spanOf(columns) : undefined;
+    const span = metric === this.#workouts ? undefined : this.#spanOf(columns);
     const { stream } = vital;
     this.#ready.push(span === undefined ? this.#readings(stream, columns, order) : this.#summaries(stream, columns, order, span));
   }
@@ -357,6 +361,13 @@ export class PhoneExport implements JsonVisitor {
     else if (this.#ignored.size < MAX_NAMED) this.#ignored.set(key, { name, reason, points });
     else this.#notes.add('more was ignored than is named here');
   }
+}
+
+/** By which unit a point counts: its own, where it says one, which must not contradict that of its metric. Null: by none. */
+function unitOf({ stream }: PhoneVital, ofMetric: string, own: string): Conversion | null {
+  const conversion = conversionFrom(stream, own === '' ? ofMetric : own);
+  const other = own === '' || ofMetric === '' ? conversion : conversionFrom(stream, ofMetric);
+  return conversion !== null && other !== null && isSameConversion(conversion, other) ? conversion : null;
 }
 
 /** A name of the body in an answer: short, and without what a terminal would obey. */

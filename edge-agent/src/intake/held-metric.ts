@@ -1,6 +1,4 @@
-import type { Conversion } from '@vitalwire/contract';
-import { conversionOf, isSameConversion } from './phone-metrics.ts';
-import type { PhonePoint, PointProblem } from './phone-point.ts';
+import type { PointProblem } from './phone-point.ts';
 import type { PointColumns } from './point-columns.ts';
 
 /** What was read of a metric so far: its name may come behind its points. */
@@ -9,32 +7,19 @@ export type Metric = {
   readonly rejected: Map<PointProblem, number>;
   name: unknown; // NONE until it was seen: it may come behind the points
   units: unknown;
-  pointUnits: Conversion | null; // what the first point says that says a unit of its own
   isDataOdd: boolean;
   points: number;
+  held: number; // numbers in the columns
 };
 export const NONE = Symbol('not seen');
 const MAX_NAME = 200;
 
 export function newMetric(): Metric {
-  return { columns: new Map(), rejected: new Map(), name: NONE, units: null, pointUnits: null, isDataOdd: false, points: 0 };
+  return { columns: new Map(), rejected: new Map(), name: NONE, units: null, isDataOdd: false, points: 0, held: 0 };
 }
 
-export function heldBy({ columns }: Metric): number {
-  return [...columns.values()].reduce((sum, { length }) => sum + length, 0);
-}
-
-export function count(metric: Metric, problem: PointProblem, times: number): void {
-  metric.rejected.set(problem, (metric.rejected.get(problem) ?? 0) + times);
-}
-
-/** Whether the unit a point says of itself, if any, is known, and the same as that of the points before it. */
-export function hasUnitOf(metric: Metric, { units }: PhonePoint): boolean {
-  if (units === undefined || units === null) return true;
-  const conversion = conversionOf(units);
-  if (conversion === null) return false;
-  metric.pointUnits ??= conversion;
-  return isSameConversion(metric.pointUnits, conversion);
+export function noteRejected(metric: Metric, problem: PointProblem, points: number): void {
+  metric.rejected.set(problem, (metric.rejected.get(problem) ?? 0) + points);
 }
 
 /** Why a metric cannot be read at all. */

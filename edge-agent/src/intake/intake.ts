@@ -39,9 +39,9 @@ import type { Sessions } from '../sessions.ts';
 import { mergeRanges, NoRepeat, SkippedSamples, type StreamAnswer, type StreamRequest } from '../stream-request.ts';
 import type { LocalWatch } from '../watch/local-watch.ts';
 import { BodyBudget, tooBusy } from './body-budget.ts';
-import { phoneStreams } from './phone-metrics.ts';
 import type { DateBounds } from './phone-point.ts';
 import { PhoneReader } from './phone-reader.ts';
+import { phoneStreams } from './phone-vitals.ts';
 import type { Refusals } from './refusals.ts';
 import {
   check,

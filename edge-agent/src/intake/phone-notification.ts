@@ -1,8 +1,8 @@
 import type { EventReading } from '@vitalwire/contract';
-import { vitalsOf } from './phone-metrics.ts';
 import { type DateBounds, digestOf, isNumber, type PointProblem, problemOf, readDate } from './phone-point.ts';
+import { heartRateMetric, vitalsOf } from './phone-vitals.ts';
 
-const [heartRate] = vitalsOf('heart_rate');
+const [heartRate] = vitalsOf(heartRateMetric);
 
 /** A notification of the phone about the heart as an event, or why it is none. */
 export function readNotification(raw: unknown, bounds: DateBounds): { event: EventReading; digest: number } | PointProblem {

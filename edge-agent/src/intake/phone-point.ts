@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { type ClockState, type Conversion, type NumericStream, noReadingReason, type PhoneMetric } from '@vitalwire/contract';
 import { parsePhoneDate } from './phone-date.ts';
-import { type PhoneVital, partNames } from './phone-metrics.ts';
+import { type PhoneVital, partNames } from './phone-vitals.ts';
 
 /** Why a point was not taken. Counted and answered, never with its content. */
 export type PointProblem =
@@ -20,7 +20,7 @@ export type PointProblem =
 export type PhonePoint = {
   readonly atUs: number;
   readonly numbers: readonly PointNumber[];
-  readonly units: unknown; // of the point itself; undefined = it says none
+  readonly units: string; // of the point itself; '' = it says none
   readonly source: string; // as the phone wrote it: it may hold the owner's name
   readonly isMidnight: boolean;
 };
@@ -47,8 +47,10 @@ export function readPoint(raw: unknown, bounds: DateBounds): PhonePoint | PointP
   if (typeof atUs === 'string') return atUs;
   const numbers = numbersIn(fields);
   if (numbers === null) return 'no-number';
+  const units = fields['units'] ?? '';
+  if (typeof units !== 'string') return 'unknown-unit';
   const source = typeof fields['source'] === 'string' ? fields['source'] : '';
-  return { ...atUs, numbers, units: fields['units'], source };
+  return { ...atUs, numbers, units, source };
 }
 
 function numbersIn(fields: Record<string, unknown>): PointNumber[] | null {

@@ -1,18 +1,20 @@
 import type { NumericReading } from '@vitalwire/contract';
 
 /** A point of one number. */
-export type ColumnPoint = NumericReading & { readonly source: string; readonly isMidnight: boolean };
+export type ColumnPoint = NumericReading & { readonly source: string; readonly units: string; readonly isMidnight: boolean };
 
 const BLOCK = 8_192;
 const FIELDS = 4; // instant, mean, minimum, maximum
 const MAX_SOURCES = 256;
+const MAX_UNITS = 16; // that points of one metric say; those who know more mean none
 
-/** Points of a phone as numbers in columns: 34 bytes each, where an object would take five times as much. */
+/** Points of a phone as numbers in columns: 35 bytes each, where an object would take five times as much. */
 export class PointColumns {
   readonly #values: Float64Array[] = [];
   readonly #sources: Uint16Array[] = [];
-  readonly #names: string[] = [];
-  readonly #nameIndex = new Map<string, number>();
+  readonly #units: Uint8Array[] = [];
+  readonly #names = new Names(MAX_SOURCES);
+  readonly #unitNames = new Names(MAX_UNITS);
   #length = 0;
   #isAscending = true;
   #lastUs = Number.NEGATIVE_INFINITY;
@@ -22,15 +24,18 @@ export class PointColumns {
     return this.#length;
   }
 
-  push({ atUs, value, least, most, source, isMidnight }: ColumnPoint): void {
+  push({ atUs, value, least, most, source, units, isMidnight }: ColumnPoint): void {
     const at = this.#length % BLOCK;
     if (at === 0) {
       this.#values.push(new Float64Array(BLOCK * FIELDS));
       this.#sources.push(new Uint16Array(BLOCK));
+      this.#units.push(new Uint8Array(BLOCK));
     }
     this.#values.at(-1)?.set([atUs, value, least ?? Number.NaN, most ?? Number.NaN], at * FIELDS);
     const sources = this.#sources.at(-1);
-    if (sources !== undefined) sources[at] = this.#indexOf(source);
+    if (sources !== undefined) sources[at] = this.#names.indexOf(source);
+    const unitsOfBlock = this.#units.at(-1);
+    if (unitsOfBlock !== undefined) unitsOfBlock[at] = this.#unitNames.indexOf(units);
     this.#length += 1;
     this.#isAscending &&= atUs > this.#lastUs;
     this.#lastUs = atUs;
@@ -46,12 +51,13 @@ export class PointColumns {
     return false;
   }
 
-  /** Puts other numbers in place of every point's, in the order they came; null takes the point away. In place: there may be a million. */
-  revise(other: (reading: NumericReading) => Omit<NumericReading, 'atUs'> | null): void {
+  /** Puts other numbers in place of every point's, once, in the order they came; null takes the point away. In place: there may be a million. */
+  revise(other: (reading: NumericReading, units: string) => Omit<NumericReading, 'atUs'> | null): void {
     let kept = 0;
     for (let index = 0; index < this.#length; index += 1) {
       const reading = this.readingAt(index);
-      const revised = other(reading);
+      const units = this.#unitNames.at(this.#units[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0);
+      const revised = other(reading, units);
       if (revised === null) continue;
       const { value, least, most } = revised;
       const [block, at] = [Math.floor(kept / BLOCK), kept % BLOCK];
@@ -64,7 +70,7 @@ export class PointColumns {
   }
 
   sourceOf(index: number): string {
-    return this.#names[this.#sources[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0] ?? '';
+    return this.#names.at(this.#sources[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0);
   }
 
   readingAt(index: number): NumericReading {
@@ -77,7 +83,7 @@ export class PointColumns {
   /** Indexes by source and time; of equal ones the last alone, as if it had come in a later post. */
   inOrder(): Uint32Array {
     const order = Uint32Array.from({ length: this.#length }, (_, index) => index);
-    if (this.#isAscending && this.#names.length <= 1) return order;
+    if (this.#isAscending && this.#names.count <= 1) return order;
     const source = (index: number): number => this.#sources[Math.floor(index / BLOCK)]?.[index % BLOCK] ?? 0;
     const atUs = (index: number): number => this.#values[Math.floor(index / BLOCK)]?.[(index % BLOCK) * FIELDS] ?? 0;
     order.sort((a, b) => source(a) - source(b) || atUs(a) - atUs(b) || a - b);
@@ -86,13 +92,31 @@ export class PointColumns {
       return next === undefined || source(next) !== source(index) || atUs(next) !== atUs(index);
     });
   }
+}
 
-  /** Beyond the most that are told apart, points of further sources count as one. */
-  #indexOf(source: string): number {
-    const known = this.#nameIndex.get(source);
+/** Texts by number. Beyond the most that are told apart further ones count as the last. */
+class Names {
+  readonly #most: number;
+  readonly #names: string[] = [];
+  readonly #index = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get count(): number {
+    return this.#names.length;
+  }
+
+  at(index: number): string {
+    return this.#names[index] ?? '';
+  }
+
+  indexOf(name: string): number {
+    const known = this.#index.get(name);
     if (known !== undefined) return known;
-    if (this.#names.length >= MAX_SOURCES) return MAX_SOURCES - 1;
-    this.#nameIndex.set(source, this.#names.length);
-    return this.#names.push(source) - 1;
+    if (this.#names.length >= this.#most) return this.#most - 1;
+    this.#index.set(name, this.#names.length);
+    return this.#names.push(name) - 1;
   }
 }

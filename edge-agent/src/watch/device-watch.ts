@@ -1,4 +1,4 @@
-import { type EdgeWatch, isClockWrong, type NumericStream, numericFacts, numericStreams, type Rate } from '@vitalwire/contract';
+import { type EdgeWatch, inTableOrder, isClockWrong, numericFacts, type Rate } from '@vitalwire/contract';
 import { RecentMap } from '@vitalwire/runtime';
 import type { AlarmEngine, AlarmRecord, DetectionInput } from '@vitalwire/vitals';
 import type { KeptBaselines } from './kept-baselines.ts';
@@ -189,8 +189,8 @@ export class DeviceWatch {
       const isNewer = shown === undefined || Math.min(atUs, nowUs) >= Math.min(shown.measuredAtUs, shown.receivedAtUs);
       if (!isNewer || (device.seen.replay === null && isClockWrong(atUs, null, nowUs))) continue;
       const others = device.seen.numerics.filter((one) => one.stream !== stream);
-      const numerics = [...others, { stream, value, kind: of, measuredAtUs: atUs, receivedAtUs: nowUs }];
-      device.seen = { ...device.seen, numerics: numerics.sort((a, b) => placeOf(a.stream) - placeOf(b.stream)) };
+      const newest = { stream, value, kind: of, measuredAtUs: atUs, receivedAtUs: nowUs };
+      device.seen = { ...device.seen, numerics: inTableOrder([...others, newest]) };
     }
     if (of === 'phone') return []; // history, sent hours later
     const { device: id, replay } = device.seen;
@@ -206,10 +206,6 @@ export class DeviceWatch {
     this.#devices.renew(id, device);
     return device;
   }
-}
-
-function placeOf(stream: NumericStream): number {
-  return numericStreams.indexOf(stream);
 }
 
 /** Of a replay: which one. '' = the device itself. */

@@ -1,5 +1,6 @@
 import {
   type AllLimits,
+  inTableOrder,
   type LimitsOfPatient,
   type NumericLimits,
   NumericLimitsOf,
@@ -67,9 +68,8 @@ export async function allLimits(db: Kysely<RegistryTables>): Promise<AllLimits> 
     const [was, is] = [before === undefined ? null : limitsIn(before), limitsIn(change)];
     changes.push({ patient, stream, atUs: change.at_us, by: change.by_id, before: was, after: is });
   }
-  const limits = newest.map((change) => patientLimits(change, change));
-  const place = ({ stream }: PatientLimits): number => numericStreams.indexOf(stream);
-  limits.sort((a, b) => (a.patient === b.patient ? place(a) - place(b) : a.patient < b.patient ? -1 : 1));
+  const limits = inTableOrder(newest.map((change) => patientLimits(change, change)));
+  limits.sort((a, b) => (a.patient < b.patient ? -1 : a.patient > b.patient ? 1 : 0));
   return { limits, changes };
 }
 
