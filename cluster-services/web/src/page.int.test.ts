@@ -148,6 +148,15 @@ test('a patient’s channels, baseline and pulse component are shown, as less ce
   await page.getByText('Baseline: population. What is usual in this recording is not known yet').waitFor();
   await page.getByText('Highest channels: EEG 2 93 %, EEG 1 10 %').waitFor();
   expect(await page.locator('.facts').innerText()).toMatch(/NEWS2 pulse component\s+3/);
+  for (const width of [1_440, 1_280, 1_050, 390, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll('.facts dd > *')]
+        .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+        .map(({ textContent }) => textContent),
+    );
+    expect(cut, `${width} px`).toEqual([]);
+  }
 });
 
 test('when data stops it turns grey and says so, and the trace gives way to an empty strip', async () => {
