@@ -269,7 +269,8 @@ class AlarmsService implements Alarms {
       for (const spoken of this.#silence.check(nowMs)) this.#wards.statement(spoken);
       for (const spoken of this.#conflicts.check(nowMs, (device) => this.#keeper.owners.ownerOf(device), this.#openConflicts()))
         this.#wards.statement(spoken);
-      if (nowMs - this.#lastPulseMs >= PULSE_MS) {
+      // Until the path is heard it is asked at every tick: screens say ALARMS NOT WATCHED for as long.
+      if (!this.#pulse.isHeard || nowMs - this.#lastPulseMs >= PULSE_MS) {
         this.#lastPulseMs = nowMs;
         this.#live.mayTry();
         this.#pulse.beat();

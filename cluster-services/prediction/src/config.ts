@@ -36,7 +36,9 @@ export const PredictionConfig = z.strictObject({
   dataDir: z
     .string()
     .default('')
-    .describe('directory that remembers known montages, so that scoring starts even while storage is down; empty: not remembered'),
+    .describe(
+      'directory that remembers known montages and baselines, so that scoring starts even while storage is down; empty: not remembered',
+    ),
   probeHost: z.string().min(1).default('127.0.0.1').describe('address of /healthz, /readyz and /metrics'),
   probePort: z.coerce.number().int().min(0).max(65_535).default(0).describe('their port; 0 takes any free one'),
   logLevel: z

@@ -16,6 +16,8 @@ import {
 import { CatchUp } from './catch-up.ts';
 import type { PredictionConfig } from './config.ts';
 import { Detections } from './detections.ts';
+import { KnownLevels } from './known-levels.ts';
+import { LevelsKeeper } from './levels-keeper.ts';
 import { Montages } from './montages.ts';
 import { Overload } from './overload.ts';
 import { OwnersKeeper } from './owners-keeper.ts';
@@ -84,6 +86,7 @@ function makeParts(config: PredictionConfig, { log, clock, workerEntry }: Predic
   return {
     log,
     clock,
+    dataDir: config.dataDir,
     bus,
     http,
     pool,
@@ -97,7 +100,7 @@ function makeParts(config: PredictionConfig, { log, clock, workerEntry }: Predic
 
 /** Everything that runs once the model is known, in the order in which it starts. */
 function follow(parts: Parts, model: ModelFacts, sweepMs: number): Lifecycle[] {
-  const { log, clock, bus, http, pool, probes, montages, keeper, publisher, overload } = parts;
+  const { log, clock, dataDir, bus, http, pool, probes, montages, keeper, publisher, overload } = parts;
   const metrics = makeMetrics(probes, model);
   const detections = new Detections({
     model,
@@ -105,10 +108,12 @@ function follow(parts: Parts, model: ModelFacts, sweepMs: number): Lifecycle[] {
     log,
     onDetection: ({ verdict }, origin) => metrics.detections.inc({ verdict, lane: origin }),
   });
+  const levels = new KnownLevels();
   const reception = new Reception({
     pool,
     montages,
     detections,
+    levels,
     clock,
     onMissed: (recordingId, why) => {
       metrics.missed.inc({ why });
@@ -151,7 +156,8 @@ function follow(parts: Parts, model: ModelFacts, sweepMs: number): Lifecycle[] {
     due: () => catchUp.due,
   });
   addChecks(parts, model, subscriber, catchUp);
-  return [probes, publisher, keeper, overload, catchUp, subscriber];
+  const levelsKeeper = new LevelsKeeper({ levels, modelHash: model.modelHash, dataDir, clock, log });
+  return [probes, publisher, keeper, levelsKeeper, overload, catchUp, subscriber];
 }
 
 /** Without front door or storage the service stays in use: it goes on with what it has and catches up later. */

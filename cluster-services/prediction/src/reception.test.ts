@@ -11,6 +11,7 @@ import {
 } from '@vitalwire/contract';
 import { gatewayMessages } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
+import { KnownLevels } from './known-levels.ts';
 import { Montages } from './montages.ts';
 import { MAX_WAITING_LIVE, Reception } from './reception.ts';
 import { RecordingWindows } from './recording-windows.ts';
@@ -86,6 +87,7 @@ function reception(owners = new DeviceOwners()) {
       },
       publishProvisional: (_subject, { window }) => void published.push([window, 'provisional']),
     },
+    levels: new KnownLevels(),
     clock: { monotonicMs: () => 0 },
     owners,
     onForeign: () => missed.push('foreign'),

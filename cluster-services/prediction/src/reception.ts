@@ -9,7 +9,7 @@ import {
 } from '@vitalwire/contract';
 import type { Clock } from '@vitalwire/runtime';
 import type { Detections, Subject } from './detections.ts';
-import { KnownLevels } from './known-levels.ts';
+import type { KnownLevels } from './known-levels.ts';
 import type { Montages } from './montages.ts';
 import { RecordingWindows, type TimedWindow } from './recording-windows.ts';
 import type { ScoringPool } from './scoring/pool.ts';
@@ -28,6 +28,8 @@ export type ReceptionOptions = {
   readonly pool: Pick<ScoringPool, 'open' | 'waitingLive'>;
   readonly montages: Montages;
   readonly detections: Pick<Detections, 'publish' | 'publishProvisional'>;
+  /** What each device was compared with last. */
+  readonly levels: KnownLevels;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Whose each device is: nothing else is judged. */
   readonly owners: Pick<DeviceOwners, 'admits'>;
@@ -76,10 +78,11 @@ type Received = {
 export class Reception implements Followed {
   readonly #options: ReceptionOptions;
   readonly #recordings = new Map<string, Received>(); // last in the map = heard last
-  readonly #levels = new KnownLevels();
+  readonly #levels: KnownLevels;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
+    this.#levels = options.levels;
   }
 
   get recordings(): number {
