@@ -3,7 +3,6 @@ import { OutboxError, type OutboxErrorCode } from './errors.ts';
 import { isDamage } from './file/damage.ts';
 import { OutboxFile } from './file/outbox-file.ts';
 import type { Replacement } from './file/repair.ts';
-import type { Session } from './file/session-records.ts';
 import type { FromWorker, Note, Question, WorkerOptions } from './worker-protocol.ts';
 
 // The one thread and the one connection that touch the file: a stalled disk must never hold up the loop that talks to devices.
@@ -17,40 +16,30 @@ const port = parentPort;
 if (port === null) throw new Error('this file runs as a worker');
 const post = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
-const options = workerData as WorkerOptions;
-const file = open();
-if (file !== null) serve(file);
+/** Answers questions about the file, one after the other, and keeps it in order between them. */
+class FileKeeper {
+  readonly #file: OutboxFile;
+  #ackUpto = 0;
+  #ackTimer: NodeJS.Timeout | null = null;
+  #lastAppendMs = performance.now();
+  #isFolded = false;
+  #maintenance = setTimeout(() => this.#maintain(), MAINTAIN_MS);
 
-function open(): OutboxFile | null {
-  try {
-    const opened = OutboxFile.open({ ...options, nowMs: Date.now });
-    post({ kind: 'opened', replacement: opened.replacement });
-    return opened.file;
-  } catch (error) {
-    post({ kind: 'not-opened', ...explain(error) });
-    return null;
+  constructor(file: OutboxFile) {
+    this.#file = file;
   }
-}
 
-function serve(outbox: OutboxFile): void {
-  let session: Session | null = null;
-  let ackUpto = 0;
-  let ackTimer: NodeJS.Timeout | null = null;
-  let lastAppendMs = performance.now();
-  let folded = false;
-  let maintenance = setTimeout(maintain, MAINTAIN_MS);
-
-  port?.on('message', (message: Question | Note) => {
+  receive(message: Question | Note): void {
     if (message.op === 'ack') {
-      ackUpto = Math.max(ackUpto, message.uptoId);
-      ackTimer ??= setTimeout(flushAck, ACK_FLUSH_MS);
-    } else if (message.op === 'clock') outbox.setClock(message.clock);
-    else answer(message);
-  });
+      this.#ackUpto = Math.max(this.#ackUpto, message.uptoId);
+      this.#ackTimer ??= setTimeout(() => this.#flushAck(), ACK_FLUSH_MS);
+    } else if (message.op === 'clock') this.#file.setClock(message.clock);
+    else this.#answer(message);
+  }
 
-  function answer(question: Question): void {
+  #answer(question: Question): void {
     try {
-      const value = repairing(() => run(question), question.op === 'read' || question.op === 'state');
+      const value = this.#repairing(() => this.#run(question), question.op === 'read' || question.op === 'state');
       post({ kind: 'answer', ticket: question.ticket, value }, buffersOf(value));
     } catch (error) {
       post({ kind: 'refusal', ticket: question.ticket, ...explain(error) });
@@ -58,78 +47,77 @@ function serve(outbox: OutboxFile): void {
     if (question.op === 'close') port?.close();
   }
 
-  function run(question: Question): unknown {
+  #run(question: Question): unknown {
+    const file = this.#file;
     switch (question.op) {
       case 'begin':
-        session = question.session;
-        return outbox.begin(question.session);
+        return file.begin(question.session);
       case 'append': {
-        lastAppendMs = performance.now();
-        folded = false;
-        const { results, liveRows } = outbox.appendGroup(question.appends, question.live);
-        return { results, liveRows, state: outbox.state() };
+        this.#lastAppendMs = performance.now();
+        this.#isFolded = false;
+        const { results, liveRows } = file.appendGroup(question.appends, question.live);
+        return { results, liveRows, state: file.state() };
       }
       case 'read':
-        return outbox.read(question.afterId, question.maxRows, question.maxBytes);
+        return file.read(question.afterId, question.maxRows, question.maxBytes);
       case 'generation':
-        ackUpto = 0; // acks of the old database say nothing about the new one
-        return outbox.newGeneration(question.generation);
+        this.#ackUpto = 0; // acks of the old database say nothing about the new one
+        return file.newGeneration(question.generation);
       case 'capture':
-        return outbox.capturePosition(question.device, question.stream, question.captureId, question.atLeast);
+        return file.capturePosition(question.device, question.stream, question.captureId, question.atLeast);
       case 'compare':
-        return outbox.compareCapture(question.claim);
+        return file.compareCapture(question.claim);
       case 'unseen':
-        return outbox.unseen(question.device, question.metric, question.points);
+        return file.unseen(question.device, question.metric, question.points);
       case 'recent':
-        return outbox.recent(question.sinceMs, question.maxRows);
+        return file.recent(question.sinceMs, question.maxRows);
       case 'starts':
-        return outbox.openStarts();
+        return file.openStarts();
       case 'state':
-        if (ackTimer !== null) flushAck(); // who asks wants to know how it is, not how it was
-        return outbox.state();
+        if (this.#ackTimer !== null) this.#flushAck(); // who asks wants to know how it is, not how it was
+        return file.state();
       case 'finish':
-        return outbox.finish();
+        return file.finish();
       case 'close':
-        clearTimeout(maintenance);
-        flushAck();
-        outbox.close();
+        clearTimeout(this.#maintenance);
+        this.#flushAck();
+        file.close();
         return null;
     }
   }
 
-  function flushAck(): void {
-    if (ackTimer !== null) clearTimeout(ackTimer);
-    ackTimer = null;
+  #flushAck(): void {
+    if (this.#ackTimer !== null) clearTimeout(this.#ackTimer);
+    this.#ackTimer = null;
     try {
-      repairing(() => outbox.ack(ackUpto), false);
+      this.#repairing(() => this.#file.ack(this.#ackUpto), false);
     } catch (error) {
       if (!OutboxError.is(error)) post({ kind: 'trouble', detail: `acknowledgements could not be written: ${messageOf(error)}` });
     }
   }
 
-  function maintain(): void {
+  #maintain(): void {
     let more = false;
     try {
-      more = repairing(() => outbox.maintain(), true);
-      if (!more && !folded && performance.now() - lastAppendMs > IDLE_MS) {
-        outbox.checkpoint();
-        folded = true;
+      more = this.#repairing(() => this.#file.maintain(), true);
+      if (!more && !this.#isFolded && performance.now() - this.#lastAppendMs > IDLE_MS) {
+        this.#file.checkpoint();
+        this.#isFolded = true;
       }
     } catch (error) {
       post({ kind: 'trouble', detail: `housekeeping failed: ${messageOf(error)}` });
     }
-    maintenance = setTimeout(maintain, more ? STEP_MS : MAINTAIN_MS);
+    this.#maintenance = setTimeout(() => this.#maintain(), more ? STEP_MS : MAINTAIN_MS);
   }
 
   /** Runs; when that shows the file to be damaged, puts a new one in its place and says so. */
-  function repairing<T>(work: () => T, again: boolean): T {
+  #repairing<T>(work: () => T, again: boolean): T {
     try {
       return work();
     } catch (error) {
       if (!isDamage(error)) throw error;
-      const replacement = repair(error);
-      ackUpto = 0;
-      if (session?.announce === true) outbox.declareUnknownLoss(session.sessionId);
+      const replacement = this.#repair(error);
+      this.#ackUpto = 0;
       post({ kind: 'replaced', replacement });
       if (again) return work();
       throw new OutboxError('OUTBOX_REPLACED', replacement.asidePath, { cause: error });
@@ -137,13 +125,25 @@ function serve(outbox: OutboxFile): void {
   }
 
   /** Without a file this thread is of no more use: the next one opens whatever there is, and tries again. */
-  function repair(cause: unknown): Replacement {
+  #repair(cause: unknown): Replacement {
     try {
-      return outbox.repair(cause);
+      return this.#file.repair(cause);
     } catch (error) {
       post({ kind: 'trouble', detail: `the damaged outbox could not be replaced: ${messageOf(error)}` });
       process.exit(1);
     }
+  }
+}
+
+function open({ session, ...options }: WorkerOptions): OutboxFile | null {
+  try {
+    const { file, replacement } = OutboxFile.open({ ...options, nowMs: Date.now });
+    if (session !== null) file.goOn(session);
+    post({ kind: 'opened', replacement });
+    return file;
+  } catch (error) {
+    post({ kind: 'not-opened', ...explain(error) });
+    return null;
   }
 }
 
@@ -169,4 +169,10 @@ function buffersOf(value: unknown): ArrayBuffer[] {
       ? [row.message.buffer]
       : [],
   );
+}
+
+const file = open(workerData as WorkerOptions);
+if (file !== null) {
+  const keeper = new FileKeeper(file);
+  port.on('message', (message: Question | Note) => keeper.receive(message));
 }

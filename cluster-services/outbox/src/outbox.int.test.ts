@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
+import { randomFillSync } from 'node:crypto';
+import { existsSync, mkdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ClockState, decodeMessage, type EegChunk } from '@vitalwire/contract';
 import { createLog, pause, systemClock } from '@vitalwire/runtime';
-import { removeTempDir, tempDir, VirtualClock } from '@vitalwire/testkit';
+import { removeTempDir, tempDir, until, VirtualClock } from '@vitalwire/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppendStep } from './append.ts';
 import { OutboxFile } from './file/outbox-file.ts';
@@ -60,6 +61,36 @@ test('an outbox that cannot be opened says so at its start, and does not come fo
   await clock.advance(60_000);
   await pause(systemClock, 500); // as long as a thread would need to open it
   expect(existsSync(path)).toBe(false);
+});
+
+test('what was lost while no thread could open the file is declared by the session that goes on', async () => {
+  const path = join(dir, 'lost', 'outbox.sqlite');
+  const outbox = await started('lost');
+  const id = testRecordingId();
+  await outbox.append([testStart(id)]);
+  for (let index = 0; index < 150; index += 1) await outbox.append([chunk(id, index, randomSamples(16_000))]); // more than SQLite keeps in memory
+  mkdirSync(join(`${path}.repairing`, 'in-the-way'), { recursive: true });
+  for (const part of ['', '-wal']) writeFileSync(path + part, Buffer.alloc(statSync(path + part).size, 0xa5));
+  await expect(outbox.read(0, 1_000, 1e9)).rejects.toMatchObject({ code: 'OUTBOX_FAILED' }); // the thread has given up
+  rmSync(`${path}.repairing`, { recursive: true });
+  const rows = await until(
+    () =>
+      outbox
+        .read(0, 10, 1e6)
+        .then((found) => (found.length > 0 ? found : null))
+        .catch(() => null),
+    {
+      timeoutMs: 15_000,
+      everyMs: 100,
+      what: 'the next thread says that something is missing',
+    },
+  );
+  expect(rows.map(({ message }) => decodeMessage(message))).toMatchObject([
+    { ok: true, value: { stream: 'gap', subject: outbox.session, fromSeq: null, reason: 'outbox-damaged' } },
+  ]);
+  await outbox.stop();
+  const died = { stream: 'status', kind: 'death', subject: outbox.session, reason: 'stopped' };
+  expect(chunksIn('lost').all).toMatchObject([{ stream: 'gap' }, died]);
 });
 
 test('whatever was answered before a kill -9 is there afterwards, and no sample twice', async () => {
@@ -175,7 +206,11 @@ function chunksIn(name: string) {
   return { all, chunks: all.filter((message): message is EegChunk => message.stream === 'eeg') };
 }
 
-function chunk(recordingId: string, index: number): AppendStep {
+function randomSamples(count: number): Int16Array<ArrayBuffer> {
+  return new Int16Array(randomFillSync(new Uint8Array(2 * count)).buffer);
+}
+
+function chunk(recordingId: string, index: number, samples = new Int16Array(samplesPerChunk)): AppendStep {
   return {
     step: 'chunk',
     chunk: {
@@ -183,15 +218,15 @@ function chunk(recordingId: string, index: number): AppendStep {
       recordingId,
       measuredAtUs: 0,
       clock,
-      firstSample: index * samplesPerChunk,
+      firstSample: index * samples.length,
       channels: 1,
-      samplesPerChannel: samplesPerChunk,
+      samplesPerChannel: samples.length,
       rate: { num: 256, den: 1 },
       montageHash: '0000000000000000',
       sampleBits: 16,
-      samples: new Int16Array(samplesPerChunk),
+      samples,
     },
-    readings: samplesPerChunk,
+    readings: samples.length,
     endUs: 0,
   };
 }

@@ -23,6 +23,7 @@ import {
 } from './append.ts';
 import { OutboxError } from './errors.ts';
 import type { Replacement } from './file/repair.ts';
+import type { Session } from './file/session-records.ts';
 import type { FromWorker, Note, Question, QuestionName, Questions, WorkerOptions } from './worker-protocol.ts';
 
 export type OutboxOptions = {
@@ -91,7 +92,7 @@ export class Outbox implements Lifecycle {
     this.session = newRecordingId(options.owner, options.clock.nowMs(), randomBytes(6));
     this.#thread = new AskedWorker({
       clock: options.clock,
-      spawn: () => spawnWorker(options),
+      spawn: () => spawnWorker(options, this.#begun ? this.#session : null),
       unanswered: (why, cause) => new OutboxError('OUTBOX_FAILED', why, { cause }),
       onNote: (note) => this.#onNote(note),
       onLost: (cause) => this.#onLost(cause),
@@ -220,10 +221,10 @@ export class Outbox implements Lifecycle {
   }
 
   async #beginSession(): Promise<void> {
-    const { version, announce, log } = this.#options;
-    const begun = await this.#ask('begin', { session: { sessionId: this.session, version, announce } });
+    const begun = await this.#ask('begin', { session: this.#session });
     this.#begun = true;
-    if (begun.endedRecordings > 0) log.warn({ recordings: begun.endedRecordings }, 'an earlier agent left recordings open; they are ended');
+    if (begun.endedRecordings > 0)
+      this.#options.log.warn({ recordings: begun.endedRecordings }, 'an earlier agent left recordings open; they are ended');
   }
 
   /** Once running, any failure is tried again: an agent that has given up beginning would refuse its devices until somebody restarts it. */
@@ -303,6 +304,11 @@ export class Outbox implements Lifecycle {
     }
   }
 
+  get #session(): Session {
+    const { version, announce } = this.#options;
+    return { sessionId: this.session, version, announce };
+  }
+
   #onNote(note: Said): void {
     if (note.kind === 'opened') {
       this.#isOpen = true;
@@ -345,8 +351,8 @@ export class Outbox implements Lifecycle {
   }
 }
 
-function spawnWorker({ path, owner, maxBytes, ringMs, minFreeBytes }: OutboxOptions): Worker {
-  const workerData: WorkerOptions = { path, owner, maxBytes, ringMs, minFreeBytes };
+function spawnWorker({ path, owner, maxBytes, ringMs, minFreeBytes }: OutboxOptions, session: Session | null): Worker {
+  const workerData: WorkerOptions = { path, owner, maxBytes, ringMs, minFreeBytes, session };
   return new Worker(workerUrl('./outbox-worker', import.meta.url), { workerData, execArgv: sourceExecArgv(import.meta.url) });
 }
 

@@ -12,6 +12,8 @@ export type WorkerOptions = {
   readonly maxBytes: number;
   readonly ringMs: number;
   readonly minFreeBytes: number;
+  /** The session that has begun, when an earlier thread died; null: `begin` will be asked. */
+  readonly session: Session | null;
 };
 
 /** Questions to the worker, and what each is answered with. */

@@ -4,7 +4,22 @@ import { describe, expect, test } from 'vitest';
 import { OutboxError } from '../errors.ts';
 import type { OutboxFile } from './outbox-file.ts';
 import { migrations } from './schema.ts';
-import { capture, chunk, dir, MB, newId, noisyChunk, open, opened, path, range, readAll, startRecording } from './test-outbox-file.ts';
+import {
+  capture,
+  chunk,
+  clock,
+  dir,
+  gap,
+  MB,
+  newId,
+  noisyChunk,
+  open,
+  opened,
+  path,
+  range,
+  readAll,
+  startRecording,
+} from './test-outbox-file.ts';
 
 describe('releases', () => {
   test('an outbox of the first schema opens, with everything in it', () => {
@@ -81,6 +96,36 @@ describe('damage', () => {
     raw.exec('UPDATE outbox SET message = zeroblob(length(message)) WHERE id = 1');
     raw.close();
     expect(readAll(open().file)).toMatchObject([{ stream: 'recording', kind: 'start', subject: id }]);
+  });
+
+  describe.each([
+    ['found when it is to be sent', () => {}],
+    ['found by a repair', (file: OutboxFile) => void file.repair(new Error('test'))],
+  ])('a record that is damaged, %s', (_when, repair) => {
+    test('an end record is made again', () => {
+      const { file } = open();
+      const id = startRecording(file);
+      file.appendGroup([[chunk(id, 0)], [{ step: 'end', recordingId: id, reason: 'device-gap', clock }]], false);
+      const again = spoilt(file, "stream = 'recording' AND seq = 1");
+      repair(again);
+      expect(readAll(again).filter((one) => one.stream === 'recording' && one.kind === 'end')).toMatchObject([
+        { subject: id, lastSeq: 0, readings: 10, reason: 'device-gap' },
+      ]);
+      expect(gapsIn(again)).toEqual([]);
+    });
+
+    test.each(['gap', 'status'])('a %s record cannot be made again: the session says that something is missing, once', (stream) => {
+      const { file } = open();
+      file.begin({ sessionId: newId(), version: '1', announce: true });
+      file.appendGroup([[gap(startRecording(file))]], false);
+      const again = spoilt(file, `stream = '${stream}'`);
+      const session = newId();
+      again.begin({ sessionId: session, version: '1', announce: true });
+      repair(again);
+      readAll(again);
+      for (let times = 0; times < 3; times += 1) again.maintain();
+      expect(gapsIn(again).filter(({ subject }) => subject === session)).toMatchObject([{ fromSeq: null, reason: 'outbox-damaged' }]);
+    });
   });
 
   test.each([
@@ -179,6 +224,15 @@ function makeRepaired(): void {
   open().file.close();
   renameSync(path(), `${path()}.repaired`);
   renameSync(`${path()}.copy`, path());
+}
+
+/** Closes the outbox, spoils the messages of these rows and opens it again. */
+function spoilt(file: OutboxFile, where: string): OutboxFile {
+  file.close();
+  const raw = new Database(path());
+  expect(raw.prepare(`UPDATE outbox SET message = zeroblob(length(message)) WHERE ${where}`).run().changes).toBe(1);
+  raw.close();
+  return open().file;
 }
 
 function gapsIn(file: OutboxFile) {

@@ -12,7 +12,7 @@ import { makeRoom } from './eviction.ts';
 import { expireRing, prune, vacuum } from './housekeeping.ts';
 import { closeQuietly, describeOpenFailure } from './open-database.ts';
 import { giveUp, noClock, openCore, type Replacement, replaceDamaged } from './repair.ts';
-import { type Begun, beginSession, declareUnknownLoss, finishSession, type Session } from './session-records.ts';
+import { type Begun, beginSession, declareUnknownLoss, finishSession, hasUnknownLoss, type Session } from './session-records.ts';
 import type { MessageRow } from './statements.ts';
 import type { Count } from './tally.ts';
 import { inTransaction } from './transaction.ts';
@@ -45,6 +45,7 @@ const PRUNE_MS = 60_000;
 /** Everything the worker does, synchronous. Sequence numbers, capture positions and chunks move in one transaction; what `append` has returned is on the disk. */
 export class OutboxFile {
   #core: Core;
+  #session: Session | null = null;
   #damagedFiles = 0;
   #lastPruneMs = 0;
 
@@ -118,17 +119,25 @@ export class OutboxFile {
 
   /** Ends what an earlier agent left open, and says that a new session has begun. */
   begin(session: Session): Begun {
-    return inTransaction(this.#core, () => beginSession(this.#core, session));
+    const begun = inTransaction(this.#core, () => beginSession(this.#core, session));
+    this.#session = session;
+    return begun;
+  }
+
+  /** Goes on with a session that has begun in this file, or in the one that it replaced. */
+  goOn(session: Session): void {
+    this.#session = session;
   }
 
   /** Ends all recordings, and the session: nothing is appended afterwards. */
   finish(): number {
+    this.#declareUnknownLoss();
     return inTransaction(this.#core, () => finishSession(this.#core));
   }
 
-  /** Says in the name of the session that something unknown is missing, if a repair could not read all that there had been. */
-  declareUnknownLoss(session: string): void {
-    inTransaction(this.#core, () => declareUnknownLoss(this.#core, session));
+  #declareUnknownLoss(): void {
+    const session = this.#session;
+    if (session !== null && hasUnknownLoss(this.#core)) inTransaction(this.#core, () => declareUnknownLoss(this.#core, session));
   }
 
   /** Commits a group of appends with one sync. An append that is refused leaves nothing behind and does not hold back the others. */
@@ -268,9 +277,10 @@ export class OutboxFile {
     };
   }
 
-  /** Housekeeping in small steps; true if there is more to do at once. */
+  /** Housekeeping in small steps, and the word of what a repair could not name; true if there is more to do at once. */
   maintain(): boolean {
     watchDisk(this.#core);
+    this.#declareUnknownLoss();
     if (expireRing(this.#core)) return true;
     const nowMs = this.#core.options.nowMs();
     if (Math.abs(nowMs - this.#lastPruneMs) >= PRUNE_MS) {

@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
-import { bytesToUuid, type ClockState, derivedId } from '@vitalwire/contract';
+import { bytesToUuid, type ClockState, derivedId, type EndReason } from '@vitalwire/contract';
+import { endRecording } from './append-steps.ts';
 import type { Core, OutboxFileOptions } from './core.ts';
 import { finishReplacing } from './damage.ts';
 import { DiskReserve, freeBytes } from './disk-reserve.ts';
@@ -7,7 +8,8 @@ import { newDiskState, watchDisk } from './disk-watch.ts';
 import { closeQuietly, makePlace, openDatabase } from './open-database.ts';
 import { rankOf } from './rank.ts';
 import { declareLost, insertGap, insertRow } from './rows.ts';
-import { type Salvage, salvageInto, setLastId } from './salvage.ts';
+import { nothingSaved, type Salvage, salvageInto, setLastId } from './salvage.ts';
+import { noteUnknownLoss } from './session-records.ts';
 import { type EvictedRow, type MessageRow, prepareStatements } from './statements.ts';
 import { Tally } from './tally.ts';
 import { inTransaction } from './transaction.ts';
@@ -66,8 +68,8 @@ export function replaceDamaged(options: OutboxFileOptions, cause: unknown, inher
     new DiskReserve(path).giveUp();
     saved = buildBeside(options, (core) => {
       setLastId(core.db, inherited.lastId);
-      core.sql.setMeta.run('unknown_loss', '1');
-      return { rows: 0, lost: [], complete: false };
+      noteUnknownLoss(core);
+      return nothingSaved;
     });
   }
   renameSync(`${path}.repairing`, `${path}.repaired`);
@@ -80,7 +82,7 @@ export function replaceDamaged(options: OutboxFileOptions, cause: unknown, inher
   };
 }
 
-/** Messages that are not what was written: taken out, and declared lost, or put in their place again where there is a copy. */
+/** Messages that are not what was written: taken out and declared lost, or made again where it is known what was in them. */
 export function giveUp(core: Core, rows: readonly MessageRow[]): void {
   inTransaction(core, () => {
     for (const { id } of rows) {
@@ -88,27 +90,39 @@ export function giveUp(core: Core, rows: readonly MessageRow[]): void {
       if (row === undefined) continue;
       core.tally.damagedRemoved(id, row.bytes);
       if (rankOf(row.stream) !== 0) declareLost(core, [row], 'outbox-damaged');
-      else restoreStart(core, row);
+      else if (!remakeRecord(core, row) && id > core.tally.deliveredId) noteUnknownLoss(core);
     }
   });
 }
 
-/** A start record exists a second time, beside its recording. */
-function restoreStart(core: Core, row: EvictedRow): void {
-  if (row.stream !== 'recording' || row.seq !== 0) return;
-  const recordings = core.sql.startsOfDevice.all(row.device_id) as { recording_id: Buffer; start_message: Buffer }[];
-  const recordingId = bytesToUuid(row.recording_id);
-  const found = recordings.find((one) => derivedId(bytesToUuid(one.recording_id), 'recording') === recordingId);
-  if (found === undefined) return;
-  insertRow(core, {
-    device: row.device_id,
-    stream: 'recording',
-    recordingId,
-    seq: 0,
-    measuredAtUs: row.measured_at_us,
-    endUs: row.end_us,
-    message: new Uint8Array(found.start_message),
-  });
+/** Where a recording begins and ends is known a second time, from the recording itself. False: nothing else knows what this record said. */
+function remakeRecord(core: Core, row: EvictedRow): boolean {
+  if (row.stream !== 'recording') return false;
+  const recordings = core.sql.recordingsOfDevice.all(row.device_id) as {
+    recording_id: Buffer;
+    start_message: Buffer;
+    end_reason: EndReason | null;
+  }[];
+  const derived = bytesToUuid(row.recording_id);
+  const found = recordings.find((one) => derivedId(bytesToUuid(one.recording_id), 'recording') === derived);
+  if (found === undefined) return false;
+  if (row.seq === 0) {
+    insertRow(core, {
+      device: row.device_id,
+      stream: 'recording',
+      recordingId: derived,
+      seq: 0,
+      measuredAtUs: row.measured_at_us,
+      endUs: row.end_us,
+      message: new Uint8Array(found.start_message),
+    });
+    return true;
+  }
+  // An end that was delivered is not made again: with what is known of the clock today it would be another record under the same number.
+  if (found.end_reason === null || row.id <= core.tally.deliveredId) return false;
+  core.sql.reopenRecording.run(found.recording_id);
+  endRecording(core, bytesToUuid(found.recording_id), found.end_reason, core.clock);
+  return true;
 }
 
 function buildBeside(options: OutboxFileOptions, fill: (core: Core) => Salvage): Salvage {
@@ -133,7 +147,8 @@ function salvage(core: Core, lastId: number): Salvage {
   inTransaction(core, () => {
     // Gap numbers that may have been used and cannot be read must not be used again with other content.
     if (!saved.complete) sql.setMeta.run('gap_floor', String(Math.floor(nowMs / 1000)));
-    if (!saved.complete) sql.setMeta.run('unknown_loss', '1');
+    if (!saved.complete || saved.lostRecords) noteUnknownLoss(core);
+    for (const { recordingId, reason } of saved.lostEnds) endRecording(core, recordingId, reason, core.clock);
     for (const { recordingId, device, stream, fromSeq, toSeq } of saved.lost) {
       const times = { measuredAtUs: nowMs * 1000, fromUs: null, toUs: null };
       insertGap(core, { ...times, clock: core.clock, subject: recordingId, device, of: stream, fromSeq, toSeq, reason: 'outbox-damaged' });

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { bytesToUuid, derivedId, type Stream, uuidToBytes } from '@vitalwire/contract';
+import { bytesToUuid, derivedId, type EndReason, type Stream, uuidToBytes } from '@vitalwire/contract';
 import Database from 'better-sqlite3';
 import { isOutOfSpace } from './damage.ts';
 import { rankOf } from './rank.ts';
@@ -8,6 +8,10 @@ import { rankOf } from './rank.ts';
 export type Salvage = {
   readonly rows: number;
   readonly lost: readonly LostRange[];
+  /** Recordings whose end record was lost: open again. */
+  readonly lostEnds: readonly { readonly recordingId: string; readonly reason: EndReason }[];
+  /** Whether other records than chunks, starts and ends may be missing: gaps, alarms, births and deaths. */
+  readonly lostRecords: boolean;
   /** False when even the small tables could not be read to their end. */
   readonly complete: boolean;
 };
@@ -19,8 +23,11 @@ export type LostRange = {
   readonly toSeq: number;
 };
 
+export const nothingSaved: Salvage = { rows: 0, lost: [], lostEnds: [], lostRecords: true, complete: false };
+
 type Row = { id: number; recording_id: Buffer; seq: number; crc32: number; message: Buffer } & Record<string, unknown>;
-type Begun = { recording_id: Buffer; device_id: string; started_at_ms: number; start_message: Buffer };
+type Begun = { recording_id: Buffer; device_id: string; started_at_ms: number; start_message: Buffer; end_reason: EndReason | null };
+type Entry = { readonly id: number; readonly seq: number };
 type Known = { recording_id: Buffer; device_id: string; stream: Stream; next_seq: number };
 
 const MAX_LOOKUPS = 5_000_000;
@@ -42,7 +49,7 @@ export function salvageInto(damagedPath: string, into: Database.Database, usedId
     from.prepare('SELECT count(*) FROM sqlite_master').get();
   } catch {
     setLastId(into, usedId);
-    return { rows: 0, lost: [], complete: false };
+    return nothingSaved;
   }
   try {
     return copyReadable(from, into, usedId, nowMs, hasRoom);
@@ -65,9 +72,10 @@ function copyReadable(from: Database.Database, into: Database.Database, usedId: 
   if (deliveredId > 0) into.prepare('INSERT INTO delivery (upto_id, acked_at_ms) VALUES (?, ?)').run(deliveredId, nowMs);
   const saved = copyRows(from, into, deliveredId, lastId, hasRoom);
   const lost = lostRanges(from, into, deliveredId, saved);
-  remakeRecords(from, into, deliveredId, saved);
+  const records = remakeRecords(from, into, deliveredId, saved);
+  const lostRecords = isRecordLost(from, deliveredId, (id) => saved.has(id) || records.remade.has(id));
   into.exec('COMMIT');
-  return { rows: saved.size, lost, complete };
+  return { rows: saved.size, lost, lostEnds: records.ends, lostRecords, complete };
 }
 
 /** The highest id of a damaged file, by whatever of it can still be read. */
@@ -136,7 +144,7 @@ function lostRanges(from: Database.Database, into: Database.Database, deliveredI
   const kept = into.prepare('SELECT seq FROM outbox WHERE recording_id = ? ORDER BY seq');
   return recordings.flatMap((recording) => {
     if (rankOf(recording.stream) === 0) return [];
-    const listed = attempt(() => (entries === null ? null : (entries.all(recording.recording_id) as { id: number; seq: number }[])));
+    const listed = attempt(() => (entries === null ? null : (entries.all(recording.recording_id) as Entry[])));
     const lost =
       listed !== null
         ? listed.filter(({ id }) => id > deliveredId && !saved.has(id)).map(({ seq }) => seq)
@@ -154,25 +162,39 @@ function lostRanges(from: Database.Database, into: Database.Database, deliveredI
   });
 }
 
-/** A lost start record is sent again from its copy; a recording whose end was lost counts as open, and so is ended again. */
-function remakeRecords(from: Database.Database, into: Database.Database, deliveredId: number, saved: ReadonlySet<number>): void {
+/** A lost start record is sent again from its copy; a recording whose end was lost is open again, for it to be ended as it was. */
+function remakeRecords(from: Database.Database, into: Database.Database, deliveredId: number, saved: ReadonlySet<number>) {
   const entries = attempt(() => from.prepare('SELECT id, seq FROM outbox INDEXED BY sqlite_autoindex_outbox_1 WHERE recording_id = ?'));
   const insert = into.prepare(
     `INSERT OR IGNORE INTO outbox (recording_id, seq, device_id, stream, rank, bytes, measured_at_us, end_us, created_at_ms, crc32, message)
      VALUES (?, 0, ?, 'recording', 0, ?, ?, ?, ?, ?, ?)`,
   );
   const reopen = into.prepare('UPDATE recording SET ended_at_ms = NULL, end_reason = NULL WHERE recording_id = ?');
-  for (const row of into.prepare('SELECT recording_id, device_id, started_at_ms, start_message FROM recording').all() as Begun[]) {
-    const derived = uuidToBytes(derivedId(bytesToUuid(row.recording_id), 'recording'));
-    const listed = attempt(() => (entries === null ? null : (entries.all(derived) as { id: number; seq: number }[])));
-    const isLost = (seq: number): boolean =>
-      listed?.some((one) => one.seq === seq && one.id > deliveredId && !saved.has(one.id)) ?? seq === 0;
+  const ends: { recordingId: string; reason: EndReason }[] = [];
+  const remade = new Set<number>(); // ids in the damaged file
+  const begun = into.prepare('SELECT recording_id, device_id, started_at_ms, start_message, end_reason FROM recording').all() as Begun[];
+  for (const row of begun) {
+    const recordingId = bytesToUuid(row.recording_id);
+    const derived = uuidToBytes(derivedId(recordingId, 'recording'));
+    const listed = attempt(() => (entries === null ? null : (entries.all(derived) as Entry[])));
+    const lost = listed?.filter(({ id }) => id > deliveredId && !saved.has(id)) ?? [];
     const startedAtUs = row.started_at_ms * 1000;
-    const { start_message: message } = row;
-    if (isLost(0))
+    const { start_message: message, end_reason: reason } = row;
+    if (listed === null || lost.some(({ seq }) => seq === 0))
       insert.run(derived, row.device_id, message.byteLength, startedAtUs, startedAtUs, row.started_at_ms, crc32(message), message);
-    if (isLost(1)) reopen.run(row.recording_id);
+    if (reason !== null && lost.some(({ seq }) => seq === 1)) {
+      reopen.run(row.recording_id);
+      ends.push({ recordingId, reason });
+    }
+    for (const { id, seq } of lost) if (seq === 0 || reason !== null) remade.add(id);
   }
+  return { ends, remade };
+}
+
+/** Whether a message that nothing else can name was lost: so it may be where the index over ranks cannot be read. */
+function isRecordLost(from: Database.Database, deliveredId: number, isThere: (id: number) => boolean): boolean {
+  const records = attempt(() => from.prepare('SELECT id FROM outbox INDEXED BY outbox_by_rank WHERE rank = 0 AND id > ?').all(deliveredId));
+  return records === null || (records as { id: number }[]).some(({ id }) => !isThere(id));
 }
 
 function missingFrom(present: readonly number[], count: number): number[] {

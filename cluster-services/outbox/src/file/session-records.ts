@@ -7,8 +7,9 @@ export type Session = { readonly sessionId: string; readonly version: string; re
 export type Begun = { readonly previousSession: string | null; readonly endedRecordings: number };
 
 /** Ends what an earlier agent left open, and says that a new session has begun. Inside a transaction. */
-export function beginSession(core: Core, { sessionId, version, announce }: Session): Begun {
-  const { sql, options } = core;
+export function beginSession(core: Core, session: Session): Begun {
+  const { sessionId, version, announce } = session;
+  const { options } = core;
   const previousSession = metaOf(core, 'session');
   const endedRecordings = endOpen(core, 'crash');
   if (announce) {
@@ -29,10 +30,8 @@ export function beginSession(core: Core, { sessionId, version, announce }: Sessi
       previousSession,
     });
   }
-  sql.setMeta.run('session', sessionId);
-  sql.setMeta.run('session_version', version);
-  sql.setMeta.run('session_open', announce ? '1' : '0');
-  if (announce) declareUnknownLoss(core, sessionId);
+  noteSession(core, session);
+  declareUnknownLoss(core, session);
   return { previousSession, endedRecordings };
 }
 
@@ -45,14 +44,14 @@ export function finishSession(core: Core): number {
   return ended;
 }
 
-/** Says in the name of the session that something unknown is missing, if a repair could not read all that there had been. */
-export function declareUnknownLoss(core: Core, session: string): void {
-  if (metaOf(core, 'unknown_loss') !== '1') return;
+/** Says in the name of a session that announces itself that something unknown is missing, if a repair has left a note of it. Inside a transaction. */
+export function declareUnknownLoss(core: Core, session: Session): void {
+  if (!session.announce || !hasUnknownLoss(core)) return;
   const nowUs = core.options.nowMs() * 1000;
   insertGap(core, {
     measuredAtUs: nowUs,
     clock: core.clock,
-    subject: session,
+    subject: session.sessionId,
     device: core.options.owner,
     of: 'eeg',
     fromSeq: null,
@@ -61,7 +60,23 @@ export function declareUnknownLoss(core: Core, session: string): void {
     toUs: nowUs,
     reason: 'outbox-damaged',
   });
+  noteSession(core, session); // what was lost may be the note of it
   core.sql.setMeta.run('unknown_loss', '0');
+}
+
+/** Leaves a note for the session, now or later, that something is missing which nothing here can name. */
+export function noteUnknownLoss({ sql }: Core): void {
+  sql.setMeta.run('unknown_loss', '1');
+}
+
+export function hasUnknownLoss(core: Core): boolean {
+  return metaOf(core, 'unknown_loss') === '1';
+}
+
+function noteSession({ sql }: Core, { sessionId, version, announce }: Session): void {
+  sql.setMeta.run('session', sessionId);
+  sql.setMeta.run('session_version', version);
+  sql.setMeta.run('session_open', announce ? '1' : '0');
 }
 
 function endOpen(core: Core, reason: EndReason): number {

@@ -80,7 +80,8 @@ function recordingStatements(prepare: Prepare) {
     recordingsOfCapture: prepare(
       'SELECT recording_id, next_seq, start_message FROM recording WHERE device_id = ? AND stream = ? AND capture_id = ? ORDER BY rowid DESC',
     ),
-    startsOfDevice: prepare('SELECT recording_id, start_message FROM recording WHERE device_id = ?'),
+    recordingsOfDevice: prepare('SELECT recording_id, start_message, end_reason FROM recording WHERE device_id = ?'),
+    reopenRecording: prepare('UPDATE recording SET ended_at_ms = NULL, end_reason = NULL WHERE recording_id = ?'),
     lastRecording: prepare(
       'SELECT recording_id, last_us, end_reason FROM recording WHERE device_id = ? AND stream = ? ORDER BY rowid DESC LIMIT 1',
     ),

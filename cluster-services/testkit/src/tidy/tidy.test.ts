@@ -21,7 +21,6 @@ const later = {
     'cluster-services/alarms/src/reception.test.ts',
     'cluster-services/contract/src/codec.test.ts',
     'cluster-services/e2e/src/foreign-gateway.int.test.ts',
-    'cluster-services/outbox/src/outbox-worker.ts',
     'cluster-services/prediction/src/prediction.slow.test.ts',
     'cluster-services/testkit/src/gateway-messages.ts',
     'tui/src/wall.int.test.ts',
