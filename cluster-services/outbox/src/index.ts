@@ -17,6 +17,6 @@ export type {
 } from './append.ts';
 export { OutboxError, type OutboxErrorCode, outboxErrors } from './errors.ts';
 export type { Replacement } from './file/repair.ts';
-export { LiveLane, type LiveLaneOptions } from './live-lane.ts';
 export { Outbox, type OutboxEvents, type OutboxOptions } from './outbox.ts';
-export { Uplink, type UplinkOptions, type UplinkStatus } from './uplink.ts';
+export { LiveLane, type LiveLaneOptions } from './send/live-lane.ts';
+export { Uplink, type UplinkOptions, type UplinkStatus } from './send/uplink.ts';

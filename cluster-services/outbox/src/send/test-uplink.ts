@@ -15,9 +15,9 @@ import { createLog, type Identity, systemClock } from '@vitalwire/runtime';
 import { removeTempDir, TestPki, tempDir } from '@vitalwire/testkit';
 import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import type { AppendStep } from './append.ts';
-import { Outbox } from './outbox.ts';
-import { testRecordingId, testStart } from './test-steps.ts';
+import type { AppendStep } from '../append.ts';
+import { Outbox } from '../outbox.ts';
+import { testRecordingId, testStart } from '../test-steps.ts';
 import { Uplink, type UplinkOptions } from './uplink.ts';
 
 export const clock: ClockState = { offsetUs: 0, uncertaintyUs: 0, source: 'none' };

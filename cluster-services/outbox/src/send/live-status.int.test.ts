@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { systemClock } from '@vitalwire/runtime';
 import { until } from '@vitalwire/testkit';
 import { expect, test } from 'vitest';
-import { Outbox } from './outbox.ts';
+import { Outbox } from '../outbox.ts';
 import { begin, broker, chunk, dir, log, outbox, uplink, use } from './test-uplink.ts';
 
 test('the clock offset comes from the hello', async () => {
