@@ -33,7 +33,11 @@ test('30 minutes of the demo with random kills of every service: no screen ever 
         bed.mendLink();
       } else if (what === 'break') bed.cutGateway();
       else if (what === 'acknowledge') await acknowledgeOne(bed, random);
-      else await Promise.all((what === 'several' ? services.filter(() => random() < 0.5) : [what]).map((name) => bed.victim(name).kill()));
+      else {
+        const killed = what === 'several' ? services.filter(() => random() < 0.5) : [what];
+        await Promise.all(killed.map((name) => bed.victim(name).kill()));
+        if (killed.includes('alarms')) looking.watch.alarmsKilled(Date.now());
+      }
       await sleep(2_000 + random() * 8_000);
     }
     await replay.end();

@@ -121,6 +121,10 @@ const ledger: Ledger = {
   totals: { recordings: 1, chunksStored: 10, samplesStored: 2_560, quarantined: 0, declaredLost: 0, missing: 0 },
 };
 
+function silentFor(ms: number): WallState {
+  return wallOf({ eeg: patient.eeg && { ...patient.eeg, at: { ...at(ms), receivedAtUs: at(ms).measuredAtUs } } });
+}
+
 function wallOf(change: Partial<PatientState> = {}, alarms: 'ok' | 'down' = 'ok'): WallState {
   return {
     nowUs: NOW * 1000,
@@ -198,15 +202,30 @@ const cases: readonly { readonly told: RegExp | null; readonly when: string; rea
     act: (watch) => watch.takeFrame(frameOf({ heartAge: '' }), NOW, NOW, 'wall'),
   },
   { when: 'a line has no age', told: /without its age/, act: (watch) => watch.takeLine(`${line.replace(', <1 s old', '')}, REPLAY`, NOW) },
+  { when: 'silence is not told', told: /NO DATA/, act: (watch) => watch.takeState(silentFor(15_000), NOW, NOW) },
   {
-    when: 'silence is not told',
+    when: 'the alarms service is killed as silence falls due',
+    told: null,
+    act: (watch) => {
+      watch.alarmsKilled(NOW - 5_500);
+      watch.takeState(silentFor(15_000), NOW, NOW);
+    },
+  },
+  {
+    when: 'silence was due before the alarms service was killed',
     told: /NO DATA/,
-    act: (watch) =>
-      watch.takeState(
-        wallOf({ eeg: patient.eeg && { ...patient.eeg, at: { ...at(15_000), receivedAtUs: at(15_000).measuredAtUs } } }),
-        NOW,
-        NOW,
-      ),
+    act: (watch) => {
+      watch.alarmsKilled(NOW - 1_000);
+      watch.takeState(silentFor(15_000), NOW, NOW);
+    },
+  },
+  {
+    when: 'silence is not told long after the alarms service was killed',
+    told: /NO DATA/,
+    act: (watch) => {
+      watch.alarmsKilled(NOW - 15_000);
+      watch.takeState(silentFor(20_000), NOW, NOW);
+    },
   },
   {
     when: 'somebody seizes who is not recorded any more',

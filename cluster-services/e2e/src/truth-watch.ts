@@ -22,6 +22,10 @@ const EEG_SILENT_MS = 10_000;
 const STATE_WITHOUT_AGE_MS = 2_000;
 /** From when a condition holds until every screen says so, beyond its own limit. */
 const TOLD_MS = 4_000;
+/** A dead alarms service is told of when its pulse has been missed for so long: what fell due meanwhile is told with it. */
+const ALARMS_SILENT_MS = 10_000;
+/** A line that was raised so shortly before a kill may not have left the service. */
+const RAISED_MS = 1_000;
 /** Everything is shown again so soon after a restart: the time that `restarts` allows. */
 const BACK_MS = 5_000;
 /** As the wall writes that somebody is replayed, or may be: with and without room. */
@@ -56,6 +60,7 @@ export class TruthWatch {
   readonly #changes: AlarmChange[] = [];
   readonly #endedMs = new Map<string, number>(); // devices whose every EEG recording has ended, since when that is known
   #listedMs = 0;
+  #alarmsKilledMs = Number.NEGATIVE_INFINITY;
   readonly #behindMs = new Map<string, number>(); // since when something newer was stored than is shown
   readonly counts = {
     states: 0,
@@ -75,6 +80,11 @@ export class TruthWatch {
   /** `isReplayed` says of a key whether its patient is replayed. */
   constructor(isReplayed: (key: string) => boolean) {
     this.#isReplayed = isReplayed;
+  }
+
+  /** The alarms service was killed. */
+  alarmsKilled(atMs: number): void {
+    this.#alarmsKilledMs = atMs;
   }
 
   /** What web pushed to an open screen, which counts ages on its own idea of the server's time. */
@@ -237,6 +247,8 @@ export class TruthWatch {
     // What comes of a backlog is old, which its age says, but it comes.
     const silentMs = atMs - Math.max(eeg.at.measuredAtUs, eeg.at.receivedAtUs) / MS;
     if (silentMs < EEG_SILENT_MS + TOLD_MS) return;
+    const dueMs = atMs - silentMs + EEG_SILENT_MS;
+    if (dueMs > this.#alarmsKilledMs - RAISED_MS && atMs < this.#alarmsKilledMs + ALARMS_SILENT_MS + TOLD_MS) return;
     if (!alarms.some(({ condition, device, endedUs }) => condition === 'no-data' && device === eeg.device && endedUs === null))
       this.#fault('state: NO DATA is missing', `${key}: no EEG for ${Math.round(silentMs)} ms`, atMs);
   }
