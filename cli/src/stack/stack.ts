@@ -6,7 +6,7 @@ import { type DataDir, ensureSecret, lockDataDir, makeDirectories, writeWhole } 
 import { LogFile } from './log-file.ts';
 import { checkFree, choosePorts, type PortChoice } from './ports.ts';
 import { type ServiceName, type ServiceSettings, serviceEnvironment, serviceNames } from './service-settings.ts';
-import { type Command, ownCommand, spawnService } from './spawn-service.ts';
+import { type Command, serviceCommand, spawnService } from './spawn-service.ts';
 import type { StackFile } from './stack-file.ts';
 import { type ServiceView, Supervisor } from './supervisor.ts';
 
@@ -73,7 +73,7 @@ export class Stack implements Lifecycle {
           const log = logs.get(name);
           if (log === undefined) throw new Error(`no service is called ${name}`);
           const service = name as ServiceName;
-          const command = this.#options.commandOf?.(service) ?? ownCommand('service', name);
+          const command = this.#options.commandOf?.(service) ?? serviceCommand(service);
           return spawnService(command, serviceEnvironment(service, settings, this.#options.env), log);
         },
         ...(onChange === undefined ? {} : { onChange }),

@@ -14,7 +14,7 @@ import type {
   Rate,
   RecordingStart,
   Samples,
-} from '@vitalwire/contract';
+} from '@vitalwire/contract/wire';
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never;
 

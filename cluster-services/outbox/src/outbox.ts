@@ -353,7 +353,12 @@ export class Outbox implements Lifecycle {
 
 function spawnWorker({ path, owner, maxBytes, ringMs, minFreeBytes }: OutboxOptions, session: Session | null): Worker {
   const workerData: WorkerOptions = { path, owner, maxBytes, ringMs, minFreeBytes, session };
-  return new Worker(workerUrl('./outbox-worker', import.meta.url), { workerData, execArgv: sourceExecArgv(import.meta.url) });
+  const execArgv = sourceExecArgv(import.meta.url);
+  return new Worker(workerUrl('./outbox-worker', import.meta.url), {
+    workerData,
+    execArgv,
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  });
 }
 
 /** Steps that put a message into the outbox; the others only note something. */

@@ -1,4 +1,4 @@
-import type { ClockState, DataStream } from '@vitalwire/contract';
+import type { ClockState, DataStream } from '@vitalwire/contract/wire';
 import type { AppendStep, CaptureClaim, CaptureMatch, CapturePosition, OutboxRow, OutboxState, SeenPoint } from './append.ts';
 import type { OutboxErrorCode } from './errors.ts';
 import type { AppendResult } from './file/append-steps.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml, stringify as toYaml, YAMLParseError } from 'yaml';
+import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { redactText } from './log.ts';
 import { nearest } from './nearest-name.ts';
@@ -114,7 +114,7 @@ export function printConfig(schema: z.ZodObject, config: Readonly<Record<string,
     const last = leaf.path.at(-1) ?? '';
     if (isRecord(parent) && parent[last] != null) parent[last] = '***';
   }
-  return toYaml(masked);
+  return yaml().stringify(masked);
 }
 
 type Given = { value: unknown; origin: string };
@@ -192,7 +192,7 @@ function fileEntries(sources: ConfigSources, leaves: readonly Leaf[], problems: 
   const origin = `file ${sources.file}`;
   let parsed: unknown;
   try {
-    parsed = parseYaml(readFileSync(sources.file, 'utf8'));
+    parsed = yaml().parse(readFileSync(sources.file, 'utf8'));
   } catch (error) {
     // A YAML error quotes the line it stumbled over, which may hold a secret: only its place is told.
     problems.push({ setting: '(file)', expected: `a readable YAML file (${yamlPlace(error) ?? reason(error)})`, origin });
@@ -359,8 +359,13 @@ function parsedJson(text: string): unknown {
   }
 }
 
+/** Most services are set by their environment, and need none of it. */
+function yaml(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml') as typeof import('yaml');
+}
+
 function yamlPlace(error: unknown): string | null {
-  if (!(error instanceof YAMLParseError)) return null;
+  if (!(error instanceof yaml().YAMLParseError)) return null;
   const place = error.linePos?.[0];
   return `${error.code}${place === undefined ? '' : ` at line ${place.line}, column ${place.col}`}`;
 }

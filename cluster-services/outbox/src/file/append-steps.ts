@@ -1,4 +1,4 @@
-import { type ClockState, derivedId, type EndReason, encodeMessage, type MessageDraft, uuidToBytes } from '@vitalwire/contract';
+import { type ClockState, derivedId, type EndReason, encodeMessage, type MessageDraft, uuidToBytes } from '@vitalwire/contract/wire';
 import type { Appended, AppendStep, ChunkDraft, StartDraft } from '../append.ts';
 import { OutboxError, type OutboxErrorCode } from '../errors.ts';
 import type { Core } from './core.ts';

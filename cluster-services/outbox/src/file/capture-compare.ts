@@ -11,7 +11,7 @@ import {
   type NumericReading,
   type Rate,
   readingsOf,
-} from '@vitalwire/contract';
+} from '@vitalwire/contract/wire';
 import type { CaptureClaim, CaptureMatch, NoReading } from '../append.ts';
 import type { Statements } from './statements.ts';
 

@@ -1,4 +1,4 @@
-import type { ClockState } from '@vitalwire/contract';
+import type { ClockState } from '@vitalwire/contract/wire';
 import type Database from 'better-sqlite3';
 import type { OutboxRow } from '../append.ts';
 import type { DiskReserve } from './disk-reserve.ts';

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { bytesToUuid, type ClockState, type DataStream, type EndReason } from '@vitalwire/contract';
+import { bytesToUuid, type ClockState, type DataStream, type EndReason } from '@vitalwire/contract/wire';
 import type { AppendStep, CaptureClaim, CaptureMatch, CapturePosition, Hole, OutboxRow, OutboxState, SeenPoint } from '../append.ts';
 import { OutboxError } from '../errors.ts';
 import { type AppendResult, appendOne } from './append-steps.ts';

@@ -1,4 +1,4 @@
-import { isNumeric, type Stream } from '@vitalwire/contract';
+import { isNumeric, type Stream } from '@vitalwire/contract/wire';
 
 /**
  * In which order un-acknowledged messages are given up when the outbox is full: 1 first, 0 never. A detection can be computed again

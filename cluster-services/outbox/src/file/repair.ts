@@ -1,5 +1,5 @@
 import { renameSync, rmSync } from 'node:fs';
-import { bytesToUuid, type ClockState, derivedId, type EndReason } from '@vitalwire/contract';
+import { bytesToUuid, type ClockState, derivedId, type EndReason } from '@vitalwire/contract/wire';
 import { endRecording } from './append-steps.ts';
 import type { Core, OutboxFileOptions } from './core.ts';
 import { finishReplacing } from './damage.ts';

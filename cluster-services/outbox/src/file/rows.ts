@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { bytesToUuid, derivedId, encodeMessage, type Message, type Stream, uuidToBytes } from '@vitalwire/contract';
+import { bytesToUuid, derivedId, encodeMessage, type Message, type Stream, uuidToBytes } from '@vitalwire/contract/wire';
 import type { GapDraft } from '../append.ts';
 import { type Core, metaOf } from './core.ts';
 import { rankOf } from './rank.ts';

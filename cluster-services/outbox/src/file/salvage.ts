@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { bytesToUuid, derivedId, type EndReason, type Stream, uuidToBytes } from '@vitalwire/contract';
+import { bytesToUuid, derivedId, type EndReason, type Stream, uuidToBytes } from '@vitalwire/contract/wire';
 import Database from 'better-sqlite3';
 import { isOutOfSpace } from './damage.ts';
 import { rankOf } from './rank.ts';

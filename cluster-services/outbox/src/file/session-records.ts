@@ -1,4 +1,4 @@
-import { bytesToUuid, derivedId, type EndReason } from '@vitalwire/contract';
+import { bytesToUuid, derivedId, type EndReason } from '@vitalwire/contract/wire';
 import { endRecording } from './append-steps.ts';
 import { type Core, metaOf } from './core.ts';
 import { insertGap, insertMessage } from './rows.ts';

@@ -1,4 +1,4 @@
-import type { DataStream, Stream } from '@vitalwire/contract';
+import type { DataStream, Stream } from '@vitalwire/contract/wire';
 import type Database from 'better-sqlite3';
 
 export type RecordingRow = {

@@ -1,4 +1,4 @@
-import { type RecordingEnd, type RecordingStart, uuidToBytes } from '@vitalwire/contract';
+import { type RecordingEnd, type RecordingStart, uuidToBytes } from '@vitalwire/contract/wire';
 import { type ChunkRow, clip, endColumns, type IndexEntry, type QuarantineRow, rowLimits, startColumns, streamCode } from './commit-row.ts';
 
 // The values of each table's columns, in the order in which both stores name or declare them: written once, so that the same row is the same

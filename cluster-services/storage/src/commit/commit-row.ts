@@ -1,5 +1,5 @@
-import type { RecordingEnd, RecordingStart, Stream } from '@vitalwire/contract';
-import { isUuid, streamNumbers } from '@vitalwire/contract';
+import type { RecordingEnd, RecordingStart, Stream } from '@vitalwire/contract/wire';
+import { isUuid, streamNumbers } from '@vitalwire/contract/wire';
 import { StorageError } from '../errors.ts';
 
 /** One message on its way into the database, understood (`chunk`) or not (`quarantine`). */
