@@ -17,7 +17,6 @@ const later = {
   files: ['cluster-services/storage/src/service/storage.int.test.ts'],
   functions: [
     'cli/src/whole.int.test.ts',
-    'cluster-services/alarms/src/alarms.ts',
     'cluster-services/alarms/src/reception.test.ts',
     'cluster-services/contract/src/codec.test.ts',
     'cluster-services/e2e/src/foreign-gateway.int.test.ts',
