@@ -32,6 +32,11 @@ describe.skipIf(!hasMariaDb())('a private MariaDB', () => {
     }
   });
 
+  test('its temporary tables lie where no other server clears them', async () => {
+    const [{ place } = { place: '' }] = (await db.query('SELECT @@tmpdir AS place')) as { place: string }[];
+    expect(place).toContain(db.socketPath.slice(0, -'/s.sock'.length));
+  });
+
   test('a paused server holds a query until it is resumed', async () => {
     db.pause();
     let answered = false;

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -70,14 +70,19 @@ export class MariaDb {
 
   /** Makes the data directory, starts the server and makes the database and its admin. Called once by `startMariaDb`. */
   async install(): Promise<void> {
-    await run('mariadb-install-db', [
-      '--no-defaults',
-      `--datadir=${this.#dataDir}`,
-      '--auth-root-authentication-method=normal',
-      '--skip-test-db',
-      '--skip-name-resolve',
-      ...asRoot(),
-    ]);
+    mkdirSync(this.#tmpDir);
+    await run(
+      'mariadb-install-db',
+      [
+        '--no-defaults',
+        `--datadir=${this.#dataDir}`,
+        '--auth-root-authentication-method=normal',
+        '--skip-test-db',
+        '--skip-name-resolve',
+        ...asRoot(),
+      ],
+      { env: this.#env },
+    );
     await this.#launch();
     const root = await createConnection({ socketPath: this.socketPath, user: 'root', multipleStatements: true });
     try {
@@ -156,6 +161,15 @@ export class MariaDb {
     return `mysql://${user}:${password}@127.0.0.1:${this.port}/${this.database}`;
   }
 
+  // A server that starts clears its directory of temporary tables, also of those that another server is using.
+  get #tmpDir(): string {
+    return join(this.#dir, 'tmp');
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { ...process.env, TMPDIR: this.#tmpDir };
+  }
+
   async #launch(): Promise<void> {
     const path = serverPath();
     if (path === null) throw new Error('mariadbd is not installed; install the package mariadb-server');
@@ -178,7 +192,7 @@ export class MariaDb {
         ...asRoot(),
         ...this.#args,
       ],
-      { stdio: 'ignore' },
+      { stdio: 'ignore', env: this.#env },
     );
     this.#child = child;
     const killAtExit = (): void => void child.kill('SIGKILL');
