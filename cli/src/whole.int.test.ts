@@ -157,17 +157,7 @@ test('a replay of two minutes in three seconds is scored: its seizures are those
   );
   if (report === undefined) throw new Error('nothing was scored');
   expect(report).toMatchObject({ dataLabel: 'assembled data, not a clinical rate', timeLabel: 'data time; not a latency of the pipeline' });
-  const first = report.recordings.find(({ subject }) => subject === 'synth-01');
-  const durationS = first?.durationS ?? 0;
-  expect(durationS).toBeGreaterThan(110);
-  const { seizures } = demoPatient(5, 0);
-  const truth = (Array.isArray(seizures) ? seizures : []).filter(({ onsetS }) => onsetS < durationS);
-  expect(truth.length).toBeGreaterThan(0);
-  expect(first?.reference).toHaveLength(truth.length);
-  for (const [index, { onsetS, durationS: lasts }] of truth.entries()) {
-    expect(first?.reference[index]?.startS).toBeCloseTo(onsetS, 4);
-    expect(first?.reference[index]?.endS).toBeCloseTo(Math.min(durationS, onsetS + lasts), 4);
-  }
+  expectTrueReference(report);
   const engine = report.hypotheses.find(({ name }) => name === 'engine'); // alarms as the service stored them
   expect(engine?.events.tp).toBeGreaterThan(0);
   const raw = report.hypotheses.find(({ name }) => name === 'raw');
@@ -187,7 +177,38 @@ test('a replay of two minutes in three seconds is scored: its seizures are those
   // A table does not say what was judged: there false alarms are per hour of the recording.
   expect((again.events[0] as unknown as ScoreReport).hypotheses[0]?.events).toEqual({ ...raw?.events, fpPerDay: expect.any(Number) });
 
-  // The same again, on the same devices and over data time that overlaps the first: another take, with alarms of its own.
+  await expectSecondTakeScoresAlike(data, manifest, engine);
+
+  const none = start('score', '--data', data, '--device', 'nobody');
+  expect(await none.exited).toBe(3);
+  expect(none.stderr()).toContain('no EEG of a second or more is stored there');
+  const twice = start('score', '--data', data, '--manifest', manifest, '--reference', svg, '--hypothesis', svg);
+  expect(await twice.exited).toBe(2);
+  up.child.kill('SIGINT');
+  expect(await up.exited).toBe(0);
+}, 180_000);
+
+/** The seizures of the first patient, as far as they were replayed. */
+function expectTrueReference(report: ScoreReport): void {
+  const first = report.recordings.find(({ subject }) => subject === 'synth-01');
+  const durationS = first?.durationS ?? 0;
+  expect(durationS).toBeGreaterThan(110);
+  const { seizures } = demoPatient(5, 0);
+  const truth = (Array.isArray(seizures) ? seizures : []).filter(({ onsetS }) => onsetS < durationS);
+  expect(truth.length).toBeGreaterThan(0);
+  expect(first?.reference).toHaveLength(truth.length);
+  for (const [index, { onsetS, durationS: lasts }] of truth.entries()) {
+    expect(first?.reference[index]?.startS).toBeCloseTo(onsetS, 4);
+    expect(first?.reference[index]?.endS).toBeCloseTo(Math.min(durationS, onsetS + lasts), 4);
+  }
+}
+
+/** The same again, on the same devices and over data time that overlaps the first: another take, with alarms of its own. */
+async function expectSecondTakeScoresAlike(
+  data: string,
+  manifest: string,
+  engine: ScoreReport['hypotheses'][number] | undefined,
+): Promise<void> {
   const second = start('replay', 'demo', '--data', data, '--patients', '2', '--speed', '40', '--for', '3s', '--seed', '5', '--json');
   expect(await second.exited, second.stderr()).toBe(0);
   const manifests = [manifest, String(second.events.at(-1)?.['manifest'])];
@@ -203,15 +224,7 @@ test('a replay of two minutes in three seconds is scored: its seizures are those
   });
   expect((await engineOf(manifests[0] ?? ''))?.alarms).toBe(engine?.alarms);
   expect((await engineOf(manifests[1] ?? ''))?.alarms).toBe(engine?.alarms);
-
-  const none = start('score', '--data', data, '--device', 'nobody');
-  expect(await none.exited).toBe(3);
-  expect(none.stderr()).toContain('no EEG of a second or more is stored there');
-  const twice = start('score', '--data', data, '--manifest', manifest, '--reference', svg, '--hypothesis', svg);
-  expect(await twice.exited).toBe(2);
-  up.child.kill('SIGINT');
-  expect(await up.exited).toBe(0);
-}, 180_000);
+}
 
 test.skipIf(!recordings('bonn').here)(
   'where the Bonn recordings are here, half of the patients are of them, and all of it is stored as it was',

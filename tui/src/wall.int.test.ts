@@ -344,17 +344,7 @@ test('alarms on the wall: they lead, the bell sounds for a new high one, keys ac
     await seen(/5 alarms of Bed 3 acknowledged by nurse-9/);
     await until(() => !/not acknowledged · since/.test(screen()), 3_000);
 
-    tmux('send-keys', 'j');
-    tmux('send-keys', 'j');
-    await seen(/▸ +\*\* {2}HR HIGH/);
-    tmux('send-keys', 'p');
-    await seen(/Sound of Bed 1 off for 120 s by nurse-9/);
-    await seen(/\*\* {2}HR HIGH +134 > 120 \/min · not acknowledged · sound off 1:5\d by nurse-9/);
-    tmux('send-keys', 'P');
-    await seen(/Sound of Bed 1 is on again/);
-    await until(() => !/sound off/.test(screen()), 3_000);
-    tmux('send-keys', 'm');
-    await seen(/BELL OFF/);
+    await expectSoundGoesOffAndOn();
 
     await world.alarms.stopHttp();
     tmux('send-keys', 'a');
@@ -367,6 +357,20 @@ test('alarms on the wall: they lead, the bell sounds for a new high one, keys ac
     for (const id of ended) await world.alarms.say(id, 'ended', { state: 'ended' });
   }
 }, 90_000);
+
+/** Pause and its end, of the patient two rows below. */
+async function expectSoundGoesOffAndOn(): Promise<void> {
+  tmux('send-keys', 'j', 'j');
+  await seen(/▸ +\*\* {2}HR HIGH/);
+  tmux('send-keys', 'p');
+  await seen(/Sound of Bed 1 off for 120 s by nurse-9/);
+  await seen(/\*\* {2}HR HIGH +134 > 120 \/min · not acknowledged · sound off 1:5\d by nurse-9/);
+  tmux('send-keys', 'P');
+  await seen(/Sound of Bed 1 is on again/);
+  await until(() => !/sound off/.test(screen()), 3_000);
+  tmux('send-keys', 'm');
+  await seen(/BELL OFF/);
+}
 
 test('when the alarm path is silent the wall says so within 12 s and rings, and takes it back with the next pulse', async () => {
   open(100, 30);

@@ -7,6 +7,7 @@ import {
   encodeMessage,
   formatTopic,
   limits,
+  type MessageDraft,
   newRecordingId,
   numericFacts,
 } from '@vitalwire/contract';
@@ -103,6 +104,61 @@ test('a gateway cannot give the pulse, nor speak for the service, on a topic of 
   expect(written).toEqual([]);
 });
 
+const unknownClock = { clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' } } as const;
+type Recorded = { readonly recordingId: string; readonly device: string };
+
+function startOf({
+  recordingId,
+  device,
+  of,
+  replay,
+}: Recorded & { of: 'eeg' | 'heart-rate'; replay: { speed: number; source: string } | null }) {
+  return {
+    ...unknownClock,
+    subject: recordingId,
+    gateway: 'gateway-1',
+    device,
+    stream: 'recording',
+    kind: 'start',
+    recordingId: derivedId(recordingId, 'recording'),
+    seq: 0,
+    measuredAtUs: 0,
+    of,
+    rate: null,
+    channels: [],
+    montageHash: '0123456789abcdef',
+    predecessor: null,
+    captureId: 'capture',
+    captureFirstSample: 0,
+    replay,
+    source: 'test',
+  } as const satisfies MessageDraft;
+}
+
+function windowOf({ recordingId, device }: Recorded, index: number, fromUs: number, probability: number): MessageDraft {
+  return {
+    ...unknownClock,
+    subject: recordingId,
+    gateway: 'gateway-1',
+    device,
+    stream: 'detection',
+    recordingId: derivedId(recordingId, detectionKind('model')),
+    seq: index,
+    measuredAtUs: fromUs,
+    channel: 0,
+    modelHash: 'model',
+    modelVersion: '1',
+    firstSample: index * 100,
+    samples: 400,
+    probability,
+    verdict: probability >= 0.8 ? 'seizure' : 'quiet',
+    reason: null,
+    baseline: 'own',
+    channelProbabilities: [probability],
+    fence: 0,
+  };
+}
+
 /** Messages of gateway-1 as they would come one after another, received at once. */
 function sending(
   device: string,
@@ -114,25 +170,12 @@ function sending(
   const { reception, clock } = receiver;
   const recordingId = newRecordingId('gateway-1', clock.nowMs(), new Uint8Array(6));
   const rate = { num: 100, den: 1 };
-  const common = { subject: recordingId, gateway: 'gateway-1', device, clock: { offsetUs: 0, uncertaintyUs: 0, source: 'none' } } as const;
   const send = (message: Parameters<typeof encodeMessage>[0]) =>
     reception.receive(formatTopic('gateway-1', device, message.stream, false), encodeMessage(message));
-  const start: Parameters<typeof encodeMessage>[0] = {
-    ...common,
-    stream: 'recording',
-    kind: 'start',
-    recordingId: derivedId(recordingId, 'recording'),
-    seq: 0,
+  const start: MessageDraft = {
+    ...startOf({ recordingId, device, of, replay }),
     measuredAtUs: clock.nowUs(),
-    of,
     rate: of === 'eeg' ? rate : null,
-    channels: [],
-    montageHash: '0123456789abcdef',
-    predecessor: null,
-    captureId: 'capture',
-    captureFirstSample: 0,
-    replay,
-    source: 'test',
   };
   if (isBegun) send(start);
   let seq = 0;
@@ -141,36 +184,19 @@ function sending(
     begin: () => send(start),
     heartRate: (bpm: number, atUs: number) => {
       const readings = [{ atUs, value: bpm, least: null, most: null }];
-      send({ stream: 'heart-rate', recordingId, seq, measuredAtUs: atUs, clock: common.clock, firstSample: seq, kind: 'ecg', readings });
+      send({ stream: 'heart-rate', recordingId, seq, measuredAtUs: atUs, ...unknownClock, firstSample: seq, kind: 'ecg', readings });
       seq += 1;
     },
     eeg: (measuredAtUs: number) => {
       const samples = new Int16Array(100);
       const block = { channels: 1, samplesPerChannel: 100, rate, montageHash: '0123456789abcdef', sampleBits: 16, samples } as const;
-      send({ stream: 'eeg', recordingId, seq, measuredAtUs, clock: common.clock, firstSample: seq * 100, ...block });
+      send({ stream: 'eeg', recordingId, seq, measuredAtUs, ...unknownClock, firstSample: seq * 100, ...block });
       seq += 1;
     },
     window: (index: number, fromUs: number, probability: number) =>
       reception.receive(
         formatTopic('prediction', device, 'detection', false),
-        encodeMessage({
-          ...common,
-          stream: 'detection',
-          recordingId: derivedId(recordingId, detectionKind('model')),
-          seq: index,
-          measuredAtUs: fromUs,
-          channel: 0,
-          modelHash: 'model',
-          modelVersion: '1',
-          firstSample: index * 100,
-          samples: 400,
-          probability,
-          verdict: probability >= 0.8 ? 'seizure' : 'quiet',
-          reason: null,
-          baseline: 'own',
-          channelProbabilities: [probability],
-          fence: 0,
-        }),
+        encodeMessage(windowOf({ recordingId, device }, index, fromUs, probability)),
       ),
     end: (measuredAtUs: number, reason: EndReason) => {
       const end = { kind: 'end', seq: 1, lastSeq: seq - 1, readings: seq, reason } as const;
@@ -178,7 +204,7 @@ function sending(
         stream: 'recording',
         recordingId: derivedId(recordingId, 'recording'),
         measuredAtUs,
-        clock: common.clock,
+        ...unknownClock,
         subject: recordingId,
         ...end,
       });

@@ -57,75 +57,9 @@ describe('every message', () => {
   });
 
   test('of the largest size its limits allow still fits a packet, whatever is in it', () => {
-    const clockNow = { offsetUs: -Number.MAX_SAFE_INTEGER, uncertaintyUs: Number.MAX_SAFE_INTEGER, source: 'ntp' } as const;
-    const front = { recordingId: 'ffffffff-ffff-ffff-ffff-ffffffffffff', measuredAtUs: -Number.MAX_SAFE_INTEGER, clock: clockNow };
-    const subject = { subject: front.recordingId, gateway: 'x'.repeat(63), device: 'x'.repeat(63) };
-    const wide = { digitalMin: -Number.MAX_SAFE_INTEGER, digitalMax: Number.MAX_SAFE_INTEGER, physicalMin: 0.1, physicalMax: 0.2 };
-    const channel = {
-      label: 'x'.repeat(limits.maxLabelBytes),
-      unit: 'x'.repeat(limits.maxUnitBytes),
-      ...wide,
-      reference: 'x'.repeat(limits.maxReferenceBytes),
-    };
-    const start = encodeMessage({
-      ...front,
-      ...subject,
-      stream: 'recording',
-      kind: 'start',
-      seq: 0,
-      of: 'eeg',
-      rate: { num: limits.maxRatePart, den: limits.maxRatePart },
-      channels: Array.from({ length: limits.maxChannels }, () => channel),
-      montageHash: 'f'.repeat(16),
-      predecessor: front.recordingId,
-      captureId: 'x'.repeat(limits.maxCaptureIdBytes),
-      captureFirstSample: Number.MAX_SAFE_INTEGER,
-      replay: { speed: 0.1, source: 'x'.repeat(limits.maxNameBytes) },
-      source: 'x'.repeat(limits.maxReasonBytes),
-    });
+    const start = widestStart();
     expect(start.length).toBeLessThanOrEqual(limits.maxMessageBytes);
-    const seq = Number.MAX_SAFE_INTEGER;
-    const name = 'x'.repeat(limits.maxNameBytes);
-    const reading = { atUs: -seq, value: 0.1, least: 0.1, most: 0.1 };
-    const event = { atUs: -seq, durationUs: seq, type: name, text: 'x'.repeat(limits.maxTextBytes), source: name };
-    const item = { atUs: -seq, channel: 255, metric: name, value: 0.1 };
-    const chunks = [
-      encodeMessage({
-        ...front,
-        seq,
-        stream: 'heart-rate',
-        firstSample: seq,
-        kind: 'phone',
-        readings: Array.from({ length: limits.maxReadingsPerChunk }, () => reading),
-      }),
-      encodeMessage({
-        ...front,
-        seq,
-        stream: 'event',
-        firstSample: seq,
-        events: Array.from({ length: limits.maxEventsPerChunk }, () => event),
-      }),
-      encodeMessage({
-        ...front,
-        seq,
-        stream: 'quality',
-        firstSample: seq,
-        items: Array.from({ length: limits.maxQualityItemsPerChunk }, () => item),
-      }),
-      encodeMessage({
-        ...front,
-        seq,
-        stream: 'eeg',
-        firstSample: seq,
-        channels: 1,
-        samplesPerChannel: limits.maxBlockBytes / 2,
-        rate: { num: limits.maxRatePart, den: limits.maxRatePart },
-        montageHash: 'f'.repeat(16),
-        sampleBits: 16,
-        codec: 0,
-        samples: new Int16Array(limits.maxBlockBytes / 2),
-      }),
-    ];
+    const chunks = widestChunks();
     for (const chunk of chunks) expect(chunk.length).toBeLessThanOrEqual(limits.maxChunkBytes);
     for (const bytes of [start, ...chunks]) expect(decodeMessage(bytes).ok).toBe(true);
   });
@@ -197,4 +131,79 @@ function mutated(bytes: Uint8Array, changes: readonly (readonly [kind: number, a
     else result.push(...result.slice(index, index + byte));
   }
   return Uint8Array.from(result);
+}
+
+const clockNow = { offsetUs: -Number.MAX_SAFE_INTEGER, uncertaintyUs: Number.MAX_SAFE_INTEGER, source: 'ntp' } as const;
+const widest = { recordingId: 'ffffffff-ffff-ffff-ffff-ffffffffffff', measuredAtUs: -Number.MAX_SAFE_INTEGER, clock: clockNow };
+
+function widestStart(): Uint8Array {
+  const subject = { subject: widest.recordingId, gateway: 'x'.repeat(63), device: 'x'.repeat(63) };
+  const wide = { digitalMin: -Number.MAX_SAFE_INTEGER, digitalMax: Number.MAX_SAFE_INTEGER, physicalMin: 0.1, physicalMax: 0.2 };
+  const channel = {
+    label: 'x'.repeat(limits.maxLabelBytes),
+    unit: 'x'.repeat(limits.maxUnitBytes),
+    ...wide,
+    reference: 'x'.repeat(limits.maxReferenceBytes),
+  };
+  return encodeMessage({
+    ...widest,
+    ...subject,
+    stream: 'recording',
+    kind: 'start',
+    seq: 0,
+    of: 'eeg',
+    rate: { num: limits.maxRatePart, den: limits.maxRatePart },
+    channels: Array.from({ length: limits.maxChannels }, () => channel),
+    montageHash: 'f'.repeat(16),
+    predecessor: widest.recordingId,
+    captureId: 'x'.repeat(limits.maxCaptureIdBytes),
+    captureFirstSample: Number.MAX_SAFE_INTEGER,
+    replay: { speed: 0.1, source: 'x'.repeat(limits.maxNameBytes) },
+    source: 'x'.repeat(limits.maxReasonBytes),
+  });
+}
+
+function widestChunks(): Uint8Array[] {
+  const seq = Number.MAX_SAFE_INTEGER;
+  const name = 'x'.repeat(limits.maxNameBytes);
+  const reading = { atUs: -seq, value: 0.1, least: 0.1, most: 0.1 };
+  const event = { atUs: -seq, durationUs: seq, type: name, text: 'x'.repeat(limits.maxTextBytes), source: name };
+  const item = { atUs: -seq, channel: 255, metric: name, value: 0.1 };
+  return [
+    encodeMessage({
+      ...widest,
+      seq,
+      stream: 'heart-rate',
+      firstSample: seq,
+      kind: 'phone',
+      readings: Array.from({ length: limits.maxReadingsPerChunk }, () => reading),
+    }),
+    encodeMessage({
+      ...widest,
+      seq,
+      stream: 'event',
+      firstSample: seq,
+      events: Array.from({ length: limits.maxEventsPerChunk }, () => event),
+    }),
+    encodeMessage({
+      ...widest,
+      seq,
+      stream: 'quality',
+      firstSample: seq,
+      items: Array.from({ length: limits.maxQualityItemsPerChunk }, () => item),
+    }),
+    encodeMessage({
+      ...widest,
+      seq,
+      stream: 'eeg',
+      firstSample: seq,
+      channels: 1,
+      samplesPerChannel: limits.maxBlockBytes / 2,
+      rate: { num: limits.maxRatePart, den: limits.maxRatePart },
+      montageHash: 'f'.repeat(16),
+      sampleBits: 16,
+      codec: 0,
+      samples: new Int16Array(limits.maxBlockBytes / 2),
+    }),
+  ];
 }

@@ -21,17 +21,8 @@ async function gatewayOf(bed: Bed, gateway: string, identity: Identity): Promise
   };
 }
 
-test("another gateway's readings, detections and alarms reach no patient, and both are named, until the device is moved", {
-  timeout: 240_000,
-}, async () => {
-  const bed = await Bed.start();
-  const pki = await Pki.open(bed.stack.info.pkiDir);
-  const foreign = await gatewayOf(bed, 'gateway-2', await pki.issue('gateway-2', { kind: 'gateway' }));
-  const own = await gatewayOf(bed, 'gateway-3', await pki.issue('gateway-3', { kind: 'gateway' }));
-  await bed.client.putPatient(patient, { label: 'Bed 1' });
-  await bed.client.putDevice(device, { kind: 'eeg', gateway: 'gateway-3' });
-  await bed.client.putAssignment({ device, patient, fromUs: (await bed.client.time()) - 60_000_000, toUs: null });
-
+/** What screens and storage say of the patient. */
+function screensOf(bed: Bed) {
   const shown = async () => {
     const { patients } = await bed.client.state();
     const state = patients.find((one) => one.patient === patient);
@@ -55,7 +46,21 @@ test("another gateway's readings, detections and alarms reach no patient, and bo
     for await (const line of bed.client.eachAlarmLine({ patient })) lines.push(line);
     expect(lines.filter(({ sender }) => sender !== 'alarms')).toEqual([]);
   };
+  return { shown, conflict, expectNothingOf2 };
+}
 
+test("another gateway's readings, detections and alarms reach no patient, and both are named, until the device is moved", {
+  timeout: 240_000,
+}, async () => {
+  const bed = await Bed.start();
+  const pki = await Pki.open(bed.stack.info.pkiDir);
+  const foreign = await gatewayOf(bed, 'gateway-2', await pki.issue('gateway-2', { kind: 'gateway' }));
+  const own = await gatewayOf(bed, 'gateway-3', await pki.issue('gateway-3', { kind: 'gateway' }));
+  await bed.client.putPatient(patient, { label: 'Bed 1' });
+  await bed.client.putDevice(device, { kind: 'eeg', gateway: 'gateway-3' });
+  await bed.client.putAssignment({ device, patient, fromUs: (await bed.client.time()) - 60_000_000, toUs: null });
+
+  const { shown, conflict, expectNothingOf2 } = screensOf(bed);
   await foreign(device);
   await foreign('eeg-of-2');
   const told = await until(conflict, { timeoutMs: 30_000, everyMs: 250, what: 'the conflict is told' });

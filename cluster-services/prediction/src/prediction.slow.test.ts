@@ -5,7 +5,7 @@ import { TestPki, testPatient, until } from '@vitalwire/testkit';
 import { log, storageToken, type Take, take, World } from '@vitalwire/testkit/prediction-world';
 import { expect, test } from 'vitest';
 import { PredictionConfig } from './config.ts';
-import { createPrediction } from './prediction.ts';
+import { createPrediction, type Prediction } from './prediction.ts';
 
 const PATIENTS = 8;
 const BACKLOG_S = 3_600;
@@ -47,22 +47,7 @@ test('an hour of 8 patients is caught up while 8 patients are received, whose wi
     },
   });
   await viewer.start(signal);
-  const { certPath, keyPath, caPath } = await pki.service('prediction');
-  const prediction = createPrediction(
-    PredictionConfig.parse({
-      frontDoorUrl: world.doorUrl,
-      storageUrl: `https://127.0.0.1:${world.ports.storage}`,
-      storageToken,
-      certPath,
-      keyPath,
-      caPath,
-      backend: 'wasm',
-      workers: 1,
-      sweepS: 1,
-    }),
-    { log, clock: systemClock },
-  );
-  await prediction.start(signal);
+  const prediction = await startPrediction(pki, world);
   try {
     const scored = () => takes.reduce((sum, { recordingId }) => sum + world.countDetections(recordingId), 0);
     await until(() => scored() > 0, { timeoutMs: 60_000 });
@@ -99,6 +84,27 @@ test('an hour of 8 patients is caught up while 8 patients are received, whose wi
     pki.remove();
   }
 });
+
+/** With one worker. */
+async function startPrediction(pki: TestPki, world: World): Promise<Prediction> {
+  const { certPath, keyPath, caPath } = await pki.service('prediction');
+  const prediction = createPrediction(
+    PredictionConfig.parse({
+      frontDoorUrl: world.doorUrl,
+      storageUrl: `https://127.0.0.1:${world.ports.storage}`,
+      storageToken,
+      certPath,
+      keyPath,
+      caPath,
+      backend: 'wasm',
+      workers: 1,
+      sweepS: 1,
+    }),
+    { log, clock: systemClock },
+  );
+  await prediction.start(signal);
+  return prediction;
+}
 
 /** One chunk of each patient every second, as devices would. */
 function sendEverySecond(world: World, takes: readonly Take[], sentMs: Map<string, number>) {

@@ -37,47 +37,8 @@ export function gatewayMessages({ gateway, device, atUs }: { gateway: string; de
   const subject = newId(gateway, atUs);
   const clock = { offsetUs: 0, uncertaintyUs: 100, source: 'front-door' } as const;
   const common = { recordingId, seq: 0, measuredAtUs: atUs, clock };
-  const rate = { num: 200, den: 1 };
-  const montageHash = '0123456789abcdef';
-  const scale = {
-    label: 'C1',
-    unit: 'uV',
-    digitalMin: -32768,
-    digitalMax: 32767,
-    physicalMin: -3276.8,
-    physicalMax: 3276.7,
-    reference: '',
-  };
   const drafts: MessageDraft[] = [
-    {
-      ...common,
-      stream: 'recording',
-      kind: 'start',
-      recordingId: derivedId(recordingId, 'recording'),
-      subject: recordingId,
-      gateway,
-      device,
-      of: 'eeg',
-      rate,
-      channels: [scale],
-      montageHash,
-      predecessor: null,
-      captureId: 'capture-1',
-      captureFirstSample: 0,
-      replay: null,
-      source: 'test',
-    },
-    {
-      ...common,
-      stream: 'eeg',
-      firstSample: 0,
-      channels: 1,
-      samplesPerChannel: 200,
-      rate,
-      montageHash,
-      sampleBits: 16,
-      samples: new Int16Array(200),
-    },
+    ...recordingDrafts(common, { gateway, device }),
     {
       ...common,
       recordingId: newId(gateway, atUs),
@@ -118,6 +79,53 @@ type About = {
   readonly recordingId: string;
   readonly subject: string;
 };
+
+/** The start of an EEG recording, and its first chunk. */
+function recordingDrafts(common: Common, { gateway, device }: { gateway: string; device: string }): MessageDraft[] {
+  const { recordingId } = common;
+  const rate = { num: 200, den: 1 };
+  const montageHash = '0123456789abcdef';
+  const scale = {
+    label: 'C1',
+    unit: 'uV',
+    digitalMin: -32768,
+    digitalMax: 32767,
+    physicalMin: -3276.8,
+    physicalMax: 3276.7,
+    reference: '',
+  };
+  return [
+    {
+      ...common,
+      stream: 'recording',
+      kind: 'start',
+      recordingId: derivedId(recordingId, 'recording'),
+      subject: recordingId,
+      gateway,
+      device,
+      of: 'eeg',
+      rate,
+      channels: [scale],
+      montageHash,
+      predecessor: null,
+      captureId: 'capture-1',
+      captureFirstSample: 0,
+      replay: null,
+      source: 'test',
+    },
+    {
+      ...common,
+      stream: 'eeg',
+      firstSample: 0,
+      channels: 1,
+      samplesPerChannel: 200,
+      rate,
+      montageHash,
+      sampleBits: 16,
+      samples: new Int16Array(200),
+    },
+  ];
+}
 
 /** What is said about a recording or a device: a gap, a detection, an alarm. */
 function derivedDrafts(common: Common, { gateway, device, atUs, recordingId, subject }: About): MessageDraft[] {

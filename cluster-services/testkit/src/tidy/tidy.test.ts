@@ -12,40 +12,16 @@ import { tooLongFiles, tooLongFunctions } from './sizes.ts';
 
 const sources = sourceTree();
 
-// Places that still wait for their rooms; the list only gets shorter.
-const later = {
-  files: [],
-  functions: [
-    'cli/src/whole.int.test.ts',
-    'cluster-services/alarms/src/reception.test.ts',
-    'cluster-services/contract/src/codec.test.ts',
-    'cluster-services/e2e/src/foreign-gateway.int.test.ts',
-    'cluster-services/prediction/src/prediction.slow.test.ts',
-    'cluster-services/testkit/src/gateway-messages.ts',
-    'tui/src/wall.int.test.ts',
-  ],
-  circles: [],
-  catches: [],
-  names: [],
-} as const satisfies Record<string, readonly string[]>;
-
-/** What is complained of beyond the places that wait; a place that has become tidy has no business on the list. */
-function without(places: readonly string[], complaints: readonly string[]): string[] {
-  const tidy = places.filter((place) => !complaints.some((complaint) => complaint.startsWith(place)));
-  const untidy = complaints.filter((complaint) => !places.some((place) => complaint.startsWith(place)));
-  return [...untidy, ...tidy.map((place) => `${place}: tidy by now, off the list with it`)];
-}
-
 test('no file is longer than a reader can hold in mind', () => {
-  expect(without(later.files, tooLongFiles(sources))).toEqual([]);
+  expect(tooLongFiles(sources)).toEqual([]);
 });
 
 test('no function is longer than a glance', () => {
-  expect(without(later.functions, tooLongFunctions(sources))).toEqual([]);
+  expect(tooLongFunctions(sources)).toEqual([]);
 });
 
 test('no files import one another', () => {
-  expect(without(later.circles, circles(sources))).toEqual([]);
+  expect(circles(sources)).toEqual([]);
 });
 
 test('what is exported is used by another file', () => {
@@ -54,7 +30,7 @@ test('what is exported is used by another file', () => {
 });
 
 test('no failure is thrown away without a reason', () => {
-  expect(without(later.catches, silentCatches(sources))).toEqual([]);
+  expect(silentCatches(sources)).toEqual([]);
 });
 
 test('every file, setting, flag and name that a document cites exists', () => {
@@ -63,7 +39,7 @@ test('every file, setting, flag and name that a document cites exists', () => {
   const scripts = packageFolders().flatMap((folder) => filesUnder(join(root, folder, 'bin'), /\.js$/));
   const packages = ['package.json', ...packageFolders().map((folder) => `${folder}/package.json`)];
   const texts = [...scripts.map((file) => readFileSync(file, 'utf8')), ...packages.map(textOf), ...sources.map(({ text }) => text)];
-  expect(without(later.names, unknownNames(documents, { words: knownWords(texts), files: sources.map(({ path }) => path) }))).toEqual([]);
+  expect(unknownNames(documents, { words: knownWords(texts), files: sources.map(({ path }) => path) })).toEqual([]);
 });
 
 test('neither tests nor what they share is built and shipped', () => {
