@@ -1,23 +1,18 @@
 import { isId } from '@vitalwire/contract';
-import { secret } from '@vitalwire/runtime';
+import { defaultPorts, frontDoorSetting, identitySettings, portSetting, secret, watchSettings } from '@vitalwire/runtime';
 import { z } from 'zod';
 
 /** Every setting of the agent. In the environment each is VITALWIRE_EDGE_ and its name in capitals. */
 export const EdgeConfig = z.strictObject({
+  ...identitySettings,
+  ...frontDoorSetting,
   gatewayId: z
     .string()
     .refine(isId, { error: 'expected 1 to 63 letters, digits, dots, hyphens or underscores' })
     .default('gateway-1')
     .describe('id of this gateway: the CN of its certificate'),
-  frontDoorUrl: z
-    .url({ protocol: /^mqtts$/ })
-    .default('mqtts://127.0.0.1:8883')
-    .describe('front door of the cluster'),
-  certPath: z.string().describe("the gateway's certificate, read again at every connect"),
-  keyPath: z.string().describe('its private key'),
-  caPath: z.string().describe('the authority both sides trust'),
   intakeHost: z.string().default('127.0.0.1').describe('address the HTTPS intake listens on'),
-  intakePort: z.coerce.number().int().min(0).max(65_535).default(8446).describe('its port; 0 takes a free one'),
+  intakePort: portSetting.default(defaultPorts.edge).describe('its port; 0 takes a free one'),
   intakeCertPath: z.string().optional().describe("certificate of the intake; default: the gateway's"),
   intakeKeyPath: z.string().optional().describe("key of the intake's certificate; default: the gateway's"),
   dataDir: z.string().default('~/.vitalwire/edge').describe('where the agent keeps its outbox and device tokens'),
@@ -56,9 +51,7 @@ export const EdgeConfig = z.strictObject({
   token: secret(z.string().min(16).optional()).describe(
     'bearer token of the operator, for status and drain; default: made at first start, in dataDir/agent.token',
   ),
-  probeHost: z.string().default('127.0.0.1').describe('address of /healthz, /readyz and /metrics'),
-  probePort: z.coerce.number().int().min(0).max(65_535).default(0).describe('their port; 0 takes a free one'),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('least level that is logged'),
+  ...watchSettings,
 });
 export type EdgeConfig = z.output<typeof EdgeConfig>;
 

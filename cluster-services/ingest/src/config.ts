@@ -1,15 +1,10 @@
-import { secret } from '@vitalwire/runtime';
+import { identitySettings, listenSettings, secret, watchSettings } from '@vitalwire/runtime';
 import { z } from 'zod';
-
-const port = z.coerce.number().int().min(0).max(65_535);
 
 /** Settings of the front-door service, from VITALWIRE_INGEST_… */
 export const IngestConfig = z.strictObject({
-  host: z.string().min(1).default('127.0.0.1').describe('address the MQTT port listens at'),
-  port: port.default(8883).describe('MQTT over TLS; 0 takes any free port'),
-  certPath: z.string().min(1).describe('certificate of the front door, PEM'),
-  keyPath: z.string().min(1).describe('its private key, PEM'),
-  caPath: z.string().min(1).describe('the authority that client certificates must come from, PEM'),
+  ...listenSettings('ingest'),
+  ...identitySettings,
   database: secret(z.string().min(1)).describe('sqlite:DIR or mysql://user:password@host:port/database, with a user that may only insert'),
   commitDeadlineMs: z.coerce
     .number()
@@ -34,11 +29,6 @@ export const IngestConfig = z.strictObject({
     .max(10_000)
     .default(50)
     .describe('new sessions per second; more wait, then are told to come again'),
-  probeHost: z.string().min(1).default('127.0.0.1').describe('address of /healthz, /readyz and /metrics'),
-  probePort: port.default(0).describe('their port; 0 takes any free one'),
-  logLevel: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .default('info')
-    .describe('least severe level that is logged'),
+  ...watchSettings,
 });
 export type IngestConfig = z.output<typeof IngestConfig>;

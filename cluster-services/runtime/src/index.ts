@@ -4,6 +4,15 @@ export { AskedWorker, type AskedWorkerOptions, type AskOptions, type Question } 
 export { type Backoff, type BackoffOptions, fullJitter } from './backoff.ts';
 export { type Clock, pause, systemClock, type Timer } from './clock.ts';
 export {
+  defaultPorts,
+  frontDoorSetting,
+  identitySettings,
+  listenSettings,
+  portSetting,
+  storageSettings,
+  watchSettings,
+} from './common-settings.ts';
+export {
   ConfigError,
   type ConfigProblem,
   type ConfigSources,

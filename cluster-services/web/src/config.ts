@@ -1,23 +1,13 @@
-import { secret } from '@vitalwire/runtime';
+import { frontDoorSetting, identitySettings, listenSettings, secret, storageSettings, watchSettings } from '@vitalwire/runtime';
 import { z } from 'zod';
 import { hubLimits } from './live-hub.ts';
 
 /** Settings of the service that screens talk to; environment prefix VITALWIRE_WEB_. */
 export const WebConfig = z.strictObject({
-  host: z.string().default('127.0.0.1').describe('address to listen on'),
-  port: z.coerce.number().int().min(0).max(65_535).default(8443).describe('HTTPS port; 0 takes a free one'),
-  certPath: z.string().describe('certificate, for its own server and towards the front door'),
-  keyPath: z.string().describe('key of the certificate'),
-  caPath: z.string().describe('the authority both sides trust'),
-  frontDoorUrl: z
-    .url({ protocol: /^mqtts$/ })
-    .default('mqtts://127.0.0.1:8883')
-    .describe('where the live stream comes from'),
-  storageUrl: z
-    .url({ protocol: /^https$/ })
-    .default('https://127.0.0.1:8444')
-    .describe('where stored readings are asked for'),
-  storageToken: secret(z.string().min(16)).describe('bearer token of storage'),
+  ...listenSettings('web'),
+  ...identitySettings,
+  ...frontDoorSetting,
+  ...storageSettings,
   alarmsUrl: z
     .union([z.literal(''), z.url({ protocol: /^https$/ })])
     .default('')
@@ -42,8 +32,6 @@ export const WebConfig = z.strictObject({
     .max(60_000)
     .default(5_000)
     .describe('after this long without an answer storage counts as down'),
-  probeHost: z.string().default('127.0.0.1').describe('address of /healthz, /readyz and /metrics'),
-  probePort: z.coerce.number().int().min(0).max(65_535).default(0).describe('port of the probes; 0 takes a free one'),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('least level that is logged'),
+  ...watchSettings,
 });
 export type WebConfig = z.output<typeof WebConfig>;

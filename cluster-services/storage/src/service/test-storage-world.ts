@@ -20,38 +20,45 @@ type RecordingOptions = {
   readonly channels?: number;
 };
 
+type Kind = (typeof databaseKinds)[number];
+type Parts = {
+  readonly pki: TestPki;
+  readonly bench: Awaited<ReturnType<Kind['make']>>;
+  readonly service: Storage;
+  readonly client: HttpClient;
+  readonly probeUrl: string;
+  readonly store: ChunkStore;
+};
+
 /** A storage service over one database, for all tests of the file or the block that asks for it, and the writer that the front door has. */
 export class StorageWorld {
-  readonly #make: (typeof databaseKinds)[number]['make'];
-  #pki: TestPki | null = null;
-  #bench: Awaited<ReturnType<(typeof databaseKinds)[number]['make']>> | null = null;
-  #started: { service: Storage; client: HttpClient; probeUrl: string } | null = null;
-  #store: ChunkStore | null = null;
+  readonly #make: Kind['make'];
+  #parts: Parts | null = null;
 
-  constructor(make: (typeof databaseKinds)[number]['make']) {
+  constructor(make: Kind['make']) {
     this.#make = make;
     beforeAll(() => this.#start());
     afterAll(() => this.#stop());
   }
 
   get client(): HttpClient {
-    return there(this.#started).client;
+    return this.#there.client;
   }
 
   get service(): Storage {
-    return there(this.#started).service;
+    return this.#there.service;
   }
 
   get probeUrl(): string {
-    return there(this.#started).probeUrl;
+    return this.#there.probeUrl;
   }
 
   get caPath(): string {
-    return there(this.#pki).caPath;
+    return this.#there.pki.caPath;
   }
 
   get store(): ChunkStore {
-    return there(this.#store);
+    return this.#there.store;
   }
 
   readonly commit = async (...rows: CommitRow[]): Promise<void> => {
@@ -71,23 +78,25 @@ export class StorageWorld {
     return recordingId;
   };
 
+  get #there(): Parts {
+    if (this.#parts === null) throw new Error('the storage service has not been started');
+    return this.#parts;
+  }
+
   async #start(): Promise<void> {
-    this.#pki = await TestPki.create();
-    this.#bench = await this.#make();
-    this.#started = await startService(this.#pki, this.#bench.admin);
-    this.#store = openChunkStore({ database: await this.#bench.writer(), clock: systemClock, log });
+    const pki = await TestPki.create();
+    const bench = await this.#make();
+    const started = await startService(pki, bench.admin);
+    this.#parts = { pki, bench, ...started, store: openChunkStore({ database: await bench.writer(), clock: systemClock, log }) };
   }
 
   async #stop(): Promise<void> {
-    await this.#store?.close();
-    await this.#started?.client.close();
-    await this.#started?.service.stop();
-    await this.#bench?.stop();
-    this.#pki?.remove();
+    if (this.#parts === null) return;
+    const { store, client, service, bench, pki } = this.#parts;
+    await store.close();
+    await client.close();
+    await service.stop();
+    await bench.stop();
+    pki.remove();
   }
-}
-
-function there<Part>(part: Part | null): Part {
-  if (part === null) throw new Error('the storage service has not been started');
-  return part;
 }
